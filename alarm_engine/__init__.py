@@ -1,0 +1,1 @@
+"""The alarm engine: the domain of alarms and the service that evaluates process variables."""

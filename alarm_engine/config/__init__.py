@@ -1,0 +1,1 @@
+"""The alarm tree as files."""

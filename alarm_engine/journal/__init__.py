@@ -1,0 +1,1 @@
+"""The ordered log of records: a port, and its adapters."""

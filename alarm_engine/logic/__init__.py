@@ -1,0 +1,1 @@
+"""Decisions about alarms: pure, given `now`, returning effects."""

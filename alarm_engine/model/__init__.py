@@ -1,0 +1,1 @@
+"""The vocabulary of alarms: plain values without I/O, clocks or threads."""

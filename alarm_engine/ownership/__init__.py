@@ -1,0 +1,1 @@
+"""Which configurations are mine: a port, and its adapters."""

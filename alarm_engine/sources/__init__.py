@@ -1,0 +1,1 @@
+"""Sources of process variables: a port, and its adapters."""

@@ -1,0 +1,1 @@
+"""Records to bytes and back: the Phoebus messages and our own."""

@@ -1,0 +1,136 @@
+"""Our event record: JSON with the form version in `v`, on `<config>Events`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from alarm_engine.errors import WireError
+from alarm_engine.model.event import CommandResult, Event, EventKind
+from alarm_engine.model.severity import BY_NAME, NAMES
+from alarm_engine.model.state import Acknowledgement, Alarm, EventId, Sample, Snapshot, Suppression
+from alarm_engine.model.times import Nanos
+
+VERSION = 1
+
+
+def encode_event(event: Event) -> bytes:
+    """The record's value. Absent fields have their defaults; times are integer nanoseconds."""
+    data: dict[str, Any] = {
+        "v": VERSION,
+        "id": str(event.id),
+        "time": event.time,
+        "kind": event.kind.value,
+        "path": event.path,
+        "from": NAMES[event.from_severity],
+        "to": NAMES[event.to_severity],
+    }
+    for name in ("reason", "description", "user", "host", "comment", "correlation"):
+        if text := getattr(event, name):
+            data[name] = text
+    if event.pv_time is not None:
+        data["pv_time"] = event.pv_time
+    if event.annunciated:
+        data["annunciated"] = True
+    if event.result is not None:
+        data["result"] = {
+            "command": event.result.command, "done": event.result.done, "left_alone": list(event.result.left_alone),
+        }  # fmt: skip
+    if event.snapshot is not None:
+        data["state"] = encode_snapshot(event.snapshot)
+    return orjson.dumps(data)
+
+
+def decode_event(value: bytes) -> Event:
+    """The event of a record; raises `WireError` for anything else, a newer form version included."""
+    try:
+        data = orjson.loads(value)
+        if data["v"] != VERSION:
+            raise WireError(f"event record of form version {data['v']}: this tocsin reads version {VERSION}; update it")
+        result = data.get("result")
+        snapshot = data.get("state")
+        return Event(
+            id=EventId.parse(data["id"]),
+            time=Nanos(data["time"]),
+            kind=EventKind(data["kind"]),
+            path=data["path"],
+            from_severity=BY_NAME[data["from"]],
+            to_severity=BY_NAME[data["to"]],
+            reason=data.get("reason", ""),
+            pv_time=data.get("pv_time"),
+            description=data.get("description", ""),
+            annunciated=data.get("annunciated", False),
+            user=data.get("user", ""),
+            host=data.get("host", ""),
+            comment=data.get("comment", ""),
+            correlation=data.get("correlation", ""),
+            result=CommandResult(result["command"], result["done"], tuple(result["left_alone"])) if result else None,
+            snapshot=decode_snapshot(snapshot) if snapshot else None,
+        )
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as problem:
+        raise WireError(f"not an event record ({problem!r}): {value[:200]!r}") from problem
+
+
+def encode_snapshot(snapshot: Snapshot) -> dict[str, Any]:
+    """State of an alarm as a JSON object."""
+    alarm, current = snapshot.alarm, snapshot.current
+    data: dict[str, Any] = {
+        "alarm": [NAMES[alarm.severity], alarm.message, alarm.value, alarm.time],
+        "current": [NAMES[current.severity], current.message, current.value, current.time],
+        "since": snapshot.since,
+    }
+    if alarm.latch:
+        data["latch"] = True
+    if not snapshot.connected:
+        data["connected"] = False
+    if not snapshot.annunciating:
+        data["annunciating"] = False
+    if snapshot.rise is not None:
+        data["rise"] = str(snapshot.rise)
+    if snapshot.acknowledgement is not None:
+        data["ack"] = encode_acknowledgement(snapshot.acknowledgement)
+    if snapshot.suppression is not None:
+        data["suppression"] = encode_suppression(snapshot.suppression)
+    return data
+
+
+def decode_snapshot(data: dict[str, Any]) -> Snapshot:
+    """State of an alarm from its JSON object; raises `KeyError`, `ValueError`, `TypeError`."""
+    severity, message, value, time = data["alarm"]
+    now_severity, now_message, now_value, now_time = data["current"]
+    rise, ack, suppression = data.get("rise"), data.get("ack"), data.get("suppression")
+    return Snapshot(
+        alarm=Alarm(BY_NAME[severity], message, value, Nanos(time), data.get("latch", False)),
+        current=Sample(BY_NAME[now_severity], now_message, now_value, Nanos(now_time)),
+        connected=data.get("connected", True),
+        since=Nanos(data["since"]),
+        rise=EventId.parse(rise) if rise else None,
+        acknowledgement=decode_acknowledgement(ack) if ack else None,
+        suppression=decode_suppression(suppression) if suppression else None,
+        annunciating=data.get("annunciating", True),
+    )
+
+
+def encode_acknowledgement(ack: Acknowledgement) -> dict[str, Any]:
+    """Who took notice, as a JSON object."""
+    return {"user": ack.user, "host": ack.host, "reason": ack.reason, "time": ack.time}
+
+
+def decode_acknowledgement(data: dict[str, Any]) -> Acknowledgement:
+    """Who took notice, from its JSON object."""
+    return Acknowledgement(data["user"], data["host"], data["reason"], Nanos(data["time"]))
+
+
+def encode_suppression(suppression: Suppression) -> dict[str, Any]:
+    """Shelving or out of service, as a JSON object."""
+    return {
+        "user": suppression.user, "host": suppression.host, "reason": suppression.reason,
+        "since": suppression.since, "until": suppression.until,
+    }  # fmt: skip
+
+
+def decode_suppression(data: dict[str, Any]) -> Suppression:
+    """Shelving or out of service, from its JSON object."""
+    until = data["until"]
+    return Suppression(data["user"], data["host"], data["reason"], Nanos(data["since"]), None if until is None else Nanos(until))

@@ -1,0 +1,1 @@
+"""The datasource: live and past alarms over HTTP."""

@@ -1,0 +1,1 @@
+"""Stored events: a port, its adapters, and the writer."""

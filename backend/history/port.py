@@ -1,0 +1,133 @@
+"""Port to stored events.
+
+Times are engine times (`Event.time`), ranges are half open `[start, end)`. Order is that of event ids (epoch, n) within one configuration.
+Every query names one configuration. Adapters raise `HistoryUnavailable` when the store does not answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from alarm_engine.model.event import Event, EventKind
+from alarm_engine.model.severity import Severity
+from alarm_engine.model.state import EventId
+from alarm_engine.model.times import Nanos
+
+MAX_RANGE_DAYS = 3660
+MAX_PAGE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class EventQuery:
+    """Which events; all given conditions must hold."""
+
+    config: str
+    start: Nanos
+    end: Nanos
+    path_prefix: str | None = None
+    """Canonical path: this node or alarm and everything below."""
+    pv: str | None = None
+    """Name of the PV, with `*` and `?` as wild cards; upper and lower case count."""
+    severities: frozenset[Severity] = frozenset()
+    """Severity after the event; empty: any."""
+    kinds: frozenset[EventKind] = frozenset()
+    """Empty: any."""
+    user: str | None = None
+    text: str | None = None
+    """Part of path, description, message or comment, in any case."""
+    oldest_first: bool = False
+    limit: int = 100
+    after: EventId | None = None
+    """Cursor: the last event of the page before. Pages have no gaps or doubles while new events arrive."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """One page of events."""
+
+    events: tuple[Event, ...]
+    next: EventId | None
+    """Cursor of the following page, None at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A span of time in which an alarm had one severity, cut to the range asked for."""
+
+    path: str
+    start: Nanos
+    end: Nanos
+    severity: Severity | None
+    """None: nothing is known (before the first event)."""
+    suppressed: bool
+    connected: bool
+
+
+class CountBy(StrEnum):
+    """What the bars of a count are split by."""
+
+    SEVERITY = "severity"
+    SYSTEM = "system"
+    KIND = "kind"
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Number of events in a span of time, by label."""
+
+    start: Nanos
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Frequency:
+    """How often one alarm rose."""
+
+    path: str
+    pv: str
+    count: int
+
+
+class HistoryStore(Protocol):
+    """Stored events."""
+
+    async def start(self) -> None:
+        """Open or connect; makes what the store needs (tables, indices)."""
+        ...
+
+    async def write(self, events: Sequence[Event]) -> int:
+        """Store events under their ids; one that is there already is left as it is. Returns how many were new."""
+        ...
+
+    async def events(self, query: EventQuery) -> EventPage:
+        """A page of events. `QueryTooLarge` beyond `MAX_PAGE` or `MAX_RANGE_DAYS`."""
+        ...
+
+    async def last_before(self, config: str, paths: Sequence[str], time: Nanos) -> dict[str, Event]:
+        """For each path the last event before `time` that carries a snapshot; paths without one are left out."""
+        ...
+
+    async def intervals(self, config: str, paths: Sequence[str], start: Nanos, end: Nanos) -> list[Interval]:
+        """Severity over time, per path in the given order; complete from `start` to `end`, the state at `start` looked up."""
+        ...
+
+    async def counts(
+        self, config: str, start: Nanos, end: Nanos, bucket_s: int, by: CountBy, path_prefix: str | None = None
+    ) -> list[Bucket]:
+        """Rises (kind `alarm`) per bucket, empty buckets included; buckets begin at multiples of `bucket_s` since the epoch."""
+        ...
+
+    async def most_frequent(self, config: str, start: Nanos, end: Nanos, limit: int, path_prefix: str | None = None) -> list[Frequency]:
+        """Alarms that rose most often, most first, then by path."""
+        ...
+
+    async def delete_before(self, config: str, time: Nanos) -> int:
+        """Forget events before `time`; returns how many. The last event of each alarm is kept."""
+        ...
+
+    async def close(self) -> None:
+        """Close."""
+        ...

@@ -1,0 +1,1 @@
+"""The current alarm trees, rebuilt from the journal and kept up to date."""

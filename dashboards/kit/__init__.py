@@ -1,0 +1,1 @@
+"""Panels, targets, layout, palette: what dashboards are made of."""

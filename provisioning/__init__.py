@@ -1,0 +1,1 @@
+"""Files that Grafana reads at its start: datasources and dashboard providers."""

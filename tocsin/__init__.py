@@ -1,0 +1,1 @@
+"""The public face: settings, assembly, command line, demo."""

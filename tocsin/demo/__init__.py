@@ -1,0 +1,1 @@
+"""A believable small accelerator to try everything on."""
