@@ -39,5 +39,5 @@ class Command:
     """Newest event the user had on screen: an alarm that rose later is left alone."""
     until: Nanos | None = None
     """For shelve: when the alarm comes back."""
-    sent: Nanos = Nanos(0)
-    """Time stamp of the command's record."""
+    sent: Nanos | None = None
+    """Time stamp of the command's record, None before it is written."""

@@ -1,0 +1,39 @@
+"""Keys of records: `<type>:<path>`; the first colon ends the type, later ones belong to the path."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from alarm_engine.errors import WireError
+
+
+class RecordType(StrEnum):
+    """What a record is about. The first four are Phoebus's."""
+
+    CONFIG = "config"
+    STATE = "state"
+    COMMAND = "command"
+    TALK = "talk"
+    EVENT = "event"
+    RUNTIME = "runtime"
+    """What must survive a restart beyond the state record."""
+    SYNCED = "synced"
+    """What the last sync from files wrote for a path."""
+    STATUS = "status"
+    """Life sign of an engine."""
+
+
+def key(record_type: RecordType, path: str) -> str:
+    """The key of a record."""
+    return f"{record_type.value}:{path}"
+
+
+def parse_key(text: str) -> tuple[RecordType, str]:
+    """Type and path of a key, the path as it stands there; raises `WireError` for a key that is none of ours."""
+    kind, colon, path = text.partition(":")
+    try:
+        if colon:
+            return RecordType(kind), path
+    except ValueError:
+        pass
+    raise WireError(f"key {text!r}: expected one of {', '.join(t.value for t in RecordType)}, a colon and a path")

@@ -1,0 +1,112 @@
+"""`runtime:` records: what must survive a restart beyond the state record of an alarm; absent when everything is at its default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from alarm_engine.errors import WireError
+from alarm_engine.model.severity import BY_NAME, NAMES
+from alarm_engine.model.state import Acknowledgement, Alarm, Suppression
+from alarm_engine.model.times import Nanos
+from alarm_engine.wire.event import (
+    decode_acknowledgement,
+    decode_suppression,
+    encode_acknowledgement,
+    encode_suppression,
+)  # fmt: skip
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What an alarm needs to go on after a restart."""
+
+    acknowledgement: Acknowledgement | None = None
+    """Who acknowledged the alarm."""
+    kept: Alarm | None = None
+    """Acknowledged alarm that a disconnect or a suppression hides, and that comes back with its PV."""
+    suppression: Suppression | None = None
+    pending: Alarm | None = None
+    """Waits for its delay."""
+    deadline: Nanos | None = None
+    """End of that delay, by the wall clock of the engine that wrote it."""
+    ring: tuple[Nanos, ...] = ()
+    """PV times of the last alarms, for `count`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """Switches of a configuration, in the `runtime:` record of its root."""
+
+    maintenance: bool = False
+    notify: bool = True
+
+
+def encode_runtime(runtime: Runtime) -> bytes | None:
+    """The record's value; None (a tombstone) if there is nothing to keep."""
+    data: dict[str, Any] = {}
+    if runtime.acknowledgement:
+        data["ack"] = encode_acknowledgement(runtime.acknowledgement)
+    if runtime.kept:
+        data["kept"] = _encode_alarm(runtime.kept)
+    if runtime.suppression:
+        data["suppression"] = encode_suppression(runtime.suppression)
+    if runtime.pending:
+        data["pending"] = _encode_alarm(runtime.pending)
+        data["deadline"] = runtime.deadline
+    if runtime.ring:
+        data["ring"] = list(runtime.ring)
+    return orjson.dumps({"v": VERSION, **data}) if data else None
+
+
+def encode_switches(switches: Switches) -> bytes | None:
+    """The value of the root's record; None if nothing is switched."""
+    if switches == Switches():
+        return None
+    return orjson.dumps({"v": VERSION, "maintenance": switches.maintenance, "notify": switches.notify})
+
+
+def decode_runtime(value: bytes) -> Runtime:
+    """What an alarm needs to go on; raises `WireError`."""
+    try:
+        data = _load(value)
+        ack, kept, suppression, pending = (data.get(name) for name in ("ack", "kept", "suppression", "pending"))
+        return Runtime(
+            acknowledgement=decode_acknowledgement(ack) if ack else None,
+            kept=_decode_alarm(kept) if kept else None,
+            suppression=decode_suppression(suppression) if suppression else None,
+            pending=_decode_alarm(pending) if pending else None,
+            deadline=data.get("deadline"),
+            ring=tuple(data.get("ring", ())),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise WireError(f"not a runtime record ({problem!r}): {value[:200]!r}") from problem
+
+
+def decode_switches(value: bytes) -> Switches:
+    """Switches of a configuration; raises `WireError`."""
+    try:
+        data = _load(value)
+        return Switches(data["maintenance"], data["notify"])
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise WireError(f"not a record of switches ({problem!r}): {value[:200]!r}") from problem
+
+
+def _load(value: bytes) -> dict[str, Any]:
+    data: dict[str, Any] = orjson.loads(value)
+    if data["v"] != VERSION:
+        raise WireError(f"runtime record of form version {data['v']}: this tocsin reads version {VERSION}; update it")
+    return data
+
+
+def _encode_alarm(alarm: Alarm) -> list[Any]:
+    return [NAMES[alarm.severity], alarm.message, alarm.value, alarm.time, alarm.latch]
+
+
+def _decode_alarm(data: list[Any]) -> Alarm:
+    severity, message, value, time, latch = data
+    return Alarm(BY_NAME[severity], message, value, Nanos(time), latch)
