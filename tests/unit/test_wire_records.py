@@ -11,6 +11,7 @@ from alarm_engine.errors import WireError
 from alarm_engine.journal.port import StoredRecord
 from alarm_engine.model.command import CommandKind
 from alarm_engine.model.settings import AlarmSettings, NodeSettings
+from alarm_engine.model.severity import BY_NAME
 from alarm_engine.model.state import Sample
 from alarm_engine.model.times import Nanos
 from alarm_engine.wire.command import decode_command, encode_command
@@ -42,7 +43,6 @@ def rewrite(key: str, raw: bytes) -> bytes:
         assert command is not None
         return encode_command(command, "DemoCommand").value or b""
     talk = json.loads(raw)
-    from alarm_engine.model.severity import BY_NAME
 
     return encode_talk(BY_NAME[talk["severity"]], talk["talk"], talk["standout"])
 
