@@ -86,7 +86,7 @@ class Snapshot:
     """What the PV says now, also while the alarm is suppressed."""
     connected: bool
     since: Nanos
-    """Engine time at which the alarm severity became what it is."""
+    """Engine time at which the alarm severity became what it is; acknowledging does not count."""
     rise: EventId | None = None
     """The event in which the alarm last rose (what `seen` is compared with)."""
     acknowledgement: Acknowledgement | None = None

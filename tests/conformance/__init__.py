@@ -1,0 +1,1 @@
+"""Replays recorded behaviour of the Phoebus alarm server against ours."""

@@ -1,0 +1,82 @@
+"""What an evaluator decided in one round, in the order in which it is to be published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from alarm_engine.logic.talk import Talk
+from alarm_engine.model.event import Event
+from alarm_engine.model.settings import AlarmSettings
+from alarm_engine.model.severity import Severity
+from alarm_engine.model.state import Alarm, Sample
+from alarm_engine.wire.runtime import Runtime, Switches
+from alarm_engine.wire.state import Modes, StateExtras
+
+
+class LeafChange(NamedTuple):
+    """A new state of an alarm."""
+
+    path: str
+    alarm: Alarm
+    current: Sample
+    extras: StateExtras
+    event: Event | None
+    """None where Phoebus publishes a state that nothing happened to (acknowledging what is not in alarm)."""
+
+
+class Removal(NamedTuple):
+    """An alarm left the tree: its state goes too."""
+
+    path: str
+    event: Event
+
+
+class NodeChange(NamedTuple):
+    """A component has another severity."""
+
+    path: str
+    severity: Severity
+
+
+class ConfigWrite(NamedTuple):
+    """A configuration record that the engine itself writes: shelving, and its end."""
+
+    path: str
+    settings: AlarmSettings
+    user: str
+    host: str
+
+
+@dataclass(slots=True)
+class Changes:
+    """All effects of one round; published together or not at all."""
+
+    modes: Modes
+    steps: list[LeafChange | Removal | Event] = field(default_factory=list)
+    """In order. A bare event is about something that has no state record of its own, or whose record did not change."""
+    nodes: list[NodeChange] = field(default_factory=list)
+    """Components from the bottom up, each once."""
+    runtimes: dict[str, Runtime | None] = field(default_factory=dict)
+    """Last value per alarm; None removes the record."""
+    switches: Switches | None = None
+    configs: list[ConfigWrite] = field(default_factory=list)
+    talks: list[Talk] = field(default_factory=list)
+    subscribe: set[str] = field(default_factory=set)
+    """PVs that are watched from now on."""
+    unsubscribe: set[str] = field(default_factory=set)
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing to publish."""
+        return not (self.steps or self.nodes or self.runtimes or self.switches or self.configs or self.talks)
+
+    @property
+    def has_states(self) -> bool:
+        """A state record is among them."""
+        return bool(self.nodes) or any(isinstance(step, LeafChange) for step in self.steps)
+
+    @property
+    def events(self) -> list[Event]:
+        """The events among the steps, in order."""
+        return [event for step in self.steps if (event := step if isinstance(step, Event) else step.event) is not None]

@@ -1,0 +1,169 @@
+"""Turns what happened into events and records-to-be, numbered in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from alarm_engine.evaluator.changes import Changes, ConfigWrite, LeafChange, Removal
+from alarm_engine.evaluator.tree import Leaf
+from alarm_engine.logic.talk import Talk, annunciation, mass_disconnect
+from alarm_engine.model.event import CommandResult, Event, EventKind
+from alarm_engine.model.severity import Severity
+from alarm_engine.model.state import Acknowledgement, Alarm, EventId, Suppression
+from alarm_engine.model.times import Moment, Nanos
+from alarm_engine.wire.state import NORMAL
+
+MASS_DISCONNECT = 10
+"""More disconnected alarms than that in one round are spoken as one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why something happens, and by whom."""
+
+    user: str = ""
+    host: str = ""
+    comment: str = ""
+    """The reason that a user gave."""
+    correlation: str = ""
+    reason: str = ""
+    """Named reason of a decision."""
+
+    def suppression(self, now: Moment, until: Nanos | None) -> Suppression:
+        """Who suppresses an alarm."""
+        return Suppression(self.user, self.host, self.comment, now.wall, until)
+
+    def acknowledgement(self, now: Moment) -> Acknowledgement:
+        """Who acknowledges."""
+        return Acknowledgement(self.user, self.host, self.comment, now.wall)
+
+    def because(self, reason: str) -> Cause:
+        """The same with another named reason."""
+        return replace(self, reason=reason)
+
+
+NOBODY = Cause()
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """What happened to an alarm."""
+
+    kind: EventKind
+    before: Alarm
+    cause: Cause = NOBODY
+    raised: bool = False
+    annunciate: bool = False
+    publish: bool = True
+    """False: its state record is as it was."""
+
+
+class Emitter:
+    """Collects the effects of a round."""
+
+    def __init__(self, config: str, epoch: int, last_time: Nanos) -> None:
+        self._config = config
+        self._epoch = epoch
+        self._n = 0
+        self._time = last_time
+        self.changes = Changes(NORMAL)
+
+    def time(self, now: Moment) -> Nanos:
+        """The time of an event: the engine's clock, held where that runs back."""
+        self._time = max(self._time, now.wall)
+        return self._time
+
+    def _next_id(self) -> EventId:
+        self._n += 1
+        return EventId(self._config, self._epoch, self._n)
+
+    def leaf(self, leaf: Leaf, happening: Happening, now: Moment) -> None:
+        """Something happened to an alarm."""
+        event_id = self._next_id()
+        time = self.time(now)
+        alarm = leaf.logic.alarm
+        cause = happening.cause
+        leaf.version = event_id
+        if happening.raised:
+            leaf.rise = event_id
+        event = Event(
+            id=event_id,
+            time=time,
+            kind=happening.kind,
+            path=leaf.path,
+            from_severity=happening.before.severity,
+            to_severity=alarm.severity,
+            reason=cause.reason,
+            pv_time=leaf.current.time,
+            description=leaf.settings.description,
+            annunciated=happening.annunciate,
+            user=cause.user,
+            host=cause.host,
+            comment=cause.comment,
+            correlation=cause.correlation,
+            snapshot=leaf.snapshot(),
+        )
+        if happening.publish:
+            self.changes.steps.append(LeafChange(leaf.path, alarm, leaf.logic.current, leaf.extras(), event))
+        else:
+            self.changes.steps.append(event)
+        if happening.annunciate:
+            self.changes.talks.append(annunciation(leaf.path, leaf.settings.description, alarm.severity))
+
+    def again(self, leaf: Leaf) -> None:
+        """Publish a state to which nothing happened."""
+        self.changes.steps.append(LeafChange(leaf.path, leaf.logic.alarm, leaf.logic.current, leaf.extras(), None))
+
+    def event(self, kind: EventKind, path: str, now: Moment, cause: Cause = NOBODY, result: CommandResult | None = None) -> None:
+        """Something that is not about the state of one alarm."""
+        self.changes.steps.append(
+            Event(
+                id=self._next_id(),
+                time=self.time(now),
+                kind=kind,
+                path=path,
+                from_severity=Severity.OK,
+                to_severity=Severity.OK,
+                reason=cause.reason,
+                user=cause.user,
+                host=cause.host,
+                comment=cause.comment,
+                correlation=cause.correlation,
+                result=result,
+            )
+        )
+
+    def removed(self, leaf: Leaf, cause: Cause, now: Moment) -> None:
+        """An alarm left the tree."""
+        before = leaf.logic.alarm.severity
+        event = Event(
+            id=self._next_id(),
+            time=self.time(now),
+            kind=EventKind.REMOVED,
+            path=leaf.path,
+            from_severity=before,
+            to_severity=Severity.OK,
+            description=leaf.settings.description,
+            user=cause.user,
+            host=cause.host,
+        )
+        self.changes.steps.append(Removal(leaf.path, event))
+        self.changes.runtimes[leaf.path] = None
+
+    def config(self, leaf: Leaf, cause: Cause) -> None:
+        """The engine writes a configuration record."""
+        self.changes.configs.append(ConfigWrite(leaf.path, leaf.settings, cause.user or "tocsin", cause.host))
+
+    def talk(self, talk: Talk) -> None:
+        """Something to say."""
+        self.changes.talks.append(talk)
+
+    def take(self, root: str, lost: int) -> Changes:
+        """Everything collected; `lost` is the number of PVs that went in this round."""
+        changes, self.changes = self.changes, Changes(NORMAL)
+        if lost > MASS_DISCONNECT:
+            gone = [talk for talk in changes.talks if talk.severity == Severity.UNDEFINED]
+            if len(gone) > MASS_DISCONNECT:
+                changes.talks = [talk for talk in changes.talks if talk.severity != Severity.UNDEFINED]
+                changes.talks.append(mass_disconnect(root, len(gone)))
+        return changes

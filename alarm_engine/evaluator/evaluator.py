@@ -1,0 +1,292 @@
+"""The evaluator: the one place where inputs become changes of an alarm tree.
+
+It owns its tree and is not thread safe. Nothing here reads a clock: every entry takes `now`. Effects are collected until `take` hands
+them out; whoever calls it publishes them in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from alarm_engine.evaluator.changes import Changes, NodeChange
+from alarm_engine.evaluator.emit import NOBODY, Cause, Emitter, Happening
+from alarm_engine.evaluator.tree import AlarmTree, Leaf, is_covered
+from alarm_engine.logic.alarm_logic import TRACKED, Outcome
+from alarm_engine.logic.talk import nag, started
+from alarm_engine.logic.timers import TimerWheel
+from alarm_engine.model.event import EventKind
+from alarm_engine.model.reading import Connection, Input, Reading
+from alarm_engine.model.severity import Severity
+from alarm_engine.model.state import Alarm, Sample
+from alarm_engine.model.times import NANOS_PER_SECOND, Moment, Monotonic, Nanos
+from alarm_engine.wire.runtime import Switches
+from alarm_engine.wire.state import Modes
+
+DISCONNECTED = "Disconnected"
+NO_PV = "No PV"
+NEVER_PROCESSED = "UDF_ALARM"
+_CLOCK_CHECK_NS = 60 * NANOS_PER_SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatorSettings:
+    """What an evaluator is told about its configuration."""
+
+    config: str
+    connection_timeout_s: float = 30
+    """After that a PV that never connected is an alarm."""
+    idle_s: float = 10
+    """The root is published again when nothing was for that long (Phoebus clients take it as the life sign)."""
+    nag_period_s: float = 900
+    """A reminder is spoken when nothing was for that long and alarms are active; 0: never."""
+    command_max_age_s: float = 15
+    """An older command is refused."""
+
+
+class Timer(IntEnum):
+    """What a deadline is for."""
+
+    DELAY = 0
+    CONNECT = 1
+    SHELF = 2
+    IDLE = 3
+    NAG = 4
+
+
+class Evaluator:
+    """One alarm tree being evaluated. Configuration and commands have modules of their own beside this one."""
+
+    def __init__(self, settings: EvaluatorSettings, epoch: int, last_time: Nanos) -> None:
+        """`epoch` numbers this take-over, `last_time` is that of the newest event before it."""
+        self.settings = settings
+        self.tree = AlarmTree(settings.config)
+        self.switches = Switches()
+        self.timers: TimerWheel[tuple[Timer, Leaf | None]] = TimerWheel()
+        self.emitter = Emitter(settings.config, epoch, last_time)
+        self._lost_now = 0
+
+    def begin(self, now: Moment) -> None:
+        """Take over after everything is restored: say so, publish components that differ from their records, start the clocks."""
+        self.emitter.event(EventKind.ENGINE, self.tree.root.path, now, NOBODY.because("took over the configuration"))
+        self.emitter.talk(started(self.tree.root.path))
+        self.tree.mark_all()
+        for leaf in self.tree.leaves.values():
+            if leaf.version is None and not leaf.logic.enabled:
+                self.happened(leaf, Happening(EventKind.CHANGED, leaf.logic.alarm, NOBODY.because("disabled")), now)
+        self.rest(Timer.NAG, self.settings.nag_period_s, now)
+
+    # ------------------------------------------------------------------ inputs
+
+    def feed(self, inputs: Iterable[Input], now: Moment) -> None:
+        """What the sources delivered, in order. PVs that are not in this tree are left aside."""
+        watchers = self.tree.watchers
+        for item in inputs:
+            for leaf in watchers.get(item.pv, ()):
+                if isinstance(item, Reading):
+                    if not leaf.connected:
+                        self._connected(leaf)
+                    self._sample(leaf, Sample(item.severity, item.message, item.value, item.pv_time), now)
+                elif isinstance(item, Connection):
+                    if item.up:
+                        self._connected(leaf)
+                    else:
+                        self._lost(leaf, DISCONNECTED, now)
+                else:
+                    self._lost(leaf, NO_PV, now)
+
+    def tick(self, now: Moment) -> None:
+        """Timers that are due."""
+        for timer, leaf in self.timers.due(now.monotonic):
+            if leaf is None:
+                self._clock(timer, now)
+            elif timer is Timer.DELAY:
+                before = leaf.logic.alarm
+                self._settle(leaf, before, leaf.logic.expire(now, self.switches.maintenance), now)
+                self.keep(leaf, now)
+            elif timer is Timer.CONNECT:
+                self._lost(leaf, DISCONNECTED, now)
+            elif leaf.suppression and leaf.suppression.until is not None:
+                if now.wall >= leaf.suppression.until:
+                    self.release(leaf, NOBODY.because("shelving ended"), now)
+                else:
+                    self.watch_shelf(leaf, now)
+
+    def deadline(self) -> Monotonic | None:
+        """When `tick` has to be called next."""
+        return self.timers.next()
+
+    # ------------------------------------------------------------------ effects
+
+    def take(self, now: Moment) -> Changes:
+        """All effects since the last call, with the components that changed, from the bottom up."""
+        changes = self.emitter.changes
+        changes.nodes += [NodeChange(node.path, node.published or Severity.OK) for node in self.tree.roll_up()]
+        if changes.talks:
+            self.rest(Timer.NAG, self.settings.nag_period_s, now)
+        if changes.has_states or (Timer.IDLE, None) not in self.timers:
+            self.rest(Timer.IDLE, self.settings.idle_s, now)
+        lost, self._lost_now = self._lost_now, 0
+        changes = self.emitter.take(self.tree.root.path, lost)
+        changes.modes = Modes(self.switches.maintenance, self.switches.notify)
+        return changes
+
+    def publish_root(self) -> None:
+        """The root's state again: life sign, and carrier of the switches."""
+        root = self.tree.root
+        self.emitter.changes.nodes.append(NodeChange(root.path, root.published or Severity.OK))
+
+    def _clock(self, timer: Timer, now: Moment) -> None:
+        if timer is Timer.IDLE:
+            self.publish_root()
+        elif timer is Timer.NAG:
+            active = sum(leaf.logic.alarm.severity.is_active for leaf in self.tree.leaves.values())
+            if active:
+                self.emitter.talk(nag(self.tree.root.path, self.tree.root.tally.highest(), active))
+            self.rest(Timer.NAG, self.settings.nag_period_s, now)
+
+    def rest(self, timer: Timer, seconds: float, now: Moment) -> None:
+        """Set a clock of the whole configuration back; 0 seconds: it never rings."""
+        if seconds > 0:
+            self.timers.set((timer, None), Monotonic(now.monotonic + round(seconds * NANOS_PER_SECOND)))
+
+    # ------------------------------------------------------------------ one alarm
+
+    def watch(self, leaf: Leaf, now: Moment) -> None:
+        """A new alarm: its PV is subscribed, and expected within the connection time-out."""
+        changes = self.emitter.changes
+        changes.subscribe.add(leaf.pv)
+        changes.unsubscribe.discard(leaf.pv)
+        timeout = round(self.settings.connection_timeout_s * NANOS_PER_SECOND)
+        self.timers.set((Timer.CONNECT, leaf), Monotonic(now.monotonic + timeout))
+
+    def adopt(self, leaf: Leaf, now: Moment) -> None:
+        """Tell a new alarm what another one on the same PV knows: a subscription that stands delivers nothing again."""
+        for other in self.tree.watchers[leaf.pv]:
+            if other is not leaf and other.connected:
+                self._connected(leaf)
+                self._deliver(leaf, other.current, now)
+                return
+
+    def forget(self, leaf: Leaf, unwatched: bool) -> None:
+        """An alarm left: its timers, and the subscription if nobody else watches the PV."""
+        for timer in (Timer.DELAY, Timer.CONNECT, Timer.SHELF):
+            self.timers.cancel((timer, leaf))
+        if unwatched:
+            self.emitter.changes.unsubscribe.add(leaf.pv)
+            self.emitter.changes.subscribe.discard(leaf.pv)
+
+    def _connected(self, leaf: Leaf) -> None:
+        leaf.connected = True
+        self.timers.cancel((Timer.CONNECT, leaf))
+
+    def _lost(self, leaf: Leaf, message: str, now: Moment) -> None:
+        """The PV went, or never came: UNDEFINED; an acknowledgement waits for its return."""
+        leaf.connected = False
+        self._lost_now += 1
+        before = leaf.logic.alarm
+        if leaf.kept is None and before.severity.is_acknowledged:
+            leaf.kept = before
+        self._deliver(leaf, Sample(Severity.UNDEFINED, message, "", now.wall), now)
+
+    def _sample(self, leaf: Leaf, sample: Sample, now: Moment) -> None:
+        if leaf.kept is None or not leaf.logic.enabled or not self._returned(leaf, sample, now):
+            self._deliver(leaf, sample, now)
+
+    def _deliver(self, leaf: Leaf, sample: Sample, now: Moment) -> None:
+        logic = leaf.logic
+        before, former = logic.alarm, logic.saved
+        outcome = logic.sample(sample, now, self.switches.maintenance)
+        if outcome.publish:
+            self._settle(leaf, before, outcome, now)
+        elif outcome is TRACKED and (former is None or former.severity != sample.severity):
+            happening = Happening(EventKind.CHANGED, before, NOBODY.because(TRACKED.reason), publish=False)
+            self.emitter.leaf(leaf, happening, now)
+
+    def _returned(self, leaf: Leaf, sample: Sample, now: Moment) -> bool:
+        """The PV of an acknowledged alarm is back; True if the acknowledgement covers what it says."""
+        kept, before = leaf.kept, leaf.logic.alarm
+        if kept is None or sample.message == NEVER_PROCESSED:
+            return False  # a rebooting IOC: the record has not been processed yet
+        leaf.kept = None
+        if before == kept and leaf.logic.pending is None:
+            return False
+        if not is_covered(kept.severity, sample.severity):
+            self.keep(leaf, now)
+            return False
+        leaf.logic.restore(kept, sample)
+        self._settle(leaf, before, Outcome("acknowledgement kept over a disconnect", publish=True), now)
+        return True
+
+    def _settle(self, leaf: Leaf, before: Alarm, outcome: Outcome, now: Moment) -> None:
+        if not outcome.publish:
+            return
+        kind = EventKind.CHANGED
+        if outcome.raised:
+            kind = EventKind.ALARM
+        elif before.severity is not Severity.OK and leaf.logic.alarm.severity is Severity.OK:
+            kind = EventKind.CLEARED
+        self.happened(leaf, Happening(kind, before, NOBODY.because(outcome.reason), outcome.raised, outcome.annunciate), now)
+
+    def happened(self, leaf: Leaf, happening: Happening, now: Moment) -> None:
+        """Bring everything that depends on an alarm up to date, and emit what happened to it."""
+        before, after = happening.before.severity, leaf.logic.alarm.severity
+        if before != after:
+            if before.unacknowledged != after.unacknowledged:
+                leaf.since = self.emitter.time(now)
+            if not after.is_acknowledged and leaf.kept is None:
+                leaf.acknowledgement = None
+        self.tree.count(leaf)
+        self.emitter.leaf(leaf, happening, now)
+        if leaf.logic.delay_ns or leaf.logic.deadline is not None:
+            self.schedule(leaf)
+        self.keep(leaf, now)
+
+    def keep(self, leaf: Leaf, now: Moment) -> None:
+        """Write what a restart needs, or remove it."""
+        runtime = leaf.runtime(now)
+        if runtime is not None or leaf.has_runtime:
+            self.emitter.changes.runtimes[leaf.path] = runtime
+            leaf.has_runtime = runtime is not None
+
+    def schedule(self, leaf: Leaf) -> None:
+        """Set the timer of an alarm's delay as its logic has it."""
+        if leaf.logic.deadline is None:
+            self.timers.cancel((Timer.DELAY, leaf))
+        else:
+            self.timers.set((Timer.DELAY, leaf), leaf.logic.deadline)
+
+    # ------------------------------------------------------------------ suppression
+
+    def suppress(self, leaf: Leaf, kind: EventKind, cause: Cause, now: Moment) -> None:
+        """Shelve or take out of service, as `enabled` in the settings of the alarm says."""
+        before = leaf.logic.alarm
+        leaf.suppression = cause.suppression(now, leaf.settings.enabled_at)
+        leaf.hide(now)
+        self.watch_shelf(leaf, now)
+        self.happened(leaf, Happening(kind, before, cause), now)
+
+    def reveal(self, leaf: Leaf, kind: EventKind, cause: Cause, now: Moment) -> None:
+        """Bring an alarm back: a standing one is raised and spoken again, unless it was acknowledged before it was hidden."""
+        before = leaf.logic.alarm
+        leaf.suppression = None
+        leaf.reappear(now, self.switches.maintenance)
+        raised = leaf.logic.alarm.severity.is_active
+        self.watch_shelf(leaf, now)
+        self.happened(leaf, Happening(kind, before, cause, raised, raised and leaf.settings.annunciating), now)
+
+    def release(self, leaf: Leaf, cause: Cause, now: Moment) -> None:
+        """End a suppression and write that into the configuration."""
+        kind = EventKind.UNSHELVED if leaf.settings.enabled_at is not None else EventKind.ENABLED
+        leaf.enable()
+        self.reveal(leaf, kind, cause, now)
+        self.emitter.config(leaf, cause)
+
+    def watch_shelf(self, leaf: Leaf, now: Moment) -> None:
+        """Shelving ends at a time of day: look again at least once a minute, should the clock be set."""
+        if leaf.suppression is None or leaf.suppression.until is None:
+            self.timers.cancel((Timer.SHELF, leaf))
+        else:
+            left = min(max(0, leaf.suppression.until - now.wall), _CLOCK_CHECK_NS)
+            self.timers.set((Timer.SHELF, leaf), Monotonic(now.monotonic + left))

@@ -1,0 +1,42 @@
+"""What annunciators are given to say."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from alarm_engine.model.severity import NAMES, Severity
+
+
+class Talk(NamedTuple):
+    """One thing to say."""
+
+    path: str
+    severity: Severity
+    text: str
+    standout: bool = False
+    """Spoken even when there is too much to say."""
+
+
+def annunciation(path: str, description: str, severity: Severity) -> Talk:
+    """`MAJOR Alarm: Pump 1 flow low`; a description that begins with `*` leaves the severity out, a following `!` stands out."""
+    bare = description.startswith("*")
+    text = description[1:] if bare else description
+    standout = text.startswith("!")
+    if standout:
+        text = text[1:]
+    return Talk(path, severity, text if bare else f"{NAMES[severity]} Alarm: {text}", standout)
+
+
+def nag(root: str, severity: Severity, active: int) -> Talk:
+    """Reminder that alarms are active; the blank in front is Phoebus's."""
+    return Talk(root, severity, " There is 1 active alarm" if active == 1 else f" There are {active} active alarms")
+
+
+def started(root: str) -> Talk:
+    """What a server says when it takes over."""
+    return Talk(root, Severity.OK, " Alarm server started. Everything is going to be all right.")
+
+
+def mass_disconnect(root: str, number: int) -> Talk:
+    """One sentence instead of one for each PV of a server that went away."""
+    return Talk(root, Severity.UNDEFINED, f" {number} alarms: PV disconnected", standout=True)

@@ -1,0 +1,87 @@
+"""Changes to records to the journal, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import tzinfo
+
+import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
+
+from alarm_engine.errors import JournalUnavailable
+from alarm_engine.evaluator.changes import Changes, LeafChange, Removal
+from alarm_engine.journal.port import Journal, Position, Record
+from alarm_engine.wire.config import encode_config
+from alarm_engine.wire.event import encode_event
+from alarm_engine.wire.headers import headers
+from alarm_engine.wire.keys import RecordType, key
+from alarm_engine.wire.runtime import encode_runtime, encode_switches
+from alarm_engine.wire.state import encode_extras, encode_leaf_state, encode_node_state
+from alarm_engine.wire.talk import encode_talk
+from alarm_engine.wire.topics import Topics
+
+log = structlog.get_logger()
+
+
+class Publisher:
+    """Publishes for one configuration."""
+
+    def __init__(self, journal: Journal, topics: Topics, zone: tzinfo, epoch: int) -> None:
+        self._journal = journal
+        self._topics = topics
+        self._zone = zone
+        self._epoch = str(epoch)
+
+    async def publish(self, changes: Changes, positions: Sequence[Position] = ()) -> None:
+        """Write everything or nothing; waits while the journal cannot be used, since nothing that was decided may be lost.
+
+        The same records are written again then, under the same event ids: whoever reads them twice reads them once.
+        """
+        records = self.records(changes)
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(JournalUnavailable),
+            wait=wait_exponential(multiplier=0.05, max=2),
+            before_sleep=_report,
+        )
+        async for attempt in retrying:
+            with attempt:
+                await self._journal.append(records, positions)
+            if attempt.retry_state.attempt_number > 1 and not attempt.retry_state.outcome:
+                log.info("journal works again", config=self._topics.config, attempts=attempt.retry_state.attempt_number)
+
+    def records(self, changes: Changes) -> list[Record]:
+        """The records of a change set: alarms and their events in order, then components from the bottom up, then the rest."""
+        topics, modes = self._topics, changes.modes
+        records: list[Record] = []
+        for step in changes.steps:
+            if isinstance(step, LeafChange):
+                extras = headers(state=encode_extras(step.extras))
+                state = encode_leaf_state(step.alarm, step.current, modes)
+                records.append(Record(topics.config, key(RecordType.STATE, step.path), state, extras))
+                event = step.event
+            elif isinstance(step, Removal):
+                records.append(Record(topics.config, key(RecordType.STATE, step.path), None))
+                event = step.event
+            else:
+                event = step
+            if event is not None:
+                records.append(Record(topics.events, key(RecordType.EVENT, event.path), encode_event(event)))
+        for node in changes.nodes:
+            records.append(Record(topics.config, key(RecordType.STATE, node.path), encode_node_state(node.severity, modes)))
+        for path, runtime in changes.runtimes.items():
+            value = encode_runtime(runtime) if runtime is not None else None
+            records.append(Record(topics.runtime, key(RecordType.RUNTIME, path), value))
+        if changes.switches is not None:
+            root = "/" + topics.config_name
+            records.append(Record(topics.runtime, key(RecordType.RUNTIME, root), encode_switches(changes.switches)))
+        for write in changes.configs:
+            value = encode_config(write.settings, write.user, write.host, self._zone)
+            records.append(Record(topics.config, key(RecordType.CONFIG, write.path), value, headers(engine=self._epoch)))
+        for talk in changes.talks:
+            records.append(Record(topics.talk, key(RecordType.TALK, talk.path), encode_talk(talk.severity, talk.text, talk.standout)))
+        return records
+
+
+def _report(state: RetryCallState) -> None:
+    if state.attempt_number == 1 and state.outcome is not None:
+        log.error("journal cannot be written: changes wait, clients will say stale", problem=str(state.outcome.exception()))

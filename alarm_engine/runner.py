@@ -1,0 +1,250 @@
+"""One configuration being run: restored from the journal, fed by sources, clients and clocks, published."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+
+import structlog
+
+from alarm_engine.clock import Clock
+from alarm_engine.errors import JournalUnavailable, WireError
+from alarm_engine.evaluator import Cause, Commander, Evaluator, EvaluatorSettings
+from alarm_engine.evaluator.configuration import configure, known_settings, merged, remove
+from alarm_engine.intake import Intake
+from alarm_engine.journal.port import Journal, JournalReader, Position, StoredRecord
+from alarm_engine.model.path import canonical
+from alarm_engine.model.state import EventId
+from alarm_engine.model.status import EngineStatus
+from alarm_engine.model.times import NANOS_PER_MS, NANOS_PER_SECOND, Monotonic
+from alarm_engine.publisher import Publisher
+from alarm_engine.replay import last_events, remember_answers, replay
+from alarm_engine.sources.port import Source, Subscription
+from alarm_engine.wire.command import decode_command
+from alarm_engine.wire.config import decode_config
+from alarm_engine.wire.headers import ENGINE
+from alarm_engine.wire.keys import RecordType, parse_key
+from alarm_engine.wire.topics import Topics
+
+log = structlog.get_logger()
+
+BATCH = 5000
+"""Inputs evaluated and published in one transaction at most."""
+_IDLE_TICK_S = 0.5
+_GROUP = "engine"
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerSettings:
+    """What is run."""
+
+    evaluator: EvaluatorSettings
+    zone: tzinfo = UTC
+    """Zone of dates without one (`enabled` until)."""
+    monitor_values: bool = False
+    """Ask sources for every change of the value, as Phoebus does, instead of alarm changes only."""
+    intake_bound: int = 200_000
+    events_keep_days: int = 30
+
+
+class Runner:
+    """Runs one configuration."""
+
+    def __init__(self, settings: RunnerSettings, journal: Journal, source: Source, clock: Clock) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._source = source
+        self._clock = clock
+        self.topics = Topics(settings.evaluator.config)
+        self._wakeup = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self.intake = Intake(self._wake, settings.intake_bound)
+        self._records: deque[StoredRecord] = deque()
+        self._outstanding: Counter[str] = Counter()
+        """Configuration records of our own that have not come back yet, by path."""
+        self._reader: JournalReader | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._last_event: EventId | None = None
+        self._evaluated: Monotonic = clock.now().monotonic
+        self.epoch = 0
+        self.broken = 0
+        """Records that could not be understood."""
+
+    def _wake(self) -> None:
+        """From any thread: there is something to do."""
+        try:
+            self._loop.call_soon_threadsafe(self._wakeup.set)
+        except RuntimeError:
+            log.debug("input after the end", config=self.topics.config)
+
+    async def start(self) -> None:
+        """Restore, take over, publish that, subscribe; then run."""
+        config, clock = self._settings.evaluator.config, self._clock
+        await self._journal.ensure_topics(self.topics.specs(self._settings.events_keep_days))
+        replayed = await replay(self._journal, self.topics, self._settings.zone)
+        events = await last_events(self._journal, self.topics)
+        self.broken = replayed.broken
+        now = clock.now()
+        last = events[-1] if events else None
+        self.epoch = max(last.id.epoch + 1 if last else 0, now.wall // NANOS_PER_SECOND)
+        self.evaluator = Evaluator(self._settings.evaluator, self.epoch, last.time if last else now.wall)
+        self.commander = Commander(self.evaluator)
+        remember_answers(self.commander, events)
+        replayed.restore(self.evaluator, now)
+        self.evaluator.begin(now)
+        self._publisher = Publisher(self._journal, self.topics, self._settings.zone, self.epoch)
+        position = await self._journal.position(_GROUP, self.topics.command)
+        if position is None:
+            position = await self._journal.end(self.topics.command)
+        starts = {self.topics.config: replayed.next_config, self.topics.command: position}
+        self._reader = self._journal.reader([self.topics.config, self.topics.command], starts)
+        log.info("configuration restored", config=config, alarms=len(self.evaluator.tree.leaves), epoch=self.epoch, broken=self.broken)
+        await self._round()
+        self._tasks = [
+            asyncio.create_task(self._follow(), name=f"follow {config}"),
+            asyncio.create_task(self._run(), name=f"evaluate {config}"),
+        ]
+
+    async def stop(self) -> None:
+        """Finish the round that is running, publish nothing more."""
+        if self._reader is not None:
+            await self._reader.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    def failure(self) -> BaseException | None:
+        """What ended a task of this runner, None while all is well."""
+        for task in self._tasks:
+            if task.done() and not task.cancelled():
+                return task.exception() or RuntimeError(f"{task.get_name()} ended")
+        return None
+
+    def status(self, engine: str) -> EngineStatus:
+        """The life sign of this configuration as it is now."""
+        now = self._clock.now()
+        source = self._source.status()
+        leaves = self.evaluator.tree.leaves.values()
+        age_ms = (now.monotonic - self._evaluated) // NANOS_PER_MS
+        return EngineStatus(
+            engine=engine,
+            config=self._settings.evaluator.config,
+            epoch=self.epoch,
+            time=now.wall,
+            pvs_total=len(leaves),
+            pvs_connected=sum(leaf.connected for leaf in leaves),
+            source_age_ms=round(source.age_s * 1000),
+            timer_age_ms=age_ms,
+            evaluator_age_ms=age_ms,
+            backlog=self.intake.backlog,
+            dropped=self.intake.dropped,
+            last_event=str(self._last_event) if self._last_event else "",
+        )
+
+    # ------------------------------------------------------------------ loops
+
+    async def _follow(self) -> None:
+        """Configuration and commands, in the order of the journal."""
+        assert self._reader is not None
+        while True:
+            try:
+                fetched = await self._reader.fetch()
+            except JournalUnavailable as problem:
+                log.warning("journal cannot be read, trying again", config=self.topics.config, problem=str(problem))
+                await asyncio.sleep(0.5)
+                continue
+            if fetched.records:
+                self._records.extend(fetched.records)
+                self._wakeup.set()
+
+    async def _run(self) -> None:
+        while True:
+            await self._idle()
+            await self._round()
+
+    async def _idle(self) -> None:
+        """Wait for something to do: inputs, records, or a timer."""
+        if self.intake.has_more or self._records:
+            return
+        wait_s = _IDLE_TICK_S
+        deadline = self.evaluator.deadline()
+        if deadline is not None:
+            wait_s = min(wait_s, max(0.0, (deadline - self._clock.now().monotonic) / NANOS_PER_SECOND))
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._wakeup.wait()
+        except TimeoutError:
+            pass
+        self._wakeup.clear()
+
+    async def _round(self) -> None:
+        """Evaluate what is there, and publish it in one transaction."""
+        now = self._clock.now()
+        positions: list[Position] = []
+        while self._records:
+            record = self._records.popleft()
+            self._apply(record)
+            if record.topic == self.topics.command:
+                positions = [Position(_GROUP, record.topic, record.offset + 1)]
+        self.evaluator.feed(self.intake.take(BATCH), now)
+        self.evaluator.tick(now)
+        changes = self.evaluator.take(now)
+        if positions or not changes.is_empty:
+            self._outstanding.update(write.path for write in changes.configs)
+            await self._publisher.publish(changes, positions)
+            events = changes.events
+            if events:
+                self._last_event = events[-1].id
+        self.intake.covered()
+        if changes.unsubscribe:
+            self._source.unsubscribe(changes.unsubscribe)
+        if changes.subscribe:
+            values = self._settings.monitor_values
+            self._source.subscribe(Subscription(pv, values) for pv in sorted(changes.subscribe))
+        self._evaluated = self._clock.now().monotonic
+
+    # ------------------------------------------------------------------ records of others
+
+    def _apply(self, record: StoredRecord) -> None:
+        try:
+            kind, raw_path = parse_key(record.key)
+            path = canonical(raw_path)
+            if kind is RecordType.COMMAND or record.topic == self.topics.command:
+                command = decode_command(record, path)
+                if command is not None:
+                    self.commander.execute(command, self._clock.now())
+            elif kind is RecordType.CONFIG:
+                self._configure(path, record)
+        except WireError as problem:
+            self.broken += 1
+            log.warning("record skipped", topic=record.topic, offset=record.offset, key=record.key, problem=str(problem))
+
+    def _configure(self, path: str, record: StoredRecord) -> None:
+        now = self._clock.now()
+        if record.header(ENGINE) == str(self.epoch):
+            self._outstanding[path] -= 1
+            if self._outstanding[path] <= 0:
+                del self._outstanding[path]
+            return
+        if record.value is None:
+            remove(self.evaluator, path, Cause(), now)
+            return
+        decoded = decode_config(record.value, self._settings.zone, known_settings(self.evaluator, path))
+        for problem in decoded.problems:
+            log.warning("configuration record", topic=record.topic, offset=record.offset, path=path, problem=problem)
+        if decoded.settings is None:
+            return
+        settings, cause = decoded.settings, Cause(decoded.user, decoded.host)
+        overtaken = self._outstanding[path] > 0
+        if overtaken:
+            # Ours lies behind this one and was written without knowing it: its other fields are good, `enabled` is the operator's.
+            settings = merged(self.evaluator, path, settings)
+        refusal = configure(self.evaluator, path, settings, cause, now)
+        if refusal:
+            raise WireError(refusal)
+        leaf = self.evaluator.tree.leaves.get(path)
+        if overtaken and leaf is not None:
+            self.evaluator.emitter.config(leaf, cause)
