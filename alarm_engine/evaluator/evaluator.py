@@ -13,7 +13,7 @@ from enum import IntEnum
 from alarm_engine.evaluator.changes import Changes, NodeChange
 from alarm_engine.evaluator.emit import NOBODY, Cause, Emitter, Happening
 from alarm_engine.evaluator.tree import AlarmTree, Leaf, is_covered
-from alarm_engine.logic.alarm_logic import TRACKED, Outcome
+from alarm_engine.logic.alarm_logic import MAINTENANCE, TRACKED, Outcome
 from alarm_engine.logic.talk import nag, started
 from alarm_engine.logic.timers import TimerWheel
 from alarm_engine.model.event import EventKind
@@ -222,6 +222,8 @@ class Evaluator:
     def _settle(self, leaf: Leaf, before: Alarm, outcome: Outcome, now: Moment) -> None:
         if not outcome.publish:
             return
+        if outcome is MAINTENANCE and leaf.acknowledgement is None:
+            leaf.acknowledgement = Cause(comment=MAINTENANCE.reason).acknowledgement(now)
         kind = EventKind.CHANGED
         if outcome.raised:
             kind = EventKind.ALARM

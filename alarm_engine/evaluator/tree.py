@@ -91,6 +91,7 @@ class Leaf:
         """Suppress: the PV goes on being tracked, an acknowledgement is kept."""
         if self.logic.alarm.severity.is_acknowledged:
             self.kept = self.logic.alarm
+        self.logic.cancel()
         self.logic.disable(now)
 
     def reappear(self, now: Moment, maintenance: bool) -> None:

@@ -90,7 +90,7 @@ class AlarmLogic:
             maintenance and severity < Severity.INVALID and PRIORITY[before] >= _INVALID_PRIORITY
         ):
             self.alarm = Alarm(OK, "OK", sample[2], sample[3])
-            self._cancel()
+            self.cancel()
         outcome = self._update(sample, now, maintenance, delayed=self.delay_ns > 0)
         return CLEARED if outcome is FOLLOWED and self.alarm[0] == OK and before != OK else outcome
 
@@ -99,7 +99,7 @@ class AlarmLogic:
         pending = self.pending
         if pending is None:
             return EXPIRED
-        self._cancel()
+        self.cancel()
         if not self.enabled or (self.current.severity == OK and self.current.time > pending.time):
             return EXPIRED
         return self._update(Sample(*pending[:4]), now, maintenance, delayed=False)
@@ -115,7 +115,7 @@ class AlarmLogic:
                 self.deadline = Monotonic(now.monotonic + self.delay_ns)
             if not self._counted(sample.time):
                 return self._silence(DELAYED, maintenance)
-            self._cancel()
+            self.cancel()
         self.alarm = candidate
         if PRIORITY[candidate[0]] > PRIORITY[alarm[0]]:
             return self._silence(RAISED if self.annunciating else RAISED_SILENTLY, maintenance)
@@ -149,7 +149,8 @@ class AlarmLogic:
             return True
         return False
 
-    def _cancel(self) -> None:
+    def cancel(self) -> None:
+        """Forget what waits for its delay."""
         self.pending = None
         self.deadline = None
 
@@ -192,7 +193,7 @@ class AlarmLogic:
         """Put an alarm back that a disconnect or a suppression had hidden."""
         self.alarm = alarm
         self.current = current
-        self._cancel()
+        self.cancel()
 
     def follows(self) -> bool:
         """True for an active alarm that is not what the PV says: without latching it has no reason to stand."""

@@ -1,0 +1,83 @@
+"""Inputs wait in order; beyond the bound a rise is never dropped."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alarm_engine.intake import Intake, height, merge
+from alarm_engine.model.reading import Connection, Reading
+from alarm_engine.model.severity import Severity
+from alarm_engine.model.times import Monotonic, Nanos
+
+LIVE = [Severity.OK, Severity.MINOR, Severity.MAJOR, Severity.INVALID]
+ITEM = st.one_of(
+    st.builds(
+        Reading, st.sampled_from("abc"), st.sampled_from(LIVE), st.just("m"), st.text(max_size=2), st.just(Nanos(0)), st.just(Monotonic(0))
+    ),
+    st.builds(Connection, st.sampled_from("abc"), st.booleans(), st.just(""), st.just(Nanos(0)), st.just(Monotonic(0))),
+)
+
+
+def numbered(items):
+    """Each input another one: its value or server carries its number."""
+    return [i._replace(value=str(n)) if isinstance(i, Reading) else i._replace(server=str(n)) for n, i in enumerate(items)]
+
+
+@given(st.lists(ITEM, max_size=60))
+def test_merge_keeps_first_highest_and_last_of_each_pv_in_order(items):
+    items = numbered(items)
+    kept = merge(items)
+    assert [i for i in items if i in kept] == kept
+    for pv in "abc":
+        mine, left = [i for i in items if i.pv == pv], [i for i in kept if i.pv == pv]
+        assert len(left) <= 3
+        if mine:
+            assert (left[0], left[-1]) == (mine[0], mine[-1])
+            assert max(height(i) for i in left) == max(height(i) for i in mine)
+
+
+@given(st.lists(ITEM, max_size=60), st.integers(1, 20))
+def test_below_the_bound_everything_comes_in_order(items, limit):
+    items = numbered(items)
+    intake = Intake(lambda: None)
+    intake.offer(items)
+    taken = []
+    while intake.has_more:
+        taken += intake.take(limit)
+    assert taken == items
+    assert intake.dropped == 0
+
+
+def test_what_is_merged_is_counted():
+    intake = Intake(lambda: None, bound=10)
+    readings = [Reading("a", Severity.OK, str(n), "", Nanos(0), Monotonic(0)) for n in range(100)]
+    readings[40] = readings[40]._replace(severity=Severity.MAJOR)
+    intake.offer(readings)
+    assert [i.message for i in intake.take(100)] == ["0", "40", "99"]
+    assert intake.dropped == 97
+
+
+def test_what_could_not_be_committed_is_taken_again():
+    intake = Intake(lambda: None)
+    items = numbered([Reading("a", Severity.OK, "", "", Nanos(0), Monotonic(0))] * 5)
+    intake.offer(items)
+    intake.take(3)
+    assert intake.backlog == 5
+    intake.put_back()
+    assert intake.take(10) == items
+    intake.covered()
+    assert intake.backlog == 0
+
+
+def test_wakes_once_until_it_is_emptied():
+    wakes = []
+    intake = Intake(lambda: wakes.append(1))
+    item = Reading("a", Severity.OK, "", "", Nanos(0), Monotonic(0))
+    intake.offer([item])
+    intake.offer([item])
+    assert len(wakes) == 1
+    intake.take(1)
+    intake.offer([item])
+    assert len(wakes) == 1
+    intake.take(10)
+    intake.offer([item])
+    assert len(wakes) == 2
