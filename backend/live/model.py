@@ -34,6 +34,27 @@ class LiveAlarm:
 
 
 @dataclass(slots=True)
+class Counts:
+    """Alarms at and below a component by what they are; kept up to date with every change."""
+
+    severities: list[int] = field(default_factory=lambda: [0] * len(Severity))
+    """By ordinal of the alarm severity; suppressed alarms are left out."""
+    shelved: int = 0
+    disabled: int = 0
+    """Out of service."""
+    disconnected: int = 0
+    """Among those not suppressed."""
+    total: int = 0
+
+    def highest(self) -> Severity:
+        """The roll-up: the highest severity that is there, OK without alarms."""
+        for ordinal in range(len(self.severities) - 1, 0, -1):
+            if self.severities[ordinal]:
+                return Severity(ordinal)
+        return Severity.OK
+
+
+@dataclass(slots=True)
 class LiveNode:
     """A component."""
 
@@ -46,6 +67,8 @@ class LiveNode:
     """Components below, in natural order of their names."""
     alarms: dict[str, LiveAlarm] = field(default_factory=dict)
     """Alarms directly below, in natural order of their names."""
+    counts: Counts = field(default_factory=Counts)
+    """All alarms below, at any depth."""
 
 
 @dataclass(frozen=True, slots=True)

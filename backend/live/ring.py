@@ -1,0 +1,51 @@
+"""The newest events of a configuration, in order, up to a bound."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from alarm_engine.model.event import Event
+from alarm_engine.model.state import EventId
+
+KEPT = 20_000
+
+
+class EventRing:
+    """Keeps about the last `kept` events, and knows whether there were ones before them."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept = kept
+        self._events: list[Event] = []
+        self.complete = True
+        """Nothing came before the oldest event that is kept."""
+
+    @property
+    def newest(self) -> EventId | None:
+        """The newest event, None before the first."""
+        return self._events[-1].id if self._events else None
+
+    def append(self, event: Event) -> bool:
+        """One more event; False for one that is there already (a batch that was written twice)."""
+        newest = self.newest
+        if newest is not None and event.id[1:] <= newest[1:]:
+            return False
+        self._events.append(event)
+        if len(self._events) >= self._kept + self._kept // 4 + 1:
+            del self._events[: -self._kept]
+            self.complete = False
+        return True
+
+    def after(self, known: EventId | None) -> list[Event] | None:
+        """Events after that one, oldest first; None if some of them are not kept any more. `None` asks for all there ever were."""
+        events = self._events
+        if known is None:
+            return events.copy() if self.complete else None
+        if not events:
+            return None
+        if known[1:] < events[0].id[1:]:
+            return None
+        return events[bisect_right(events, known[1:], key=_order) :]
+
+
+def _order(event: Event) -> tuple[int, int]:
+    return event.id.epoch, event.id.n

@@ -1,0 +1,274 @@
+"""One configuration as it is now, kept up to date record by record. No I/O here, and no clock: time comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import tzinfo
+
+import structlog
+
+from alarm_engine.errors import WireError
+from alarm_engine.journal.port import StoredRecord
+from alarm_engine.model.event import EventKind
+from alarm_engine.model.path import canonical, is_below, name, natural_key, parent, system
+from alarm_engine.model.settings import AlarmSettings, NodeSettings, Settings
+from alarm_engine.model.severity import Severity
+from alarm_engine.model.state import EventId
+from alarm_engine.wire.config import decode_config
+from alarm_engine.wire.event import decode_event
+from alarm_engine.wire.headers import STATE
+from alarm_engine.wire.keys import RecordType, parse_key
+from alarm_engine.wire.runtime import Switches, decode_runtime, decode_switches
+from alarm_engine.wire.state import NORMAL, NodeState, decode_extras, decode_state
+from alarm_engine.wire.topics import Topics
+from backend.live.facts import Facts, StateWord
+from backend.live.model import Counts, LiveAlarm, LiveNode
+from backend.live.ring import EventRing
+from backend.live.standing import Standing, standing
+
+log = structlog.get_logger()
+
+_MAX_DEPTH = 100
+BROKEN = (WireError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError)
+"""A record's fields are others' work: one of a wrong type must not end the tree."""
+
+
+@dataclass(slots=True)
+class _Node(LiveNode):
+    parent: _Node | None = None
+
+
+@dataclass(slots=True)
+class _Alarm(LiveAlarm):
+    above: _Node = field(default_factory=lambda: _Node("", "", NodeSettings()))
+    facts: Facts = field(default_factory=Facts)
+    counted: tuple[Standing, Severity, bool] | None = None
+    """As what the components above have it in their counts."""
+
+
+class Tree:
+    """Components, alarms and recent events of one configuration."""
+
+    def __init__(self, config: str, zone: tzinfo) -> None:
+        """`zone` is that of dates without one in `config:` records."""
+        self.config = config
+        self.topics = Topics(config)
+        self.ring = EventRing()
+        self.broken = 0
+        """Records that could not be understood."""
+        self._zone = zone
+        self._root = _Node("/" + config, config, NodeSettings())
+        self._nodes: dict[str, _Node] = {self._root.path: self._root}
+        self._alarms: dict[str, _Alarm] = {}
+        self._facts: dict[str, Facts] = {}
+        self._unsorted: set[str] = set()
+        self._switches = Switches()
+        self._modes = NORMAL
+        self._newest_state: EventId | None = None
+        self._apply: dict[RecordType, Callable[[str, StoredRecord], None]] = {
+            RecordType.CONFIG: self._apply_config,
+            RecordType.STATE: self._apply_state,
+            RecordType.RUNTIME: self._apply_runtime,
+            RecordType.EVENT: self._apply_event,
+        }
+
+    @property
+    def root(self) -> LiveNode:
+        """Top of the tree."""
+        return self._root
+
+    @property
+    def alarms(self) -> Mapping[str, LiveAlarm]:
+        """All alarms by path."""
+        return self._alarms
+
+    @property
+    def nodes(self) -> Mapping[str, LiveNode]:
+        """All components by path, the root included."""
+        return self._nodes
+
+    @property
+    def maintenance(self) -> bool:
+        """The configuration is in maintenance mode."""
+        return self._switches.maintenance or self._modes.maintenance
+
+    @property
+    def notify(self) -> bool:
+        """Notifications are on."""
+        return self._switches.notify and self._modes.notify
+
+    @property
+    def as_of(self) -> EventId | None:
+        """The newest event that is worked in; where the events topic is empty, the newest that a state record names."""
+        return self.ring.newest or self._newest_state
+
+    def apply(self, record: StoredRecord) -> None:
+        """Work one record in; one that cannot be understood is counted and reported, and harms nothing else. `settle` must follow."""
+        try:
+            kind, raw_path = parse_key(record.key)
+            apply = self._apply.get(kind)
+            if apply is None:
+                raise WireError(f"a {kind} record does not belong on this topic")
+            apply(self._place(raw_path), record)
+        except BROKEN as problem:
+            self.broken += 1
+            log.warning("record skipped", topic=record.topic, offset=record.offset, key=record.key, problem=str(problem))
+
+    def settle(self) -> None:
+        """Bring siblings into their order after a batch of records."""
+        for path in self._unsorted:
+            node = self._nodes.get(path)
+            if node is not None:
+                node.nodes = dict(sorted(node.nodes.items(), key=_natural))
+                node.alarms = dict(sorted(node.alarms.items(), key=_natural))
+        self._unsorted.clear()
+
+    def _place(self, raw_path: str) -> str:
+        path = canonical(raw_path)
+        if not is_below(path, self._root.path):
+            raise WireError(f"path {path} is outside of {self._root.path}")
+        if path.count("/") > _MAX_DEPTH:
+            raise WireError(f"path {path[:200]} is more than {_MAX_DEPTH} levels deep")
+        return path
+
+    # ------------------------------------------------------------------ records
+
+    def _apply_config(self, path: str, record: StoredRecord) -> None:
+        if record.value is None:
+            self._remove(path)
+            return
+        decoded = decode_config(record.value, self._zone, self._settings(path))
+        if decoded.problems:
+            log.warning("settings read in part", topic=record.topic, offset=record.offset, key=record.key, problems=decoded.problems)
+        if isinstance(decoded.settings, NodeSettings):
+            self._node(path).settings = decoded.settings
+        elif decoded.settings is not None:
+            alarm = self._alarms.get(path) or self._add(path, decoded.settings)
+            alarm.settings = decoded.settings
+            self._conclude(path)
+
+    def _apply_state(self, path: str, record: StoredRecord) -> None:
+        facts = self._facts.get(path)
+        if record.value is None:
+            if facts is not None:
+                facts.state = None
+                self._conclude(path)
+            return
+        state = decode_state(record.value)
+        if isinstance(state, NodeState):
+            if path == self._root.path:
+                self._modes = state.modes
+            return
+        header = record.header(STATE)
+        word = StateWord(state, decode_extras(header) if header else None, record.time)
+        if facts is None:
+            facts = self._facts[path] = Facts()
+        facts.state = word
+        if word.event is not None and (self._newest_state is None or word.event[1:] > self._newest_state[1:]):
+            self._newest_state = word.event
+        self._conclude(path)
+
+    def _apply_runtime(self, path: str, record: StoredRecord) -> None:
+        if path == self._root.path:
+            self._switches = Switches() if record.value is None else decode_switches(record.value)
+            return
+        runtime = None if record.value is None else decode_runtime(record.value)
+        self._facts.setdefault(path, Facts()).runtime = runtime
+        self._conclude(path)
+
+    def _apply_event(self, _: str, record: StoredRecord) -> None:
+        event = decode_event(record.value or b"")
+        if event.id.config != self.config:
+            raise WireError(f"event {event.id} is of another configuration than {self.config}")
+        self.ring.append(event)
+        if event.snapshot is not None or event.kind is EventKind.REMOVED:
+            path = self._place(event.path)
+            if self._facts.setdefault(path, Facts()).take_event(event, record.time):
+                self._conclude(path)
+
+    # ------------------------------------------------------------------ the tree
+
+    def _settings(self, path: str) -> Settings | None:
+        known: LiveAlarm | LiveNode | None = self._alarms.get(path) or self._nodes.get(path)
+        return known.settings if known is not None else None
+
+    def _node(self, path: str) -> _Node:
+        """The component at a path, made if it is missing; `WireError` where an alarm stands in the way."""
+        node = self._nodes.get(path)
+        if node is not None:
+            return node
+        if path in self._alarms:
+            raise WireError(f"{path} cannot be a component, it is an alarm")
+        above = self._node(parent(path))
+        node = self._nodes[path] = _Node(path, name(path), NodeSettings(), parent=above)
+        above.nodes[node.name] = node
+        self._unsorted.add(above.path)
+        return node
+
+    def _add(self, path: str, settings: AlarmSettings) -> _Alarm:
+        if path in self._nodes:
+            raise WireError(f"{path} cannot be an alarm, it is a component")
+        above = self._node(parent(path))
+        facts = self._facts.setdefault(path, Facts())
+        alarm = _Alarm(path, name(path), system(path), settings, None, above=above, facts=facts)
+        self._alarms[path] = above.alarms[alarm.pv] = alarm
+        self._unsorted.add(above.path)
+        return alarm
+
+    def _conclude(self, path: str) -> None:
+        """Bring an alarm, and the counts of everything above it, to what the facts say."""
+        alarm = self._alarms.get(path)
+        if alarm is not None:
+            alarm.snapshot, alarm.version = alarm.facts.conclude(alarm.settings)
+            disconnected = alarm.snapshot is not None and not alarm.snapshot.connected
+            _recount(alarm, (standing(alarm), alarm.severity, disconnected))
+
+    def _remove(self, path: str) -> None:
+        """An alarm, or a component with everything below; the root stays. What other topics said is kept: it may be added again."""
+        alarm = self._alarms.pop(path, None)
+        if alarm is not None:
+            _recount(alarm, None)
+            del alarm.above.alarms[alarm.pv]
+            return
+        node = self._nodes.get(path)
+        if node is None:
+            return
+        for below in [*(n.path for n in node.nodes.values()), *(a.path for a in node.alarms.values())]:
+            self._remove(below)
+        node.settings = NodeSettings()
+        if node.parent is not None:
+            del node.parent.nodes[node.name]
+            del self._nodes[path]
+
+
+def _recount(alarm: _Alarm, now: tuple[Standing, Severity, bool] | None) -> None:
+    """Bring the counts of all components above to what an alarm is now; None: it is gone."""
+    before = alarm.counted
+    if before == now:
+        return
+    alarm.counted = now
+    node: _Node | None = alarm.above
+    while node is not None:
+        if before is not None:
+            _count(node.counts, before, -1)
+        if now is not None:
+            _count(node.counts, now, 1)
+        node.severity = node.counts.highest()
+        node = node.parent
+
+
+def _count(counts: Counts, what: tuple[Standing, Severity, bool], step: int) -> None:
+    standing_now, severity, disconnected = what
+    counts.total += step
+    if standing_now is Standing.SHELVED:
+        counts.shelved += step
+    elif standing_now is Standing.DISABLED:
+        counts.disabled += step
+    else:
+        counts.severities[severity] += step
+        counts.disconnected += step * disconnected
+
+
+def _natural(item: tuple[str, object]) -> tuple[tuple[tuple[int, int, str], ...], str]:
+    return natural_key(item[0]), item[0]
