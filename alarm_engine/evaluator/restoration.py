@@ -76,7 +76,7 @@ def _restore_state(leaf: Leaf, state: LeafState, extras: StateExtras | None) -> 
 
 def _restore_delay(leaf: Leaf, runtime: Runtime, now: Moment) -> None:
     logic = leaf.logic
-    if not logic.enabled or not logic.delay_ns:
+    if not logic.enabled:
         return
     if runtime.pending is not None and runtime.deadline is not None:
         left = min(max(0, runtime.deadline - now.wall), logic.delay_ns)

@@ -101,7 +101,7 @@ def test_an_equal_sample_never_loses_an_acknowledgement(configs, steps, path):
         return
     control.command(CommandKind.ACKNOWLEDGE, path)
     acknowledged, current = leaf.logic.alarm, leaf.logic.current
-    if not acknowledged.severity.is_acknowledged:
+    if not acknowledged.severity.is_acknowledged or leaf.kept is not None:  # kept: its PV is away, its return is news
         return
     for _ in range(3):
         assert control.sample(leaf.pv, current.severity, current.message).steps == []

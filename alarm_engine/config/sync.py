@@ -1,0 +1,132 @@
+"""Bringing a tree from files into the journal, by difference.
+
+The difference is three-way: what the last sync wrote, what the topic has now, what the files say. Engineers own the tree, so files win;
+operators own `enabled` (shelving, out of service), so the topic wins there unless the files changed their mind. What somebody else added
+to the topic is left alone and reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from zoneinfo import ZoneInfo
+
+from alarm_engine.config.tree import ConfigTree
+from alarm_engine.errors import WireError
+from alarm_engine.journal.port import Journal, Record, StoredRecord
+from alarm_engine.model.path import canonical, split
+from alarm_engine.model.settings import AlarmSettings, NodeSettings, Settings
+from alarm_engine.wire.config import decode_config, encode_config, encode_delete_note
+from alarm_engine.wire.keys import RecordType, key, parse_key
+from alarm_engine.wire.topics import Topics
+
+
+@dataclass(slots=True)
+class SyncPlan:
+    """What a sync is about to write."""
+
+    added: list[str] = field(default_factory=list)
+    """Paths that the topic does not have, parents first."""
+    edited: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    """Paths that are gone from the files, children first."""
+    foreign: list[str] = field(default_factory=list)
+    """Paths that only the topic has and no sync ever wrote: left alone."""
+    write: dict[str, Settings] = field(default_factory=dict)
+    """New value of each added or edited path."""
+    synced: dict[str, Settings] = field(default_factory=dict)
+    """What files say now, where that is not what the last sync wrote."""
+
+    @property
+    def is_empty(self) -> bool:
+        """The topic is as the files are."""
+        return not (self.write or self.removed or self.synced)
+
+
+def plan(tree: ConfigTree, topic: Mapping[str, Settings], synced: Mapping[str, Settings]) -> SyncPlan:
+    """The difference between files, topic and the last sync."""
+    result = SyncPlan()
+    wanted: dict[str, Settings] = {**tree.nodes, **tree.alarms}
+    for path in sorted(wanted, key=lambda p: len(split(p))):
+        settings = wanted[path]
+        there, last = topic.get(path), synced.get(path)
+        if last != settings:
+            result.synced[path] = settings
+        target = _with_operators_choice(settings, there, last)
+        if there is None and isinstance(target, NodeSettings) and path == f"/{tree.name}" and target == NodeSettings():
+            continue  # Phoebus writes no record for a root that has nothing to say
+        if there is None:
+            result.added.append(path)
+        elif there != target:
+            result.edited.append(path)
+        else:
+            continue
+        result.write[path] = target
+    for path in sorted(topic, key=lambda p: len(split(p)), reverse=True):
+        if path not in wanted and path != f"/{tree.name}":
+            (result.removed if path in synced else result.foreign).append(path)
+    return result
+
+
+def _with_operators_choice(settings: Settings, there: Settings | None, last: Settings | None) -> Settings:
+    if not isinstance(settings, AlarmSettings) or not isinstance(there, AlarmSettings):
+        return settings
+    changed_its_mind = isinstance(last, AlarmSettings) and _enablement(last) != _enablement(settings)
+    return settings if changed_its_mind else replace(settings, enabled=there.enabled, enabled_at=there.enabled_at)
+
+
+def _enablement(settings: AlarmSettings) -> tuple[bool, int | None]:
+    return settings.enabled, settings.enabled_at
+
+
+def records(tree: ConfigTree, difference: SyncPlan, user: str, host: str) -> list[Record]:
+    """The records of a plan as Phoebus clients write them: deletions first, children before parents, then parents before children."""
+    topics, zone = Topics(tree.name), ZoneInfo(tree.time_zone)
+    written: list[Record] = []
+    for path in difference.removed:
+        config_key = key(RecordType.CONFIG, path)
+        written.append(Record(topics.config, config_key, encode_delete_note(user, host)))
+        written.append(Record(topics.config, config_key, None))
+        written.append(Record(topics.settings, key(RecordType.SYNCED, path), None))
+    for path, settings in difference.write.items():
+        written.append(Record(topics.config, key(RecordType.CONFIG, path), encode_config(settings, user, host, zone)))
+    for path, settings in difference.synced.items():
+        written.append(Record(topics.settings, key(RecordType.SYNCED, path), encode_config(settings, user, host, zone)))
+    return written
+
+
+async def sync(journal: Journal, tree: ConfigTree, user: str, host: str) -> SyncPlan:
+    """Bring the topics of a tree to what the files say; returns what was written. Raises `JournalError`."""
+    topics, zone = Topics(tree.name), ZoneInfo(tree.time_zone)
+    await journal.ensure_topics(topics.specs())
+    reader = journal.reader([topics.config, topics.settings])
+    current: dict[RecordType, dict[str, Settings]] = {RecordType.CONFIG: {}, RecordType.SYNCED: {}}
+    try:
+        caught_up = False
+        while not caught_up:
+            fetched = await reader.fetch(timeout_s=1.0)
+            caught_up = fetched.caught_up
+            for record in fetched.records:
+                _read(record, zone, current)
+    finally:
+        await reader.close()
+    difference = plan(tree, current[RecordType.CONFIG], current[RecordType.SYNCED])
+    if not difference.is_empty:
+        await journal.append(records(tree, difference, user, host))
+    return difference
+
+
+def _read(record: StoredRecord, zone: ZoneInfo, current: dict[RecordType, dict[str, Settings]]) -> None:
+    try:
+        kind, raw_path = parse_key(record.key)
+        if kind not in current:
+            return
+        path = canonical(raw_path)
+        if record.value is None:
+            current[kind].pop(path, None)
+            return
+        decoded = decode_config(record.value, zone, current[kind].get(path) if kind is RecordType.CONFIG else None)
+        if decoded.settings is not None:
+            current[kind][path] = decoded.settings
+    except WireError:
+        return  # the engine reports it; a good record for that path will be written

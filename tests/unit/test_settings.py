@@ -1,0 +1,70 @@
+"""Settings: one file, the environment, and every fault at once."""
+
+import pytest
+
+from alarm_engine.errors import SettingsError
+from tocsin.settings import load
+
+GOOD = "configurations:\n  - tree: tree.yaml\n"
+
+
+def write(tmp_path, text):
+    path = tmp_path / "site.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_least_that_works(tmp_path):
+    settings = load(write(tmp_path, GOOD))
+    assert settings.configurations[0].tree == tmp_path / "tree.yaml"
+    assert settings.store == tmp_path / "tocsin.sqlite"
+    assert (settings.backend.host, settings.backend.port) == ("127.0.0.1", 8080)
+
+
+def test_the_environment_overrides_the_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOCSIN_BACKEND__PORT", "9000")
+    assert load(write(tmp_path, GOOD + "backend: {port: 1}\n")).backend.port == 9000
+
+
+def test_all_faults_are_told_at_once_with_a_suggestion(tmp_path):
+    text = GOOD + "bakend: {port: 1}\nengine: {conection_timeout_s: 3, idle_s: 99}\nchannel_access: {auto_addr_list: perhaps}\n"
+    with pytest.raises(SettingsError) as caught:
+        load(write(tmp_path, text))
+    message = str(caught.value)
+    assert "site.yaml: 4 faults" in message
+    assert "bakend: unknown key; did you mean backend?" in message
+    assert "engine.conection_timeout_s: unknown key; did you mean connection_timeout_s?" in message
+    assert "engine.idle_s: 99" in message
+    assert "channel_access.auto_addr_list: 'perhaps'" in message
+
+
+def test_a_bad_variable_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOCSIN_BACKEND__PORT", "many")
+    with pytest.raises(SettingsError, match="environment variable TOCSIN_BACKEND__PORT"):
+        load(write(tmp_path, GOOD))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("version: 2\n" + GOOD, "version: 2"),
+        ("- a\n", "expected keys and values"),
+        ("a: [", "is not YAML"),
+        ("{}\n", "configurations: is missing"),
+        ("configurations: []\n", "configurations"),
+        ("configurations: [{tree: t, time_zone: Berlin}]\n", "not a time zone"),
+    ],
+)
+def test_what_cannot_be_used_is_said_plainly(tmp_path, text, said):
+    with pytest.raises(SettingsError, match=said) as caught:
+        load(write(tmp_path, text))
+    assert "site.yaml" in str(caught.value)
+
+
+def test_a_file_that_is_not_there_or_no_text(tmp_path):
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load(tmp_path / "none.yaml")
+    path = tmp_path / "bytes.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingsError, match="not UTF-8"):
+        load(path)

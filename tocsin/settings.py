@@ -1,0 +1,211 @@
+"""Settings: one file, then environment variables `TOCSIN_...`, one model."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from alarm_engine.errors import SettingsError
+
+VERSION = 1
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as problem:
+        raise ValueError(f"{name!r} is not a time zone: expected a name like Europe/Berlin or UTC") from problem
+    return name
+
+
+class Section(BaseModel):
+    """A part of the settings: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ConfigurationSettings(Section):
+    """One alarm tree."""
+
+    tree: Path = Field(description="File of the alarm tree; relative to the settings file.")
+    time_zone: Annotated[str, AfterValidator(_zone)] | None = Field(
+        None, description="Zone of dates without one (`enabled` until); overrides the one of the tree."
+    )
+
+
+class EngineSection(Section):
+    """How alarms are evaluated."""
+
+    connection_timeout_s: float = Field(30, gt=0, description="Seconds after which a PV that never connected is an alarm.")
+    nag_period_s: float = Field(900, ge=0, description="Seconds without a word after which active alarms are spoken of again; 0: never.")
+    idle_s: float = Field(
+        10, gt=0, le=10, description="Seconds after which the root is published again, the life sign for Phoebus clients."
+    )
+    command_max_age_s: float = Field(15, gt=0, description="Seconds after which a command is refused as too old.")
+    monitor: Literal["alarms", "values"] = Field(
+        "alarms", description="`alarms`: IOCs send changes of the alarm only; `values`: every change of the value, as Phoebus asks for."
+    )
+    intake_bound: int = Field(200_000, ge=1000, description="Inputs kept while the journal is away; beyond it they are merged per PV.")
+
+
+class ChannelAccessSection(Section):
+    """Where PVs are searched; what is not given is left to the EPICS_CA_ environment variables."""
+
+    addr_list: tuple[str, ...] | None = Field(None, description="Addresses to search, like EPICS_CA_ADDR_LIST.")
+    auto_addr_list: bool | None = Field(None, description="Search all networks of this machine too, like EPICS_CA_AUTO_ADDR_LIST.")
+    name_servers: tuple[str, ...] = Field((), description="host:port of TCP name servers or IOCs, like EPICS_CA_NAME_SERVERS.")
+
+
+class BackendSection(Section):
+    """The web side."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on. Other than loopback needs `auth` while commands are enabled.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0: any free one.")
+    commands: bool = Field(True, description="Accept acknowledge, shelve and so on.")
+    allowed_hosts: tuple[str, ...] = Field((), description="Further host names under which this server is reached.")
+
+
+class AuthSection(Section):
+    """Who may do what."""
+
+    mode: Literal["none", "users", "proxy"] = Field(
+        "none", description="`none`: loopback only; `users`: a file of users; `proxy`: a trusted proxy names the user."
+    )
+    users_file: Path | None = Field(None, description="Users with password or token hashes; relative to the settings file.")
+    open_reading: bool = Field(True, description="Everybody may look; commands need a user.")
+    proxy_header: str = Field("X-Forwarded-User", description="Header in which the proxy names the user.")
+    proxy_addresses: tuple[str, ...] = Field((), description="Addresses of proxies that are believed.")
+
+
+class HistorySection(Section):
+    """Past events."""
+
+    keep_days: int = Field(400, ge=1, description="Days that events are kept in the history store.")
+    journal_days: int = Field(30, ge=1, description="Days that events are kept in the journal, from which a lost history is filled again.")
+
+
+class DashboardsSection(Section):
+    """Generated files for Grafana."""
+
+    out: Path | None = Field(None, description="Directory for dashboards and provisioning; absent: none are written.")
+    palette: Literal["dark", "light"] = Field("dark", description="Colours for dark or light Grafana.")
+    datasource: Literal["infinity", "json"] = Field("infinity", description="Datasource plugin that the dashboards use.")
+    backend_url: str | None = Field(None, description="Address at which Grafana reaches the backend; default: where it listens.")
+    page_url: str | None = Field(None, description="Address at which browsers reach the operator page; default: where it listens.")
+
+
+class LogSection(Section):
+    """What is said on standard output."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is written.")
+    form: Literal["auto", "console", "json"] = Field("auto", description="`auto`: readable on a terminal, JSON otherwise.")
+
+
+class Settings(BaseSettings):
+    """Everything that a site sets."""
+
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    version: Literal[1] = Field(1, description="Form of this file.")
+    configurations: tuple[ConfigurationSettings, ...] = Field(min_length=1, description="The alarm trees to watch.")
+    cell: str = Field("tocsin", pattern=r"^[A-Za-z0-9._-]+$", description="Name of the group of engines that serve these trees.")
+    store: Path = Field(Path("tocsin.sqlite"), description="The one file of journal and history; relative to the settings file.")
+    engine: EngineSection = Field(EngineSection(), description="How alarms are evaluated.")
+    channel_access: ChannelAccessSection = Field(ChannelAccessSection(), description="Where PVs are searched.")
+    backend: BackendSection = Field(BackendSection(), description="The web side.")
+    auth: AuthSection = Field(AuthSection(), description="Who may do what.")
+    history: HistorySection = Field(HistorySection(), description="Past events.")
+    dashboards: DashboardsSection = Field(DashboardsSection(), description="Generated files for Grafana.")
+    log: LogSection = Field(LogSection(), description="What is said on standard output.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment over file, so that one file serves several machines."""
+        return env_settings, init_settings
+
+
+def load(path: Path) -> Settings:
+    """Settings of a file and the environment; raises `SettingsError` that lists every fault."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise SettingsError(f"{path}: cannot be read: {problem.strerror}") from problem
+    except UnicodeDecodeError as problem:
+        raise SettingsError(f"{path}: is not UTF-8 text (byte {problem.start})") from problem
+    except yaml.YAMLError as problem:
+        raise SettingsError(f"{path}: is not YAML: {problem}") from problem
+    if not isinstance(data, dict):
+        raise SettingsError(f"{path}: expected keys and values, for example\n  configurations:\n    - tree: tree.yaml")
+    version = data.get("version", VERSION)
+    if version != VERSION:
+        raise SettingsError(
+            f"{path}: version: {version!r} - this tocsin reads settings of version {VERSION}. "
+            "A newer file needs a newer tocsin; see docs/reference/settings.md for the form of this one."
+        )
+    return resolve(validate(data, str(path)), path.parent)
+
+
+def validate(data: dict[str, Any], origin: str) -> Settings:
+    """Settings of plain values and the environment; raises `SettingsError` that lists every fault."""
+    try:
+        return Settings(**data)
+    except ValidationError as problem:
+        lines = [_sentence(error, data) for error in problem.errors()]
+        raise SettingsError(f"{origin}: {len(lines)} fault{'s' if len(lines) > 1 else ''}\n  " + "\n  ".join(lines)) from None
+
+
+def _sentence(error: Any, data: dict[str, Any]) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    variable = "TOCSIN_" + "__".join(str(part) for part in error["loc"]).upper()
+    origin = f" (from the environment variable {variable})" if variable in os.environ else ""
+    if error["type"] == "extra_forbidden":
+        known = _keys_beside(error["loc"])
+        close = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+        return f"{where}: unknown key{origin}; {hint}"
+    if error["type"] == "missing":
+        return f"{where}: is missing"
+    return f"{where}: {error.get('input')!r}{origin}: {error['msg']}"
+
+
+def _keys_beside(location: tuple[Any, ...]) -> list[str]:
+    model: Any = Settings
+    for part in location[:-1]:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        arguments = getattr(annotation, "__args__", ())
+        model = next((a for a in (annotation, *arguments) if isinstance(a, type) and issubclass(a, BaseModel)), None)
+        if model is None:
+            return []
+    return sorted(model.model_fields)
+
+
+def resolve(settings: Settings, directory: Path) -> Settings:
+    """The same settings with file names that do not depend on the working directory."""
+
+    def absolute(path: Path | None) -> Path | None:
+        return None if path is None else (directory / path).absolute()
+
+    return settings.model_copy(
+        update={
+            "store": absolute(settings.store),
+            "configurations": tuple(c.model_copy(update={"tree": absolute(c.tree)}) for c in settings.configurations),
+            "auth": settings.auth.model_copy(update={"users_file": absolute(settings.auth.users_file)}),
+            "dashboards": settings.dashboards.model_copy(update={"out": absolute(settings.dashboards.out)}),
+        }
+    )
