@@ -99,4 +99,4 @@ def update(path: str | None, modifier: str | None) -> str:
 @lru_cache(maxsize=100_000)
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     """Sort key in which runs of digits compare as numbers: `X:1, X:2, X:10`."""
-    return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in _DIGITS.split(text) if part)
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in _DIGITS.split(text) if part)
