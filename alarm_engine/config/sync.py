@@ -7,14 +7,14 @@ to the topic is left alone and reported.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
 from alarm_engine.config.tree import ConfigTree
 from alarm_engine.errors import WireError
 from alarm_engine.journal.port import Journal, Record, StoredRecord
-from alarm_engine.model.path import canonical, split
+from alarm_engine.model.path import canonical, is_below, split
 from alarm_engine.model.settings import AlarmSettings, NodeSettings, Settings
 from alarm_engine.wire.config import decode_config, encode_config, encode_delete_note
 from alarm_engine.wire.keys import RecordType, key, parse_key
@@ -43,8 +43,19 @@ class SyncPlan:
         return not (self.write or self.removed or self.synced)
 
 
-def plan(tree: ConfigTree, topic: Mapping[str, Settings], synced: Mapping[str, Settings]) -> SyncPlan:
-    """The difference between files, topic and the last sync."""
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who syncs."""
+
+    user: str
+    host: str
+
+
+def plan(tree: ConfigTree, topic: Mapping[str, Settings], synced: Mapping[str, Settings], left_out: Sequence[str] = ()) -> SyncPlan:
+    """The difference between files, topic and the last sync.
+
+    `left_out`: paths at or below which the files have faults; what is missing there is not taken for removed.
+    """
     result = SyncPlan()
     wanted: dict[str, Settings] = {**tree.nodes, **tree.alarms}
     for path in sorted(wanted, key=lambda p: len(split(p))):
@@ -63,7 +74,7 @@ def plan(tree: ConfigTree, topic: Mapping[str, Settings], synced: Mapping[str, S
             continue
         result.write[path] = target
     for path in sorted(topic, key=lambda p: len(split(p)), reverse=True):
-        if path not in wanted and path != f"/{tree.name}":
+        if path not in wanted and path != f"/{tree.name}" and not any(is_below(path, faulty) for faulty in left_out):
             (result.removed if path in synced else result.foreign).append(path)
     return result
 
@@ -79,9 +90,10 @@ def _enablement(settings: AlarmSettings) -> tuple[bool, int | None]:
     return settings.enabled, settings.enabled_at
 
 
-def records(tree: ConfigTree, difference: SyncPlan, user: str, host: str) -> list[Record]:
+def records(tree: ConfigTree, difference: SyncPlan, author: Author) -> list[Record]:
     """The records of a plan as Phoebus clients write them: deletions first, children before parents, then parents before children."""
     topics, zone = Topics(tree.name), ZoneInfo(tree.time_zone)
+    user, host = author.user, author.host
     written: list[Record] = []
     for path in difference.removed:
         config_key = key(RecordType.CONFIG, path)
@@ -95,7 +107,7 @@ def records(tree: ConfigTree, difference: SyncPlan, user: str, host: str) -> lis
     return written
 
 
-async def sync(journal: Journal, tree: ConfigTree, user: str, host: str) -> SyncPlan:
+async def sync(journal: Journal, tree: ConfigTree, author: Author, left_out: Sequence[str] = ()) -> SyncPlan:
     """Bring the topics of a tree to what the files say; returns what was written. Raises `JournalError`."""
     topics, zone = Topics(tree.name), ZoneInfo(tree.time_zone)
     await journal.ensure_topics(topics.specs())
@@ -110,9 +122,9 @@ async def sync(journal: Journal, tree: ConfigTree, user: str, host: str) -> Sync
                 _read(record, zone, current)
     finally:
         await reader.close()
-    difference = plan(tree, current[RecordType.CONFIG], current[RecordType.SYNCED])
+    difference = plan(tree, current[RecordType.CONFIG], current[RecordType.SYNCED], left_out)
     if not difference.is_empty:
-        await journal.append(records(tree, difference, user, host))
+        await journal.append(records(tree, difference, author))
     return difference
 
 

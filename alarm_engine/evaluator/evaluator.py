@@ -222,8 +222,6 @@ class Evaluator:
     def _settle(self, leaf: Leaf, before: Alarm, outcome: Outcome, now: Moment) -> None:
         if not outcome.publish:
             return
-        if outcome is MAINTENANCE and leaf.acknowledgement is None:
-            leaf.acknowledgement = Cause(comment=MAINTENANCE.reason).acknowledgement(now)
         kind = EventKind.CHANGED
         if outcome.raised:
             kind = EventKind.ALARM
@@ -239,6 +237,8 @@ class Evaluator:
                 leaf.since = self.emitter.time(now)
             if not after.is_acknowledged and leaf.kept is None:
                 leaf.acknowledgement = None
+            if after.is_acknowledged and leaf.acknowledgement is None and self.switches.maintenance:
+                leaf.acknowledgement = Cause(comment=MAINTENANCE.reason).acknowledgement(now)
         self.tree.count(leaf)
         self.emitter.leaf(leaf, happening, now)
         if leaf.logic.delay_ns or leaf.logic.deadline is not None:

@@ -76,7 +76,7 @@ class Leaf:
         if not (self.acknowledgement or self.kept or self.suppression or logic.pending or logic.ring):
             return None
         acknowledged = logic.alarm.severity.is_acknowledged
-        kept = None if acknowledged else self.kept
+        kept = None if self.kept == logic.alarm else self.kept
         runtime = Runtime(
             acknowledgement=self.acknowledgement if acknowledged or kept else None,
             kept=kept,

@@ -1,0 +1,51 @@
+# Everything that a contributor or CI runs. `make help` lists it.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+PYTEST  = $(BIN)/python -m pytest
+
+.PHONY: help demo test lint unit system browser bench docs clean
+
+help:  ## list what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/.installed  ## install, then run the demo machine (stop it with Ctrl-C)
+	@exec $(BIN)/tocsin demo
+
+test: lint unit system browser  ## all that CI runs
+
+lint: $(VENV)/.developing  ## ruff, mypy, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache | tail -n 8
+
+unit: $(VENV)/.developing  ## logic and ports, without network
+	$(PYTEST) tests/unit tests/contract
+
+system: $(VENV)/.developing  ## real IOC, real processes
+	$(PYTEST) tests/system
+
+browser: $(VENV)/.developing  ## the operator page in headless Chromium
+	$(PYTEST) tests/browser
+
+bench: $(VENV)/.developing  ## a table of figures beside yardsticks of the same run
+	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.developing  ## write the generated pages of docs/reference again
+	$(BIN)/python -m tocsin.reference
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.developing: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+clean:  ## remove what was installed and cached
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -1,0 +1,160 @@
+"""Alarm trees in files: loaded at the start, and again whenever a file changes."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import structlog
+from prometheus_client import CollectorRegistry, Gauge
+
+from alarm_engine.config.load import LoadResult, load_tree
+from alarm_engine.config.sync import Author, SyncPlan, sync
+from alarm_engine.config.tree import ConfigTree
+from alarm_engine.errors import ConfigError, JournalUnavailable
+from alarm_engine.journal.port import Journal
+from tocsin.settings import ConfigurationSettings
+
+log = structlog.get_logger()
+
+_LOOK_EVERY_S = 2.0
+_REPORTED = 20
+AUTHOR = Author("tocsin", socket.gethostname())
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A tree as its files have it."""
+
+    settings: ConfigurationSettings
+    tree: ConfigTree
+    left_out: tuple[str, ...]
+    stamps: tuple[tuple[str, int, int], ...]
+    """Name, time of change and size of every file: what is compared to see a change."""
+
+
+def load(settings: ConfigurationSettings) -> tuple[Loaded | None, LoadResult]:
+    """The tree of a configuration; None if nothing can be made of its files. Faults are in the result, valid parts survive."""
+    result = load_tree(settings.tree)
+    if result.tree is None:
+        return None, result
+    tree = replace(result.tree, time_zone=settings.time_zone or result.tree.time_zone)
+    return Loaded(settings, tree, result.left_out, stamps(result.files or (str(settings.tree),))), result
+
+
+def load_all(configurations: Sequence[ConfigurationSettings]) -> list[Loaded]:
+    """All trees, faults logged; raises `ConfigError` for one that cannot be used at all, and for two of the same name."""
+    loaded: list[Loaded] = []
+    for settings in configurations:
+        one, result = load(settings)
+        report(result)
+        if one is None:
+            faults = "\n  ".join(str(fault) for fault in result.errors[:_REPORTED])
+            raise ConfigError(f"{settings.tree}: no alarm tree can be made of it\n  {faults}")
+        twin = next((other for other in loaded if other.tree.name == one.tree.name), None)
+        if twin is not None:
+            raise ConfigError(f"{settings.tree} and {twin.settings.tree} are both named {one.tree.name}: give one another `config` name")
+        loaded.append(one)
+    return loaded
+
+
+def report(result: LoadResult) -> None:
+    """Log what is wrong with files."""
+    for fault in result.errors[:_REPORTED]:
+        log.error("alarm tree", fault=str(fault))
+    for fault in result.warnings[:_REPORTED]:
+        log.warning("alarm tree", fault=str(fault))
+    more = max(0, len(result.errors) - _REPORTED) + max(0, len(result.warnings) - _REPORTED)
+    if more:
+        log.warning("alarm tree: more faults, see `tocsin config check`", number=more)
+
+
+def stamps(files: Sequence[str]) -> tuple[tuple[str, int, int], ...]:
+    """What tells whether files have changed; one that is gone has -1."""
+
+    def stamp(name: str) -> tuple[str, int, int]:
+        try:
+            found = Path(name).stat()
+        except OSError:
+            return name, -1, -1
+        return name, found.st_mtime_ns, found.st_size
+
+    return tuple(stamp(name) for name in files)
+
+
+class TreeWatch:
+    """Keeps the journal at what the files say. A reload with errors keeps what was there, and says so in a gauge."""
+
+    def __init__(self, journal: Journal, loaded: Sequence[Loaded], changed: Callable[[Sequence[ConfigTree]], None]) -> None:
+        """`changed` is called with all trees after one of them changed."""
+        self._journal = journal
+        self._loaded = list(loaded)
+        self._changed = changed
+        self._task: asyncio.Task[None] | None = None
+        self.faulty = 0
+        """Configurations whose files have errors and are not in force."""
+
+    def export(self, registry: CollectorRegistry) -> None:
+        """Publish the gauge."""
+        gauge = Gauge("tocsin_tree_files_faulty", "Alarm trees whose files have errors and are not in force", registry=registry)
+        gauge.set_function(lambda: self.faulty)
+
+    async def start(self) -> None:
+        """Bring the journal to the files, then look for changes."""
+        for loaded in self._loaded:
+            _tell(loaded, await sync(self._journal, loaded.tree, AUTHOR, loaded.left_out))
+        self._task = asyncio.create_task(self._watch(), name="tree files")
+
+    async def stop(self) -> None:
+        """Stop looking."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def _watch(self) -> None:
+        seen = [loaded.stamps for loaded in self._loaded]
+        faulty: set[int] = set()
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            for index, loaded in enumerate(self._loaded):
+                now = await asyncio.to_thread(stamps, [name for name, _, _ in seen[index]])
+                if now == seen[index]:
+                    continue
+                again, result = await asyncio.to_thread(load, loaded.settings)
+                report(result)
+                seen[index] = stamps(result.files) if result.files else now
+                if again is None or result.errors or again.tree.name != loaded.tree.name:
+                    faulty.add(index)
+                    log.error("alarm tree not reloaded: what was there stays in force", file=str(loaded.settings.tree))
+                elif await self._apply(index, again):
+                    faulty.discard(index)
+                else:
+                    seen[index] = tuple((name, -2, -2) for name, _, _ in seen[index])  # try again
+                self.faulty = len(faulty)
+
+    async def _apply(self, index: int, loaded: Loaded) -> bool:
+        try:
+            difference = await sync(self._journal, loaded.tree, AUTHOR, loaded.left_out)
+        except JournalUnavailable as problem:
+            log.warning("alarm tree not reloaded yet: the journal cannot be used", problem=str(problem))
+            return False
+        self._loaded[index] = loaded
+        _tell(loaded, difference)
+        self._changed([one.tree for one in self._loaded])
+        return True
+
+
+def _tell(loaded: Loaded, difference: SyncPlan) -> None:
+    log.info(
+        "alarm tree in force",
+        config=loaded.tree.name,
+        alarms=len(loaded.tree.alarms),
+        added=len(difference.added),
+        edited=len(difference.edited),
+        removed=len(difference.removed),
+        only_in_topic=len(difference.foreign),
+    )
