@@ -17,7 +17,8 @@ from backend.web.assets import load_assets
 
 PAGE_HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+        "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types guidance"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",

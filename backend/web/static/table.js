@@ -3,6 +3,7 @@
 import { make, setText } from "./format.js";
 
 const SPARE = 8; // rows built above and below what is seen
+const AIM_MS = 350; // a row that came under the pointer within this time was not what the click was for
 
 /**
  * @typedef {object} Column
@@ -15,7 +16,7 @@ const SPARE = 8; // rows built above and below what is seen
 export class VirtualTable {
   /**
    * @param {HTMLElement} scroller - scrolls; holds the table
-   * @param {{onOpen: Function, onSort: Function, onSelection: Function}} hooks
+   * @param {{onOpen: Function, onSort: Function, onSelection: Function, onMoved: Function}} hooks
    */
   constructor(scroller, hooks) {
     this.scroller = scroller;
@@ -55,9 +56,10 @@ export class VirtualTable {
     return make("button", { type: "button", data: { sort: column.key }, onclick: () => this.hooks.onSort(column.key) }, column.title);
   }
 
-  /** Shows rows in the given order; forgets selected ones that are not among them. */
-  show(rows, sort) {
+  /** Shows rows in the given order; forgets selected ones that are not among them. `asked`: because the user wanted other rows. */
+  show(rows, sort, asked) {
     this.rows = rows;
+    this.asked = asked;
     if (this.selectable && this.selected.size) {
       const there = new Set(rows.map((row) => row.path));
       for (const path of this.selected) if (!there.has(path)) this.selected.delete(path);
@@ -89,6 +91,7 @@ export class VirtualTable {
       place = tr;
     });
     for (const [key, tr] of old) if (!this.pool.has(key)) tr.remove();
+    this.asked = true; // until the next change of data: scrolling is the user's doing
     this.top.firstChild.style.height = `${first * height}px`;
     this.bottom.firstChild.style.height = `${Math.max(0, this.rows.length - first - shown.length) * height}px`;
     if (this.all) {
@@ -113,7 +116,11 @@ export class VirtualTable {
 
   #fill(tr, row, index, now) {
     const key = row.key ?? row.path;
-    tr.setAttribute("aria-rowindex", index + 2);
+    if (tr.index !== index) {
+      tr.index = index;
+      tr.movedAt = this.asked ? -Infinity : performance.now();
+      tr.setAttribute("aria-rowindex", index + 2);
+    }
     const picked = this.selected.has(row.path);
     tr.classList.toggle("cursor", key === this.cursor);
     tr.classList.toggle("opened", this.selectable && row.path === this.opened);
@@ -134,6 +141,11 @@ export class VirtualTable {
   #click(event) {
     const tr = event.target.closest("tr[data-path]");
     if (!tr) return;
+    if (performance.now() - tr.movedAt < AIM_MS) {
+      event.preventDefault();
+      this.hooks.onMoved();
+      return;
+    }
     this.cursor = tr.dataset.key;
     if (this.selectable && event.target.closest("td.pick")) this.#toggle(tr.dataset.path, event.shiftKey);
     else this.hooks.onOpen(tr.dataset.path);

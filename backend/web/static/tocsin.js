@@ -32,6 +32,7 @@ class Page {
       onOpen: (path) => this.openDetail(path),
       onSort: (key) => this.sort(key),
       onSelection: () => this.showActions(),
+      onMoved: () => this.commander.say("done", "The rows moved just before the click: nothing was done. Click again."),
     });
     this.table.pending = this.pending;
     this.tree = new Tree($("tree"), { words: this.words, onPick: (path) => this.go({ path: path === `/${this.config}` ? "" : path }) });
@@ -85,6 +86,7 @@ class Page {
     }
     if (before.path !== this.path || before.tab !== this.tab) $("scroller").scrollTop = 0;
     this.paged.offset = 0;
+    this.asked = true;
     this.askPage();
     this.dirty();
   }
@@ -130,6 +132,7 @@ class Page {
       onReset: () => this.load(),
     });
     if (this.at) this.openDetail(this.at);
+    this.asked = true;
     this.askPage();
     this.dirty();
   }
@@ -356,7 +359,8 @@ class Page {
     if (["all", "events"].includes(this.tab)) this.rows = this.paged.rows;
     else this.rows = sortRows(this.store.select(this), sort);
     this.table.opened = this.at;
-    this.table.show(this.rows, sort);
+    this.table.show(this.rows, sort, this.asked);
+    this.asked = false;
     const { offset, total } = this.paged;
     const server = this.tab === "all";
     $("pager").hidden = !(server && total > PAGE_ROWS);
@@ -417,6 +421,7 @@ class Page {
         const page = await link.alarms(this.config, { ...common, state: "all", sort: `${reversed ? "-" : ""}${key}`, limit: PAGE_ROWS, offset }, this.loading.signal);
         if (ticket === this.ticket) this.paged = { rows: page.rows, offset, total: page.total };
       }
+      this.asked = true;
       this.dirty();
     } catch (problem) {
       if (ticket === this.ticket && !this.loading.signal.aborted) this.commander.say("refused", `Not loaded: ${problem.message}`);
@@ -432,6 +437,7 @@ class Page {
   sort(key) {
     const sort = this.sorts[this.tab];
     this.sorts[this.tab] = { key, reversed: sort.key === key && !sort.reversed };
+    this.asked = true;
     this.paged.offset = 0;
     this.askPage();
     this.dirty();
