@@ -1,0 +1,64 @@
+"""Subsystems as people see them: the name on a tile, and the identity of the dashboard behind it.
+
+Dashboards are generated on one side and linked to by rows of the backend on the other; both take names and identities from here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+TOP_LEVEL = "(top level)"
+"""Name on the tile of alarms that stand directly below the root, in no component."""
+
+MAX_UID = 40
+"""Grafana's limit for the identity of a dashboard."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9]+")
+_ODD = re.compile(r"[^A-Za-z0-9]+")
+_DIGEST = 8
+
+
+def title(system: str) -> str:
+    """What a subsystem is called where people read it."""
+    return system or TOP_LEVEL
+
+
+def system_of(title: str) -> str:
+    """The name in the tree of what people read."""
+    return "" if title == TOP_LEVEL else title
+
+
+def overview_uid(config: str) -> str:
+    """Dashboard with all subsystems of a configuration."""
+    return _uid((config,), "")
+
+
+def system_uid(config: str, system: str) -> str:
+    """Dashboard of one subsystem; `""` is what stands directly below the root."""
+    return _uid((config, system), "") if system else _uid((config,), "top")
+
+
+def alarm_uid(config: str) -> str:
+    """Dashboard that shows one alarm of a configuration."""
+    return _uid((config,), "pv")
+
+
+def folder_uid(config: str) -> str:
+    """Folder of a configuration's dashboards."""
+    return _uid((config,), "folder")
+
+
+def _uid(parts: tuple[str, ...], purpose: str) -> str:
+    """Readable, the same for ever, and different for different parts.
+
+    Plain names are joined by `-` as they are. Names with other characters, or too long, are cut, and a digest after `_` tells them
+    apart; `_` stands nowhere else but before a purpose.
+    """
+    suffix = f"_{purpose}" if purpose else ""
+    plain = "-".join(("tocsin", *parts)) + suffix
+    if all(_PLAIN.fullmatch(part) for part in parts) and len(plain) <= MAX_UID:
+        return plain
+    digest = hashlib.sha256("\0".join((*parts, purpose)).encode()).hexdigest()[:_DIGEST]
+    readable = "-".join(("tocsin", *(_ODD.sub("-", part).strip("-") for part in parts)))
+    return f"{readable[: MAX_UID - _DIGEST - 1].rstrip('-')}_{digest}"

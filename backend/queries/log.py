@@ -1,0 +1,87 @@
+"""Rows of the event log."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from alarm_engine.model.event import Event, EventKind
+from alarm_engine.model.path import name, system
+from alarm_engine.model.severity import BY_NAME, Severity
+from alarm_engine.model.subsystem import system_uid, title
+from alarm_engine.model.times import to_ms
+from backend.history.port import EventQuery
+from backend.queries.live import spoken
+from backend.queries.request import Ask, Row, Sources
+from backend.queries.scope import knows, prefixes
+
+_MAX_EVENTS = 500
+_LEVELS = {Severity.UNDEFINED: "error", Severity.INVALID: "error", Severity.MAJOR: "critical", Severity.MINOR: "warning"}
+_HIDDEN = frozenset({EventKind.SHELVED, EventKind.DISABLED})
+
+
+async def events(sources: Sources, ask: Ask) -> list[Row]:
+    """What happened, newest first; also to an alarm that has left the tree. Empty for a path that nothing is known of."""
+    found: list[Event] = []
+    limit = ask.limit or _MAX_EVENTS
+    trees = [tree for tree in sources.asked(ask) if knows(tree, replace(ask, path=None))]
+    for tree in trees:
+        for prefix in prefixes(tree, ask):
+            query = EventQuery(
+                config=tree.config,
+                start=ask.start,
+                end=ask.end,
+                path_prefix=prefix,
+                severities=frozenset(severity for severity in BY_NAME.values() if ask.severities and ask.wants(severity)),
+                text=ask.text or None,
+                limit=limit,
+            )
+            found += (await sources.history.events(query)).events
+    found.sort(key=lambda event: (event.time, event.id), reverse=True)
+    if not found and any(knows(tree, ask) for tree in trees):
+        return [_nothing(ask)]
+    return [_event_row(event) for event in found[:limit]]
+
+
+def _event_row(event: Event) -> Row:
+    snapshot = event.snapshot
+    value = snapshot.current.value if snapshot else ""
+    description = spoken(event.description) or event.comment or event.reason
+    level = _LEVELS.get(event.to_severity, "info")
+    to = "SHELVED" if event.kind in _HIDDEN else event.to_severity.name
+    about_alarm = snapshot is not None or event.kind is EventKind.REMOVED
+    return {
+        "timestamp": to_ms(event.time),
+        "time": to_ms(event.time),
+        "id": str(event.id),
+        "severity": level,
+        "level": level,
+        "body": f"{to:9} {event.path}  {description}" + (f" = {value}" if value else ""),
+        "system": title(system(event.path)) if about_alarm else "",
+        "dash": system_uid(event.id.config, system(event.path)) if about_alarm else "",
+        "path": event.path,
+        "pv": name(event.path),
+        "kind": event.kind.value,
+        "from": event.from_severity.name if about_alarm else None,
+        "to": to if about_alarm else None,
+        "by": event.user,
+        "comment": event.comment,
+        "reason": event.reason,
+        "message": snapshot.alarm.message if snapshot else "",
+        "value": value,
+        "description": description,
+    }
+
+
+def _nothing(ask: Ask) -> Row:
+    return {
+        "timestamp": to_ms(ask.end),
+        "time": to_ms(ask.end),
+        "id": "",
+        "severity": "info",
+        "level": "info",
+        "body": "No events in this range",
+        **dict.fromkeys(("system", "dash", "path", "pv", "kind", "by", "comment", "reason", "message", "value"), ""),
+        "from": None,
+        "to": None,
+        "description": "No events in this range",
+    }

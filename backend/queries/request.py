@@ -1,0 +1,171 @@
+"""What a question asks for: filters and a span of time, read from query parameters or a payload."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from alarm_engine.errors import TocsinError
+from alarm_engine.model.path import canonical, is_path
+from alarm_engine.model.severity import BY_NAME, Severity
+from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, from_datetime, from_ms, to_ms
+from backend.history.port import HistoryStore
+from backend.live.model import LiveTree
+
+Cell = str | int | float | bool | None
+Row = dict[str, Cell]
+"""One line of an answer. Times are milliseconds since the epoch, spans are seconds."""
+
+ALL = frozenset({"$__all", "*", ""})
+"""What Grafana sends for a variable that stands for everything, or for nothing."""
+
+DEFAULT_SPAN_S = 24 * 3600
+MAX_LIMIT = 10_000
+_LAST_MS = 253_402_300_799_999  # end of the year 9999
+
+
+class BadQuestion(TocsinError):
+    """A question that cannot be understood; the message says which parameter and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Filters of a question; all given ones must hold."""
+
+    start: Nanos
+    end: Nanos
+    config: str | None = None
+    """None: all configurations."""
+    systems: frozenset[str] = frozenset()
+    """Names of subsystems as shown, or identities of their dashboards; empty: all."""
+    severities: frozenset[str] = frozenset()
+    """Severity names; one without `_ACK` stands for its acknowledged form too; empty: all."""
+    text: str = ""
+    """Part of path, description or message, in any case."""
+    path: str | None = None
+    """Canonical path."""
+    limit: int | None = None
+    """Rows at most; None: as the question has it."""
+
+    def wants(self, severity: Severity) -> bool:
+        """True if an alarm of that severity is asked for."""
+        return not self.severities or severity.name in self.severities or severity.unacknowledged.name in self.severities
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where answers come from."""
+
+    trees: Mapping[str, LiveTree]
+    history: HistoryStore
+    now: Nanos
+    """The backend's clock: ages are counted by it."""
+
+    def asked(self, ask: Ask) -> list[LiveTree]:
+        """The trees of a question; none for a configuration that does not exist."""
+        if ask.config is None:
+            return list(self.trees.values())
+        tree = self.trees.get(ask.config)
+        return [] if tree is None else [tree]
+
+
+@dataclass(slots=True)
+class _Values:
+    """Parameters by name, as lists of texts."""
+
+    given: dict[str, list[str]] = field(default_factory=dict)
+
+    def last(self, name: str) -> str | None:
+        values = [value for value in self.given.get(name, ()) if value not in ALL]
+        return values[-1] if values else None
+
+    def several(self, name: str) -> frozenset[str]:
+        return frozenset(value for value in self.given.get(name, ()) if value not in ALL)
+
+
+PARAMETERS: dict[str, str] = {
+    "config": "name of the configuration; without it: all of them",
+    "system": "subsystem; repeated for several",
+    "severity": "severity names, repeated or with commas; MAJOR includes MAJOR_ACK",
+    "q": "part of path, description or message",
+    "path": "path of an alarm or component",
+    "from": "start of the range, milliseconds since the epoch",
+    "to": "end of the range, milliseconds since the epoch",
+    "limit": f"rows at most, 1 to {MAX_LIMIT}",
+}
+"""Every parameter, with what it means."""
+
+
+def read_ask(pairs: Iterable[tuple[str, str]], now: Nanos) -> Ask:
+    """The question that parameters put; raises `BadQuestion` with all that is wrong about them."""
+    values, faults = _Values(), []
+    for name, value in pairs:
+        if name not in PARAMETERS:
+            near = difflib.get_close_matches(name, PARAMETERS, 1)
+            faults.append(f"unknown parameter {name!r}" + (f", did you mean {near[0]!r}?" if near else f"; known: {', '.join(PARAMETERS)}"))
+        values.given.setdefault(name, []).append(value)
+    severities = frozenset(part.strip() for value in values.several("severity") for part in value.split(",")) - ALL
+    faults += [f"severity: {name!r} is none of {', '.join(BY_NAME)}" for name in sorted(severities - set(BY_NAME))]
+    end = _time("to", values.last("to"), now, faults)
+    start = _time("from", values.last("from"), Nanos(end - DEFAULT_SPAN_S * NANOS_PER_SECOND), faults)
+    if start >= end and not faults:
+        faults.append(f"from ({to_ms(start)}) must be before to ({to_ms(end)})")
+    limit = _limit(values.last("limit"), faults)
+    path = values.last("path")
+    if path is not None and not is_path(path):
+        faults.append(f"path: {path!r} must begin with a slash, as /config/system/.../pv")
+    if faults:
+        raise BadQuestion("; ".join(faults))
+    return Ask(
+        start=start,
+        end=end,
+        config=values.last("config"),
+        systems=values.several("system"),
+        severities=severities,
+        text=(values.last("q") or "").strip(),
+        path=canonical(path) if path else None,
+        limit=limit,
+    )
+
+
+def pairs_of(payload: Mapping[str, object]) -> list[tuple[str, str]]:
+    """A JSON object as parameters: a list is a repeated one, null is none."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in payload.items():
+        items: Sequence[object] = value if isinstance(value, list) else [value]
+        for item in items:
+            if isinstance(item, dict | list):
+                raise BadQuestion(f"{name}: expected a text, a number or a list of those, not {type(item).__name__}")
+            if item is not None:
+                pairs.append((name, str(item)))
+    return pairs
+
+
+def _time(name: str, text: str | None, default: Nanos, faults: list[str]) -> Nanos:
+    """Milliseconds since the epoch, or ISO 8601 with a zone."""
+    if text is None:
+        return default
+    try:
+        ms = float(text)
+        if math.isfinite(ms) and 0 <= ms <= _LAST_MS:
+            return from_ms(int(ms))
+    except ValueError:
+        try:
+            moment = datetime.fromisoformat(text)
+            return from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        except (ValueError, OverflowError):
+            pass
+    faults.append(f"{name}: {text!r} is no time (expected milliseconds since the epoch, or ISO 8601)")
+    return default
+
+
+def _limit(text: str | None, faults: list[str]) -> int | None:
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_LIMIT:
+        return int(text)
+    faults.append(f"limit: {text!r} is no whole number from 1 to {MAX_LIMIT}")
+    return None

@@ -1,0 +1,153 @@
+"""The alarms of a question, sorted by subsystem."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from alarm_engine.model.path import is_below
+from alarm_engine.model.severity import Severity
+from alarm_engine.model.subsystem import system_uid, title
+from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
+from backend.live.model import Counts, Freshness, LiveAlarm, LiveNode, LiveTree
+from backend.live.standing import Standing, standing
+from backend.queries.request import Ask, Sources
+
+STALE = "STALE"
+LIVE = "LIVE"
+
+
+@dataclass(frozen=True, slots=True)
+class Subsystem:
+    """A component directly below the root, or what stands directly below it."""
+
+    config: str
+    name: str
+    """`""` for alarms directly below the root."""
+    path: str
+    counts: Counts
+    node: LiveNode | None
+    """None for alarms directly below the root."""
+    direct: Mapping[str, LiveAlarm]
+    """Those, else empty."""
+
+    @property
+    def title(self) -> str:
+        """What people read."""
+        return title(self.name)
+
+    @property
+    def dash(self) -> str:
+        """Identity of its dashboard."""
+        return system_uid(self.config, self.name)
+
+    def alarms(self, notable: bool = False) -> Iterator[LiveAlarm]:
+        """Its alarms; with `notable`, of those that are OK or unknown most are left out without looking at them."""
+        if self.node is None:
+            yield from self.direct.values()
+        else:
+            yield from _walk(self.node, notable)
+
+
+def _walk(node: LiveNode, notable: bool) -> Iterator[LiveAlarm]:
+    if notable and node.counts.severities[Severity.OK] + node.counts.unknown == node.counts.total:
+        return
+    yield from node.alarms.values()
+    for child in node.nodes.values():
+        yield from _walk(child, notable)
+
+
+def is_suppressed(alarm: LiveAlarm) -> bool:
+    """Shelved or out of service."""
+    return standing(alarm) in (Standing.SHELVED, Standing.DISABLED)
+
+
+def subsystems(tree: LiveTree, ask: Ask) -> list[Subsystem]:
+    """The subsystems of a question, in the order of the tree; what stands directly below the root comes last."""
+    return [system for system in _all(tree) if _is_asked(system, ask)]
+
+
+def _all(tree: LiveTree) -> list[Subsystem]:
+    root = tree.root
+    found = [Subsystem(tree.config, node.name, node.path, node.counts, node, {}) for node in root.nodes.values()]
+    if root.alarms:
+        found.append(Subsystem(tree.config, "", root.path, _counted(root.alarms.values()), None, root.alarms))
+    return found
+
+
+def _counted(alarms: Iterable[LiveAlarm]) -> Counts:
+    counts = Counts()
+    for alarm in alarms:
+        counts.total += 1
+        match standing(alarm):
+            case Standing.UNKNOWN:
+                counts.unknown += 1
+            case Standing.SHELVED:
+                counts.shelved += 1
+            case Standing.DISABLED:
+                counts.disabled += 1
+            case _:
+                counts.severities[alarm.severity] += 1
+    return counts
+
+
+def _is_asked(system: Subsystem, ask: Ask) -> bool:
+    return not ask.systems or system.title in ask.systems or system.dash in ask.systems
+
+
+def alarms_of(tree: LiveTree, ask: Ask, notable: bool = False) -> Iterator[LiveAlarm]:
+    """The alarms that subsystem, path and text of a question leave; `notable` as in `Subsystem.alarms`."""
+    needle = ask.text.casefold()
+    for system in subsystems(tree, ask):
+        for alarm in system.alarms(notable):
+            if ask.path is not None and not is_below(alarm.path, ask.path):
+                continue
+            if not needle or needle in _haystack(alarm):
+                yield alarm
+
+
+def _haystack(alarm: LiveAlarm) -> str:
+    message = alarm.snapshot.alarm.message if alarm.snapshot else ""
+    return f"{alarm.path}\n{alarm.settings.description}\n{message}".casefold()
+
+
+def knows(tree: LiveTree, ask: Ask) -> bool:
+    """False if the question names subsystems or a path, and this tree has none of them."""
+    if ask.systems and not subsystems(tree, ask):
+        return False
+    return ask.path is None or ask.path in tree.nodes or ask.path in tree.alarms
+
+
+def prefixes(tree: LiveTree, ask: Ask) -> Sequence[str | None]:
+    """Path prefixes that cover what a question asks of history; `[None]`: everything."""
+    if ask.path is not None:
+        return [ask.path]
+    asked = subsystems(tree, ask)
+    if not ask.systems or len(asked) == len(_all(tree)):
+        return [None]
+    found: list[str | None] = []
+    for system in asked:
+        found += [system.path] if system.node else list(system.direct)
+    return found
+
+
+def age_s(since: Nanos, sources: Sources) -> float:
+    """Seconds since then by the backend's clock, never negative."""
+    return max(0.0, round((sources.now - since) / NANOS_PER_SECOND, 1))
+
+
+def span(seconds: float) -> str:
+    """A duration as one says it: `12 s`, `7 min`, `3 h`, `4 d`."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"
+
+
+def stale_note(freshness: Freshness) -> str:
+    """Why the answer cannot be trusted, as a sentence."""
+    if freshness.age_s is None:
+        return "No life sign from the alarm engine: what is shown may be old"
+    if freshness.age_s < 5:
+        return "The journal has not been read to its end yet: what is shown may be old"
+    return f"No life sign from the alarm engine for {span(freshness.age_s)}: what is shown may be old"

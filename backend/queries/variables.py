@@ -1,0 +1,45 @@
+"""Options of dashboard variables: rows of `text` and `value`. There is always one, since Grafana takes an empty list as an error."""
+
+from __future__ import annotations
+
+from alarm_engine.model.palette import PALETTE
+from alarm_engine.model.severity import Severity
+from backend.queries.request import Ask, Row, Sources
+from backend.queries.scope import alarms_of, subsystems
+
+_MAX_OPTIONS = 5000
+
+
+def _options(pairs: list[tuple[str, str]], limit: int | None = None) -> list[Row]:
+    rows: list[Row] = [{"text": text, "value": value} for text, value in pairs[: limit or _MAX_OPTIONS]]
+    return rows or [{"text": "–", "value": ""}]
+
+
+def configurations(sources: Sources, ask: Ask) -> list[Row]:
+    """Names of all configurations."""
+    return _options([(name, name) for name in sources.trees])
+
+
+def systems(sources: Sources, ask: Ask) -> list[Row]:
+    """Names of the subsystems, in the order of the tree."""
+    return _options([(system.title, system.title) for tree in sources.asked(ask) for system in subsystems(tree, ask)])
+
+
+def severities(sources: Sources, ask: Ask) -> list[Row]:
+    """Severities of active alarms, worst first."""
+    return _options([(PALETTE[one.name].word, one.name) for one in sorted(Severity, reverse=True) if one.is_active])
+
+
+def pvs(sources: Sources, ask: Ask) -> list[Row]:
+    """Names of PVs, active ones first; at most 5000 (a value that is not among the options may still be used)."""
+    return _options([(pv, pv) for pv in dict.fromkeys(pv for pv, _ in _sorted(sources, ask))], ask.limit)
+
+
+def paths(sources: Sources, ask: Ask) -> list[Row]:
+    """Paths of alarms, with the name of the PV as text; as `pvs`."""
+    return _options(_sorted(sources, ask), ask.limit)
+
+
+def _sorted(sources: Sources, ask: Ask) -> list[tuple[str, str]]:
+    found = [alarm for tree in sources.asked(ask) for alarm in alarms_of(tree, ask)]
+    return [(alarm.pv, alarm.path) for alarm in sorted(found, key=lambda alarm: -alarm.severity)]
