@@ -1,0 +1,275 @@
+"""Faults that Grafana would not report: it loads anything, and shows a wrong dashboard without a word. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from alarm_engine.model.palette import PALETTE
+from dashboards.kit.dashboard import SCHEMA_VERSION
+from dashboards.kit.layout import COLUMNS
+from dashboards.kit.links import GENERATED
+from dashboards.kit.targets import PLUGINS, Kind
+
+Json = dict[str, Any]
+
+_UID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_USE = re.compile(r"\$\{(\w+)(?::\w+)?\}|\$(\w+)")
+_FIELD = re.compile(r"\$\{__data\.fields\.(\w+)(?::\w+)?\}")
+_COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
+_MAX_ANNOTATED_ID = 255
+_SAMPLES = {"json": '["a \\"quoted\\" one", "b"]', "percentencode": "a%20b%22"}
+_FILLS = {fill for shade in PALETTE.values() for fill in (shade.fill_dark, shade.fill_light)}
+_WORDS = {shade.word for shade in PALETTE.values()} | {
+    "NO DATA",
+    "no data",
+    "NO ANSWER",
+    "LIVE",
+    "open",
+    "✓",
+    "●",
+    " ",
+    "connected",
+    "disconnected",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    name: str
+    data: Json
+
+    @property
+    def panels(self) -> list[Json]:
+        return [panel for panel in self.data.get("panels", []) if isinstance(panel, dict)]
+
+    @property
+    def variables(self) -> set[str]:
+        return {str(variable.get("name")) for variable in self.data.get("templating", {}).get("list", [])}
+
+
+def check(files: Mapping[str, bytes]) -> list[str]:
+    """Faults of dashboard files (by name, as `build` gives them), one sentence each; empty if all is well."""
+    read: list[_File] = []
+    faults: list[str] = []
+    for name, content in sorted(files.items()):
+        try:
+            data = json.loads(content)
+        except ValueError as problem:
+            faults.append(f"{name}: {problem}")
+            continue
+        if isinstance(data, dict):
+            read.append(_File(name, data))
+        else:
+            faults.append(f"{name}: no JSON object")
+    faults += _twins(read)
+    known = {str(file.data.get("uid")): file for file in read}
+    for file in read:
+        found = [
+            *_frame(file),
+            *_grid(file),
+            *_panels(file),
+            *_variables(file),
+            *_links(file, known),
+            *_colours(file),
+            *_nulls(file.data, ""),
+        ]
+        faults += [f"{file.name}: {fault}" for fault in found]
+    return faults
+
+
+def _twins(files: Iterable[_File]) -> Iterator[str]:
+    files = list(files)
+    for what, keys in (
+        ("uid", [str(file.data.get("uid")) for file in files]),
+        ("title in its folder", [f"{file.name.rpartition('/')[0]}/{file.data.get('title')}" for file in files]),
+    ):
+        for key, number in Counter(key.casefold() for key in keys).items():
+            if number > 1:
+                names = [file.name for file, own in zip(files, keys, strict=True) if own.casefold() == key]
+                yield f"{' and '.join(names)} have the same {what}"
+
+
+def _frame(file: _File) -> Iterator[str]:
+    data = file.data
+    if not _UID.fullmatch(str(data.get("uid"))):
+        yield f"uid {data.get('uid')!r}: expected 1 to 40 of A-Z a-z 0-9 _ -"
+    if not data.get("title"):
+        yield "no title: Grafana would refuse the file"
+    if data.get("schemaVersion") != SCHEMA_VERSION:
+        yield f"schemaVersion {data.get('schemaVersion')!r}: expected {SCHEMA_VERSION}"
+    if GENERATED not in data.get("tags", []):
+        yield f"the tag {GENERATED} is missing: the file would never be cleared away"
+    if "id" in data:
+        yield "it has an id: that is for Grafana's database to give"
+
+
+def _grid(file: _File) -> Iterator[str]:
+    taken: dict[tuple[int, int], int] = {}
+    for panel in file.panels:
+        place = panel.get("gridPos")
+        if not isinstance(place, dict) or not all(isinstance(place.get(key), int) for key in "xywh"):
+            yield f"panel {panel.get('id')}: no place on the grid"
+            continue
+        x, y, w, h = (place[key] for key in "xywh")
+        if x < 0 or y < 0 or w < 1 or h < 1 or x + w > COLUMNS:
+            yield f"panel {panel.get('id')}: {place} is outside of {COLUMNS} columns"
+            continue
+        for cell in ((column, row) for column in range(x, x + w) for row in range(y, y + h)):
+            other = taken.setdefault(cell, panel.get("id", 0))
+            if other != panel.get("id"):
+                yield f"panel {panel.get('id')} lies over panel {other}"
+                break
+
+
+def _panels(file: _File) -> Iterator[str]:
+    ids = [panel.get("id") for panel in file.panels]
+    for number, times in Counter(ids).items():
+        if times > 1 or not isinstance(number, int) or not 0 < number <= _MAX_ANNOTATED_ID:
+            yield f"panel id {number!r}: expected one of its own from 1 to {_MAX_ANNOTATED_ID}"
+    for panel in file.panels:
+        name = f"panel {panel.get('id')} ({panel.get('title')})"
+        for key in ("type", "title", "pluginVersion", "options", "fieldConfig", "datasource"):
+            if key not in panel:
+                yield f"{name}: no {key}"
+        refs = [target.get("refId") for target in panel.get("targets", [])]
+        if not refs or len(set(refs)) != len(refs):
+            yield f"{name}: expected queries with different refIds, not {refs}"
+        for target in panel.get("targets", []):
+            yield from (f"{name}: {fault}" for fault in _target(target))
+        yield from (f"{name}: {fault}" for fault in _fields(panel))
+    for annotation in file.data.get("annotations", {}).get("list", []):
+        if not annotation.get("builtIn"):
+            yield from (f"annotation {annotation.get('name')}: {fault}" for fault in _target(annotation.get("target", {})))
+
+
+def _target(target: Json) -> Iterator[str]:
+    source = target.get("datasource", {})
+    if source.get("type") not in PLUGINS.values() or not source.get("uid"):
+        yield f"unknown datasource {source}"
+    elif source["type"] == PLUGINS[Kind.INFINITY]:
+        if target.get("parser") != "backend" or target.get("url_options", {}).get("method") != "GET":
+            yield "expected a GET with the backend parser"
+        if not target.get("columns"):
+            yield "no columns"
+    else:
+        yield from _payload(str(target.get("payload", "")))
+
+
+def _payload(text: str) -> Iterator[str]:
+    sample = re.sub(r"\$\{\w+:(\w+)\}", lambda match: _SAMPLES.get(match.group(1), "x"), text)
+    try:
+        data = json.loads(sample)
+    except ValueError as problem:
+        yield f"the payload is no JSON once its variables are replaced ({problem}): {text}"
+        return
+    if not isinstance(data, dict) or data.get("v") != 1:
+        yield f'the payload has no marker "v": 1: {text}'
+
+
+def columns_of(target: Json) -> list[str]:
+    """Columns that a query asks for."""
+    if target.get("datasource", {}).get("type") == PLUGINS[Kind.INFINITY]:
+        return [str(column["text"]) for column in target.get("columns", [])]
+    sample = re.sub(r"\$\{\w+:(\w+)\}", lambda match: _SAMPLES.get(match.group(1), "x"), str(target.get("payload", "")))
+    try:
+        columns = json.loads(sample).get("columns", [])
+    except ValueError:
+        return []
+    return [str(column) for column in columns]
+
+
+def _fields(panel: Json) -> Iterator[str]:
+    """Overrides, links, order and partitions name columns that the queries have (tiles: rows have become fields there)."""
+    columns = {column for target in panel.get("targets", []) for column in columns_of(target)}
+    transformations = {entry.get("id"): entry.get("options", {}) for entry in panel.get("transformations", [])}
+    config = panel.get("fieldConfig", {})
+    named = set(_FIELD.findall(json.dumps(config)))
+    named |= set(transformations.get("organize", {}).get("indexByName", {}))
+    named |= set(transformations.get("partitionByValues", {}).get("fields", []))
+    if "rowsToFields" in transformations:
+        named |= {mapping["fieldName"] for mapping in transformations["rowsToFields"].get("mappings", [])}
+    else:
+        named |= {str(entry["matcher"]["options"]) for entry in config.get("overrides", []) if entry["matcher"]["id"] == "byName"}
+    for name in sorted(named - columns):
+        yield f"{name!r} is no column of its queries ({', '.join(sorted(columns))})"
+    if panel.get("type") == "stat" and not config.get("defaults", {}).get("noValue"):
+        yield "no noValue: what stands there while the backend does not answer?"
+
+
+def _variables(file: _File) -> Iterator[str]:
+    known = file.variables
+    for variable in file.data.get("templating", {}).get("list", []):
+        if variable.get("type") in ("switch", "snapshot"):
+            yield f"variable {variable.get('name')}: the JSON datasource breaks on the type {variable['type']}"
+    for text in _texts(file.data, skip=("title", "tags")):  # names of subsystems stand there, with whatever signs they have
+        for braced, bare in _USE.findall(text):
+            name = braced or bare
+            if name not in known and not name.startswith("__") and not name.isdigit():
+                yield f"variable ${name} is not defined: {text[:100]!r}"
+
+
+def _links(file: _File, known: Mapping[str, _File]) -> Iterator[str]:
+    for text in _texts(file.data):
+        if not text.startswith("/d/"):
+            continue
+        url = urlsplit(text)
+        uid = url.path.removeprefix("/d/")
+        if uid == "${__data.fields.dash}":
+            continue
+        if uid not in known:
+            yield f"link to a dashboard that does not exist: {text}"
+            continue
+        for key, _ in parse_qsl(url.query.replace("${__url_time_range}", "")):
+            if key.startswith("var-") and key.removeprefix("var-") not in known[uid].variables:
+                yield f"link sets {key}, which {uid} does not have"
+
+
+def _colours(file: _File) -> Iterator[str]:
+    """Fills and words of mappings and thresholds come from the one table."""
+    for panel in file.panels:
+        for colour in set(_COLOUR.findall(json.dumps(panel.get("fieldConfig", {})))) - _FILLS:
+            yield f"panel {panel.get('id')}: {colour} is not in the table of colours"
+        for text in _mapped(panel.get("fieldConfig", {})):
+            if text.removesuffix("$1").strip(" ") not in {word.strip(" ") for word in _WORDS}:
+                yield f"panel {panel.get('id')}: {text!r} is no word of the table"
+
+
+def _mapped(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if "index" in value and "text" in value:
+            yield str(value["text"])
+        for part in value.values():
+            yield from _mapped(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _mapped(part)
+
+
+def _nulls(value: Any, where: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, part in value.items():
+            if part is None and set(value) != {"color", "value"}:
+                yield f"{where}.{key} is null"
+            yield from _nulls(part, f"{where}.{key}")
+    elif isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from _nulls(part, f"{where}[{index}]")
+
+
+def _texts(value: Any, skip: tuple[str, ...] = ()) -> Iterator[str]:
+    if isinstance(value, dict):
+        is_matcher = value.get("id") == "byName"
+        for key, part in value.items():
+            if key not in skip and not is_matcher:
+                yield from _texts(part, skip)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part, skip)
+    elif isinstance(value, str):
+        yield value

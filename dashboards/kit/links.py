@@ -1,0 +1,80 @@
+"""Links between dashboards, and to the operator's page."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from alarm_engine.model.subsystem import alarm_uid, overview_uid
+
+Json = dict[str, Any]
+
+RANGE = "${__url_time_range}"
+GENERATED = "tocsin-generated"
+"""Tag of every generated dashboard: only files that have it are ever removed."""
+
+
+def data_link(title: str, url: str, *, new_tab: bool = False, one_click: bool = True) -> Json:
+    """A link of a cell or tile; one click follows it."""
+    return {"title": title, "url": url, "targetBlank": new_tab} | ({"oneClick": True} if one_click else {})
+
+
+def to_dashboard(uid: str) -> str:
+    """Address of a dashboard, keeping the time range."""
+    return f"/d/{uid}?{RANGE}"
+
+
+def to_subsystem_of_row() -> Json:
+    """From a row to the dashboard of its subsystem; the row has the column `dash`."""
+    return data_link("Open ${__data.fields.system}", to_dashboard("${__data.fields.dash}"))
+
+
+def to_alarm_of_row(config: str) -> Json:
+    """From a row to the page of its alarm; the row has the columns `pv` and `path`."""
+    url = f"/d/{alarm_uid(config)}?var-path=${{__data.fields.path:percentencode}}&{RANGE}"
+    return data_link("Open ${__data.fields.pv}", url)
+
+
+def page(page_url: str, path: str) -> str:
+    """The operator's page at an alarm or component."""
+    return f"{page_url.rstrip('/')}/a?path={quote(path, safe='')}"
+
+
+def page_of_variable(page_url: str, variable: str) -> str:
+    """The operator's page at the alarm that a variable names."""
+    return f"{page_url.rstrip('/')}/a?path=${{{variable}:percentencode}}"
+
+
+def subsystem_tag(config: str) -> str:
+    """Tag of the subsystem dashboards of a configuration."""
+    return f"tocsin:{config}"
+
+
+def _link(title: str, **special: Any) -> Json:
+    return {
+        "type": "link",
+        "title": title,
+        "url": "",
+        "tags": [],
+        "icon": "external link",
+        "asDropdown": False,
+        "includeVars": False,
+        "keepTime": True,
+        "targetBlank": False,
+        "tooltip": "",
+    } | special
+
+
+def to_overview(config: str) -> Json:
+    """Button in the head line."""
+    return _link("Overview", url=f"/d/{overview_uid(config)}", icon="dashboard")
+
+
+def to_subsystems(config: str) -> Json:
+    """List of all subsystems in the head line."""
+    return _link("Subsystems", type="dashboards", tags=[subsystem_tag(config)], asDropdown=True)
+
+
+def to_page(url: str) -> Json:
+    """Button that opens the operator's page."""
+    return _link("Operator page", url=url, keepTime=False, targetBlank=True)

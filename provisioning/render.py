@@ -1,0 +1,95 @@
+"""Provisioning files for Grafana: datasources and dashboard providers. Pure: options in, files out."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, StrictUndefined
+
+from alarm_engine.errors import TocsinError
+from alarm_engine.model.subsystem import folder_uid
+
+POLL_S = 30
+"""Seconds between two looks at the directory of dashboards. Up to 10 Grafana watches files instead, which many volumes do not support."""
+
+DATASOURCES = ("infinity", "json")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class ProvisioningError(TocsinError):
+    """Options that no provisioning can be made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisioningOptions:
+    """What a site chooses."""
+
+    backend_url: str
+    """Address at which the server of Grafana reaches the backend, `http://host:port`."""
+    datasource: str = "infinity"
+    """Which of the two datasources is Grafana's default: `infinity` or `json`. Both are made."""
+    configs: tuple[str, ...] = ()
+    """Configurations: a folder for each. Without them the folders follow the directories."""
+    dashboards_path: str = "/var/lib/grafana/dashboards/tocsin"
+    """Directory of the generated dashboards, as Grafana sees it."""
+    token_variable: str | None = None
+    """Environment variable of Grafana with the token for a backend that asks who reads. The token itself is never in a file."""
+
+
+def render(options: ProvisioningOptions) -> dict[str, bytes]:
+    """Content by file name below Grafana's provisioning directory; raises `ProvisioningError` with all that is wrong."""
+    _check(options)
+    backend_url = options.backend_url.rstrip("/")
+    environment = Environment(autoescape=False, undefined=StrictUndefined, keep_trailing_newline=True)
+    environment.filters |= {"text": _text, "variable": _variable, "lower_bool": lambda value: str(value).lower()}
+    environment.globals["folder_uid"] = folder_uid
+    values = {
+        "backend_url": backend_url,
+        "grafana_url": f"{backend_url}/grafana",
+        "datasource": options.datasource,
+        "configs": options.configs,
+        "dashboards_path": options.dashboards_path.rstrip("/"),
+        "token_variable": options.token_variable,
+        "poll_s": POLL_S,
+    }
+    templates = files("provisioning") / "templates"
+    return {
+        f"{name}/tocsin.yaml": environment.from_string((templates / f"{name}.yaml.j2").read_text("utf-8")).render(values).encode()
+        for name in ("datasources", "dashboards")
+    }
+
+
+def _text(value: str) -> str:
+    """A YAML string (JSON strings are) in which Grafana expands nothing: it takes `$NAME` for a variable, and `$$` for a dollar sign."""
+    return json.dumps(value.replace("$", "$$"), ensure_ascii=False)
+
+
+def _variable(name: str, before: str = "") -> str:
+    """A YAML string that Grafana fills from its environment."""
+    return json.dumps(f"{before}${{{name}}}")
+
+
+def _check(options: ProvisioningOptions) -> None:
+    faults: list[str] = []
+    try:
+        url = urlsplit(options.backend_url)
+        good = url.scheme in ("http", "https") and bool(url.hostname) and not url.query and not url.fragment and url.username is None
+        _ = url.port
+    except ValueError:
+        good = False
+    if not good:
+        faults.append(f"backend url {options.backend_url!r}: expected http://host:port, without user, query or fragment")
+    if options.datasource not in DATASOURCES:
+        faults.append(f"datasource {options.datasource!r}: expected one of {', '.join(DATASOURCES)}")
+    if options.token_variable is not None and not _VARIABLE.fullmatch(options.token_variable):
+        faults.append("token variable: expected the name of an environment variable, as TOCSIN_TOKEN, not the token itself")
+    if not options.dashboards_path.startswith("/"):
+        faults.append(f"dashboards path {options.dashboards_path!r}: expected an absolute path, as Grafana sees it")
+    twins = sorted({config for config in options.configs if options.configs.count(config) > 1})
+    faults += [f"configuration {config!r} is given twice" for config in twins]
+    if faults:
+        raise ProvisioningError("; ".join(faults))

@@ -1,0 +1,68 @@
+"""`tocsin dashboards`: Grafana dashboards from alarm trees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from alarm_engine.config.load import read_tree
+from alarm_engine.errors import ConfigError
+from dashboards.build import DEFAULT_PAGE_URL, BuildError, BuildOptions, build, is_generated, write
+from dashboards.check import check as check_files
+from dashboards.kit.palette import Theme
+from dashboards.kit.targets import Kind
+
+app = typer.Typer(name="dashboards", help="Make Grafana dashboards from alarm trees.", no_args_is_help=True)
+
+
+@app.command("build")
+def build_dashboards(
+    trees: Annotated[list[Path], typer.Argument(metavar="TREE...", help="First file of each alarm tree, or its directory.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Directory to write to; generated files in it that are no longer wanted go.")
+    ],
+    palette: Annotated[Theme, typer.Option("--palette", help="Colours for Grafana's dark or light theme.")] = Theme.DARK,
+    datasource: Annotated[Kind, typer.Option("--datasource", help="Which plugin the dashboards ask.")] = Kind.INFINITY,
+    page_url: Annotated[
+        str, typer.Option("--page-url", metavar="URL", help="Address of the operator's page, as browsers reach it.")
+    ] = DEFAULT_PAGE_URL,
+) -> None:
+    """Write all dashboards of the trees: an overview, one for each subsystem, one for a single alarm."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False, markup=False)
+    resolved = []
+    faults: list[str] = []
+    for path in trees:
+        try:
+            resolved.append(read_tree(path))
+        except ConfigError as problem:
+            faults.append(str(problem))
+    if faults:
+        raise ConfigError("\n".join(faults))
+    files = build(resolved, BuildOptions(theme=palette, datasource=datasource, page_url=page_url))
+    problems = check_files(files)
+    for fault in problems:
+        console.print(fault)
+    if problems:
+        raise BuildError(f"nothing written: {len(problems)} faults in what was built")
+    written = write(files, out)
+    for name in written.removed:
+        console.print(f"removed {name}")
+    typer.echo(f"{out}: {len(files)} dashboards, {len(written.changed)} new or changed, {len(written.removed)} removed")
+
+
+@app.command("check")
+def check_dashboards(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory with generated dashboards.")],
+) -> None:
+    """Look for faults that Grafana would not report. Exit code 1 if there are any."""
+    found = [path for path in sorted(directory.rglob("*.json")) if is_generated(path)] if directory.is_dir() else []
+    if not found:
+        raise BuildError(f"{directory}: no generated dashboards there; `tocsin dashboards build TREE --out {directory}` makes them")
+    faults = check_files({path.relative_to(directory).as_posix(): path.read_bytes() for path in found})
+    for fault in faults:
+        typer.echo(fault)
+    typer.echo(f"{directory}: {len(found)} dashboards, {len(faults)} faults")
+    raise typer.Exit(1 if faults else 0)
