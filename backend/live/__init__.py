@@ -2,6 +2,6 @@
 
 from backend.live.follower import Live
 from backend.live.model import Counts, Freshness, LiveAlarm, LiveNode, LiveTree
-from backend.live.standing import Standing, standing
+from backend.live.standing import NOTABLE, Standing, standing
 
-__all__ = ["Counts", "Freshness", "Live", "LiveAlarm", "LiveNode", "LiveTree", "Standing", "standing"]
+__all__ = ["NOTABLE", "Counts", "Freshness", "Live", "LiveAlarm", "LiveNode", "LiveTree", "Standing", "standing"]

@@ -78,9 +78,23 @@ class Follower:
         return self._tree.nodes
 
     @property
+    def notable(self) -> Mapping[str, LiveAlarm]:
+        """Alarms that are in alarm or suppressed, by path: usually few among many."""
+        return self._tree.notable
+
+    def answer(self, correlation: str) -> Event | None:
+        """The event that closed a command, None if there is none yet (or it was long ago)."""
+        return self._tree.answers.get(correlation)
+
+    @property
     def broken(self) -> int:
         """Records that could not be understood, since the start."""
         return self._tree.broken
+
+    @property
+    def newest(self) -> EventId | None:
+        """The newest event that is in memory."""
+        return self._tree.ring.newest
 
     def freshness(self) -> Freshness:
         """How much of this can be trusted now."""
@@ -91,8 +105,12 @@ class Follower:
         return Freshness(self._tree.as_of, age_s, stale, self._life.status, self._tree.maintenance, self._tree.notify)
 
     def recent(self, after: EventId | None) -> list[Event] | None:
-        """Events after that one which are still in memory, oldest first; None if the gap is larger than what is kept."""
-        if after is not None and not self._tree.ring.newest and self._tree.as_of and after[1:] >= self._tree.as_of[1:]:
+        """Events after that one which are still in memory, oldest first; None if the gap is larger than what is kept.
+
+        After None: all that are in memory.
+        """
+        as_of = self._tree.as_of
+        if after is not None and as_of is not None and after[1:] >= as_of[1:]:
             return []
         return self._tree.ring.after(after)
 
@@ -167,9 +185,7 @@ class Follower:
         """
         topics, starts = self._tree.topics, self._next
         if topics.events not in starts:
-            start = await self._journal.end(topics.events) - _EVENTS_BACK
-            starts[topics.events] = max(0, start)
-            self._tree.ring.complete = start <= 0
+            starts[topics.events] = max(0, await self._journal.end(topics.events) - _EVENTS_BACK)
         if self._status_topic not in starts:
             starts[self._status_topic] = max(0, await self._journal.end(self._status_topic) - _STATUS_BACK)
         return self._journal.reader([topics.config, topics.runtime, topics.events, self._status_topic], starts)
@@ -184,7 +200,8 @@ class Follower:
                 self._take_status(record, live)
             else:
                 self._tree.apply(record)
-        self._tree.settle()
+        if fetched.caught_up or not self.problem:
+            self._tree.settle()  # during a replay nobody needs the order yet, and to sort for every batch would take minutes
         self._life.compare(self._tree.ring.newest, now)
         self._fetched, self._caught_up = now.monotonic, fetched.caught_up
         if not fetched.caught_up:

@@ -38,12 +38,14 @@ class Counts:
     """Alarms at and below a component by what they are; kept up to date with every change."""
 
     severities: list[int] = field(default_factory=lambda: [0] * len(Severity))
-    """By ordinal of the alarm severity; suppressed alarms are left out."""
+    """By ordinal of the alarm severity; suppressed and unknown alarms are left out."""
+    unknown: int = 0
+    """No engine has said anything about them."""
     shelved: int = 0
     disabled: int = 0
     """Out of service."""
     disconnected: int = 0
-    """Among those not suppressed."""
+    """Among those with a severity."""
     total: int = 0
 
     def highest(self) -> Severity:

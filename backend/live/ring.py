@@ -11,13 +11,11 @@ KEPT = 20_000
 
 
 class EventRing:
-    """Keeps about the last `kept` events, and knows whether there were ones before them."""
+    """Keeps about the last `kept` events."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept = kept
         self._events: list[Event] = []
-        self.complete = True
-        """Nothing came before the oldest event that is kept."""
 
     @property
     def newest(self) -> EventId | None:
@@ -32,17 +30,14 @@ class EventRing:
         self._events.append(event)
         if len(self._events) >= self._kept + self._kept // 4 + 1:
             del self._events[: -self._kept]
-            self.complete = False
         return True
 
     def after(self, known: EventId | None) -> list[Event] | None:
-        """Events after that one, oldest first; None if some of them are not kept any more. `None` asks for all there ever were."""
+        """Events after that one, oldest first; None if some of them may not be kept any more. After `None`: all that are kept."""
         events = self._events
         if known is None:
-            return events.copy() if self.complete else None
-        if not events:
-            return None
-        if known[1:] < events[0].id[1:]:
+            return events.copy()
+        if not events or known[1:] < events[0].id[1:]:
             return None
         return events[bisect_right(events, known[1:], key=_order) :]
 

@@ -14,6 +14,8 @@ class Standing(StrEnum):
     """Exactly one of these holds for each alarm."""
 
     OK = "ok"
+    UNKNOWN = "unknown"
+    """No engine has said anything about it: not the same as OK."""
     ACTIVE = "active"
     """In alarm, nobody has taken notice yet."""
     ACKNOWLEDGED = "acknowledged"
@@ -21,6 +23,10 @@ class Standing(StrEnum):
     """Suppressed, comes back by itself."""
     DISABLED = "disabled"
     """Out of service until somebody enables it."""
+
+
+NOTABLE = frozenset(Standing) - {Standing.OK, Standing.UNKNOWN}
+"""Everything that somebody may want on screen: in alarm, or suppressed."""
 
 
 def standing(alarm: LiveAlarm) -> Standing:
@@ -32,7 +38,7 @@ def standing_of(snapshot: Snapshot | None, settings: AlarmSettings) -> Standing:
     """What a state counts as."""
     if snapshot is None:
         if settings.enabled:
-            return Standing.OK
+            return Standing.UNKNOWN
         return Standing.DISABLED if settings.enabled_at is None else Standing.SHELVED
     if snapshot.suppression is not None:
         return Standing.DISABLED if snapshot.suppression.until is None else Standing.SHELVED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -10,7 +11,7 @@ import structlog
 
 from alarm_engine.errors import WireError
 from alarm_engine.journal.port import StoredRecord
-from alarm_engine.model.event import EventKind
+from alarm_engine.model.event import Event, EventKind
 from alarm_engine.model.path import canonical, is_below, name, natural_key, parent, system
 from alarm_engine.model.settings import AlarmSettings, NodeSettings, Settings
 from alarm_engine.model.severity import Severity
@@ -25,11 +26,12 @@ from alarm_engine.wire.topics import Topics
 from backend.live.facts import Facts, StateWord
 from backend.live.model import Counts, LiveAlarm, LiveNode
 from backend.live.ring import EventRing
-from backend.live.standing import Standing, standing
+from backend.live.standing import NOTABLE, Standing, standing
 
 log = structlog.get_logger()
 
 _MAX_DEPTH = 100
+_ANSWERS = 10_000
 BROKEN = (WireError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError)
 """A record's fields are others' work: one of a wrong type must not end the tree."""
 
@@ -55,6 +57,10 @@ class Tree:
         self.config = config
         self.topics = Topics(config)
         self.ring = EventRing()
+        self.notable: dict[str, LiveAlarm] = {}
+        """Alarms that are in alarm or suppressed, by path."""
+        self.answers: OrderedDict[str, Event] = OrderedDict()
+        """The newest events that closed a command, by its id."""
         self.broken = 0
         """Records that could not be understood."""
         self._zone = zone
@@ -181,7 +187,10 @@ class Tree:
         event = decode_event(record.value or b"")
         if event.id.config != self.config:
             raise WireError(f"event {event.id} is of another configuration than {self.config}")
-        self.ring.append(event)
+        if self.ring.append(event) and event.correlation and event.kind in (EventKind.COMMAND, EventKind.REFUSED):
+            self.answers[event.correlation] = event
+            if len(self.answers) > _ANSWERS:
+                self.answers.popitem(last=False)
         if event.snapshot is not None or event.kind is EventKind.REMOVED:
             path = self._place(event.path)
             if self._facts.setdefault(path, Facts()).take_event(event, record.time):
@@ -222,13 +231,19 @@ class Tree:
         if alarm is not None:
             alarm.snapshot, alarm.version = alarm.facts.conclude(alarm.settings)
             disconnected = alarm.snapshot is not None and not alarm.snapshot.connected
-            _recount(alarm, (standing(alarm), alarm.severity, disconnected))
+            now = standing(alarm)
+            _recount(alarm, (now, alarm.severity, disconnected))
+            if now in NOTABLE:
+                self.notable[path] = alarm
+            else:
+                self.notable.pop(path, None)
 
     def _remove(self, path: str) -> None:
         """An alarm, or a component with everything below; the root stays. What other topics said is kept: it may be added again."""
         alarm = self._alarms.pop(path, None)
         if alarm is not None:
             _recount(alarm, None)
+            self.notable.pop(path, None)
             del alarm.above.alarms[alarm.pv]
             return
         node = self._nodes.get(path)
@@ -265,6 +280,8 @@ def _count(counts: Counts, what: tuple[Standing, Severity, bool], step: int) -> 
         counts.shelved += step
     elif standing_now is Standing.DISABLED:
         counts.disabled += step
+    elif standing_now is Standing.UNKNOWN:
+        counts.unknown += step
     else:
         counts.severities[severity] += step
         counts.disconnected += step * disconnected

@@ -1,0 +1,219 @@
+"""Configurations and alarms as they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from itertools import islice
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query, Response
+from pydantic import BeforeValidator, Field
+
+from alarm_engine.model.path import ancestors, is_below
+from alarm_engine.model.path import canonical as canonical_path
+from alarm_engine.model.settings import AlarmSettings, TitledText
+from alarm_engine.model.severity import NAMES
+from backend.api.encoding import alarm_object, time_text
+from backend.api.forms import AlarmAnswer, AlarmPage, ConfigurationList
+from backend.api.freshness import live_response, trust
+from backend.api.lookup import Path, Question, SeverityParameter, parts, trees_of
+from backend.api.ordering import ORDERS, Key, cursor, read_cursor
+from backend.api.problems import PREFIX, RESPONSES, Problem, fault, faulty_request
+from backend.live import NOTABLE, LiveAlarm, Standing, standing
+from backend.live.follower import Follower
+from backend.services import Services
+
+MAX_ALARMS = 10_000
+
+
+class StateFilter(StrEnum):
+    """Which alarms."""
+
+    ACTIVE = "active"
+    ACKNOWLEDGED = "acknowledged"
+    SHELVED = "shelved"
+    DISABLED = "disabled"
+    OK = "ok"
+    UNKNOWN = "unknown"
+    STANDING = "standing"
+    """In alarm or suppressed: everything that is not quiet."""
+    ALL = "all"
+
+
+_ALL = frozenset(Standing)
+_STATES: dict[StateFilter, frozenset[Standing]] = {
+    StateFilter.STANDING: NOTABLE,
+    StateFilter.ALL: _ALL,
+    **{StateFilter(one.value): frozenset({one}) for one in Standing},
+}
+
+
+def _sort(name: object) -> object:
+    if isinstance(name, str) and name.removeprefix("-") in ORDERS:
+        return name
+    raise ValueError(f"must be one of {', '.join(ORDERS)}, with a - before it for the other way round")
+
+
+class AlarmQuestion(Question):
+    """Parameters of `alarms`."""
+
+    path: Path = Field(None, description="This alarm, or everything below this component.")
+    state: Annotated[list[StateFilter], BeforeValidator(parts)] = Field(
+        [], description="Repeatable. Default: active; with `acknowledged` given: active and acknowledged."
+    )
+    severity: Annotated[list[SeverityParameter], BeforeValidator(parts)] = Field(
+        [],
+        description="Repeatable; MAJOR includes MAJOR_ACK. Default: any.",
+        json_schema_extra={"items": {"type": "string", "enum": list(NAMES)}},
+    )
+    acknowledged: bool | None = Field(None, description="Only acknowledged ones, or only others.")
+    q: str = Field("", max_length=200, description="Words that must all be in path, description, message or value, in any case.")
+    sort: Annotated[str, BeforeValidator(_sort)] = Field(
+        "severity",
+        description=f"One of {', '.join(ORDERS)}; a - before it turns it round. `severity`: worst first, then newest first.",
+    )
+    limit: int = Field(1000, ge=1, le=MAX_ALARMS, description="Rows of a page.")
+    offset: int = Field(0, ge=0, description="Rows to leave out. For all pages in a row take `after`: it has no gaps.")
+    after: str | None = Field(None, max_length=20_000, description="Cursor: `next` of the page before.")
+
+    def states(self) -> frozenset[Standing]:
+        """The standings asked for."""
+        if self.state:
+            return frozenset[Standing]().union(*(_STATES[one] for one in self.state))
+        return _STATES[StateFilter.ACTIVE] | (frozenset() if self.acknowledged is None else _STATES[StateFilter.ACKNOWLEDGED])
+
+
+class AlarmRows:
+    """Alarms as encoded rows. A row is encoded once for each state, and sent as often as it is asked for."""
+
+    _KEPT = 50_000
+
+    def __init__(self) -> None:
+        self._rows: dict[str, tuple[object, object, orjson.Fragment]] = {}
+
+    def row(self, alarm: LiveAlarm) -> orjson.Fragment:
+        """The row of an alarm as it is now."""
+        known = self._rows.get(alarm.path)
+        if known is not None and known[0] is alarm.snapshot and known[1] is alarm.settings:
+            return known[2]
+        if len(self._rows) >= self._KEPT:
+            self._rows.clear()
+        row = orjson.Fragment(orjson.dumps(alarm_object(alarm)))
+        self._rows[alarm.path] = (alarm.snapshot, alarm.settings, row)
+        return row
+
+
+def select(trees: Iterable[Follower], question: AlarmQuestion) -> list[LiveAlarm]:
+    """The alarms that pass the filters, in no order."""
+    states = question.states()
+    wanted = {one for severity in question.severity for one in (severity, severity.acknowledged)}
+    words = question.q.lower().split()
+    found: list[LiveAlarm] = []
+    for tree in trees:
+        pool = tree.notable if states <= NOTABLE else tree.alarms
+        alarms: Iterable[LiveAlarm] = pool.values()
+        if question.path is not None:
+            prefix = question.path
+            alarms = (alarm for alarm in alarms if is_below(alarm.path, prefix))
+        if states != _ALL:
+            alarms = (alarm for alarm in alarms if standing(alarm) in states)
+        if wanted:
+            alarms = (alarm for alarm in alarms if alarm.severity in wanted)
+        if question.acknowledged is not None:
+            asked = question.acknowledged
+            alarms = (alarm for alarm in alarms if alarm.severity.is_acknowledged == asked)
+        if words:
+            alarms = (alarm for alarm in alarms if _has_words(alarm, words))
+        found += alarms
+    return found
+
+
+def _has_words(alarm: LiveAlarm, words: Sequence[str]) -> bool:
+    state = alarm.snapshot.alarm if alarm.snapshot else None
+    text = f"{alarm.path}\n{alarm.settings.description}\n{state.message if state else ''}\n{state.value if state else ''}".lower()
+    return all(word in text for word in words)
+
+
+def page(alarms: list[LiveAlarm], question: AlarmQuestion) -> tuple[list[LiveAlarm], str | None]:
+    """One page in the order asked for, and the cursor of the next; raises `Problem` for a cursor that is none."""
+    name = question.sort.removeprefix("-")
+    order, reverse = ORDERS[name], name != question.sort
+    keyed: list[tuple[Key, LiveAlarm]] = sorted(((order(alarm), alarm) for alarm in alarms), key=_first, reverse=reverse)
+    start = question.offset
+    if question.after:
+        try:
+            last = read_cursor(question.after, question.sort)
+            start += sum((key >= last) if reverse else (key <= last) for key, _ in keyed)
+        except (ValueError, TypeError) as problem:
+            raise faulty_request([fault("query.after", str(problem), question.after)]) from None
+    shown = list(islice(keyed, start, start + question.limit))
+    more = start + question.limit < len(keyed)
+    return [alarm for _, alarm in shown], cursor(question.sort, shown[-1][0]) if more and shown else None
+
+
+def _first(pair: tuple[Key, LiveAlarm]) -> Key:
+    return pair[0]
+
+
+def alarms_router(services: Services) -> APIRouter:
+    """`configurations`, `alarms`, `alarms/PATH`."""
+    router = APIRouter(prefix=PREFIX, tags=["alarms"], responses=RESPONSES)
+    live, rows = services.live, AlarmRows()
+
+    @router.get("/configurations", summary="All alarm trees", response_model=ConfigurationList)
+    async def configurations() -> Response:
+        """The alarm trees that this server shows."""
+        trees = list(live.trees.values())
+        return live_response({"configurations": [_configuration(tree) for tree in trees]}, trees)
+
+    @router.get("/alarms", summary="Alarms that are active now", response_model=AlarmPage)
+    async def alarms(question: Annotated[AlarmQuestion, Query()]) -> Response:
+        """Alarms as they are now, filtered, sorted and page by page; without parameters the active ones, worst first."""
+        trees = trees_of(live, question.config, question.path)
+        found = select(trees, question)
+        shown, following = page(found, question)
+        return live_response({"total": len(found), "alarms": [rows.row(alarm) for alarm in shown], "next": following}, trees)
+
+    @router.get("/alarms/{path:path}", summary="Everything about one alarm", response_model=AlarmAnswer)
+    async def alarm(path: str) -> Response:
+        """State, settings and guidance (also of the components above) of one alarm."""
+        path = canonical_path("/" + path)
+        [tree] = trees_of(live, None, path) if path != "/" else [None]
+        found = tree.alarms.get(path) if tree is not None else None
+        if tree is None or found is None:
+            what = "a component, not an alarm" if tree is not None and path in tree.nodes else "not in the alarm tree"
+            raise Problem(404, f"{path[:500]} is {what}")
+        return live_response({"alarm": {**alarm_object(found), "settings": _settings(found, tree, services)}}, [tree])
+
+    return router
+
+
+def _configuration(tree: Follower) -> dict[str, Any]:
+    freshness, root = tree.freshness(), tree.root
+    return {
+        "name": tree.config,
+        "alarms": root.counts.total,
+        "severity": NAMES[root.severity],
+        "maintenance": freshness.maintenance,
+        "notify": freshness.notify,
+        **trust([tree]),
+    }
+
+
+def _settings(alarm: LiveAlarm, tree: Follower, services: Services) -> dict[str, Any]:
+    settings: AlarmSettings = alarm.settings
+    texts: dict[str, list[dict[str, str]]] = {"guidance": [], "displays": [], "commands": []}
+    for path in (alarm.path, *ancestors(alarm.path)):
+        holder = settings if path == alarm.path else tree.nodes[path].settings
+        for name, entries in texts.items():
+            entries += [_text(name, entry, path, services) for entry in getattr(holder, name)]
+    plain = {name: getattr(settings, name) for name in ("description", "enabled", "latching", "annunciating", "delay_s", "count", "filter")}
+    actions = [{"title": action.title, "details": action.details, "delay_s": action.delay_s} for action in settings.actions]
+    return {**plain, "enabled_at": time_text(settings.enabled_at), **texts, "actions": actions}
+
+
+def _text(name: str, entry: TitledText, path: str, services: Services) -> dict[str, str]:
+    html = services.guidance.html(entry.details) if name == "guidance" else ""
+    return {"title": entry.title, "details": entry.details, "html": html, "source": path}
