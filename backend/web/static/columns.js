@@ -69,8 +69,8 @@ export function columns(words, pending) {
   };
 }
 
-/** What the alarm was after the event. */
-export const shadeOfEvent = (event) => (event.row?.suppression ? "SHELVED" : event.to);
+/** What the alarm was after the event; empty for events that are not about one alarm. */
+export const shadeOfEvent = (event) => (event.row ? shadeOf(event.row) : "");
 
 function eventColumns(words, column) {
   const fixed = { fixed: true };

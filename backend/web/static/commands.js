@@ -26,6 +26,9 @@ const FITS = {
   enable: (row) => row.suppression && row.suppression.until === null,
 };
 
+/** The first of many. */
+const few = (texts) => (texts.length > 5 ? `${texts.slice(0, 5).join(", ")} and ${texts.length - 5} more` : texts.join(", "));
+
 export class Commander {
   /** @param {{pending: Map, seen: () => string, user: () => string, setUser: Function, changed: Function, $: Function}} page */
   constructor(page) {
@@ -36,12 +39,12 @@ export class Commander {
     this.dialog.querySelector("form").addEventListener("submit", (event) => this.#check(event));
   }
 
-  /** Carries out a command for those rows that it makes sense for. `ask`: with a reason. */
+  /** Carries out a command for those rows that it makes sense for. `ask`: with a reason. False if it came to nothing. */
   async rows(kind, rows, ask) {
     const fitting = rows.filter(FITS[kind]);
-    if (!fitting.length) return;
+    if (!fitting.length) return false;
     const what = fitting.length === 1 ? fitting[0].pv : `${fitting.length} alarms`;
-    await this.#run(kind, fitting.map((row) => row.path), what, ask);
+    return this.#run(kind, fitting.map((row) => row.path), what, ask);
   }
 
   /** One command for a component and everything below it. */
@@ -52,10 +55,9 @@ export class Commander {
   async #run(kind, paths, what, ask) {
     const seen = this.seen(); // what is on screen when the decision is made, not when the dialog closes
     const extra = ask || !this.user() ? await this.#ask(kind, what) : { reason: "" };
-    if (!extra) return;
-    const orders = paths.map((path) => ({ command: kind, path, user: this.user(), reason: extra.reason, seen: seen || undefined, id: uuid() }));
+    if (!extra) return false;
+    const orders = paths.map((path) => ({ command: kind, path, user: this.user(), ...extra, seen: seen || undefined, id: uuid() }));
     for (const order of orders) {
-      if (extra.until) order.until = extra.until;
       this.pending.set(order.path, { id: order.id, label: NAMES[kind][1] });
     }
     this.changed();
@@ -66,6 +68,7 @@ export class Commander {
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
     this.#report(kind, what, answers);
+    return true;
   }
 
   /** Takes the mark from the row: at once, or with its event, which may come after the answer. */
@@ -94,7 +97,7 @@ export class Commander {
       if (outcome !== "done") told.set(`${outcome}\n${reason}`, [...(told.get(`${outcome}\n${reason}`) ?? []), path]);
     }
     if (good.length) this.say("done", `Done: ${all.length === 1 ? what : `${good.length} of ${all.length} alarms`} ${done}.`);
-    if (left.length) this.say("refused", `Left alone, because they rose after what was on screen: ${left.join(", ")}. Look again, then repeat.`);
+    if (left.length) this.say("refused", `Left alone, because they rose after what was on screen: ${few(left)}. Look again, then repeat.`);
     for (const [key, paths] of told) {
       const [outcome, reason] = key.split("\n");
       const whose = all.length === 1 ? what : `${paths.length} of ${all.length} alarms`;
@@ -103,13 +106,15 @@ export class Commander {
     }
   }
 
-  /** A message; what is not plain success stays until it is closed. */
+  /** A message; what is not plain success stays until it is closed. The same one is not stacked. */
   say(kind, text) {
-    const box = make(`div.message.${kind}`, { role: kind === "done" ? "status" : "alert" }, make("span", { text }));
+    for (const known of this.$("messages").children) if (known.firstChild.textContent === text) known.remove();
+    const passing = kind === "done" || kind === "hint";
+    const box = make(`div.message.${kind}`, { role: passing ? "status" : "alert" }, make("span", { text }));
     box.append(make("button", { type: "button", "aria-label": "Close message", onclick: () => box.remove() }, "✕"));
     this.$("messages").append(box);
     while (this.$("messages").children.length > 6) this.$("messages").firstChild.remove();
-    if (kind === "done") setTimeout(() => box.remove(), DONE_STAYS_MS);
+    if (passing) setTimeout(() => box.remove(), DONE_STAYS_MS);
   }
 
   /** Asks for duration, name and reason; null if the user thinks better of it. */
@@ -134,8 +139,13 @@ export class Commander {
 
   #answers(kind) {
     if (!this.user()) this.setUser(this.$("ask-user").value.trim());
-    const until = kind === "shelve" ? new Date(this.#until()).toISOString() : undefined;
-    return { reason: this.$("ask-reason").value.trim(), until };
+    return { reason: this.$("ask-reason").value.trim(), ...(kind === "shelve" ? this.#end() : {}) };
+  }
+
+  /** The end of shelving: a duration where one was chosen, since the clock of this machine may be wrong. */
+  #end() {
+    const { value } = this.dialog.querySelector("[name=duration]:checked");
+    return value === "custom" ? { until: new Date(this.#until()).toISOString() } : { duration: Number(value) };
   }
 
   #until() {

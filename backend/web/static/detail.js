@@ -148,7 +148,7 @@ export class Detail {
       "li",
       {},
       make("time", { text: exact(event.time) }),
-      make(`span.badge.s-${shadeOfEvent(event)}`, { text: this.hooks.words[shadeOfEvent(event)] ?? "" }),
+      make(`span.badge.s-${shadeOfEvent(event) || "none"}`, { text: this.hooks.words[shadeOfEvent(event)] ?? "" }),
       make("span", { text: event.kind }),
       make("span.dim", { text: by || said }),
     );

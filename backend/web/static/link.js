@@ -38,6 +38,7 @@ export function rowOf(item) {
     path: item.path,
     ...place(item.path),
     description: item.description ?? "",
+    known: item.known ?? true,
     version,
     ...stateOf(item),
   };

@@ -172,9 +172,9 @@ export class VirtualTable {
     this.hooks.onSelection();
   }
 
-  /** Releases all rows. */
-  release() {
-    this.selected.clear();
+  /** Releases some rows, or all. */
+  release(paths = [...this.selected]) {
+    for (const path of paths) this.selected.delete(path);
     this.hooks.onSelection();
   }
 

@@ -32,7 +32,7 @@ class Page {
       onOpen: (path) => this.openDetail(path),
       onSort: (key) => this.sort(key),
       onSelection: () => this.showActions(),
-      onMoved: () => this.commander.say("done", "The rows moved just before the click: nothing was done. Click again."),
+      onMoved: () => this.commander.say("hint", "The rows moved just before the click: nothing was done. Click again."),
     });
     this.table.pending = this.pending;
     this.tree = new Tree($("tree"), { words: this.words, onPick: (path) => this.go({ path: path === `/${this.config}` ? "" : path }) });
@@ -125,6 +125,7 @@ class Page {
     this.tree.reveal(elements(this.path).length ? [...this.above(this.path)] : []);
     this.problem = "";
     this.status = null;
+    this.shown = [];
     this.stream = new link.Stream(this.config, {
       after: () => this.store.asOf,
       onEvent: (event) => this.take(event),
@@ -275,6 +276,8 @@ class Page {
     if (this.shown.at(-1)?.[1] !== this.store.asOf) this.shown.push([time, this.store.asOf]);
     const old = this.shown.findLastIndex(([then]) => then <= time - SIGHT_MS);
     if (old > 0) this.shown.splice(0, old);
+    clearTimeout(this.sightTimer);
+    this.sightTimer = setTimeout(() => (document.body.dataset.seen = this.seen()), SIGHT_MS + 1);
   }
 
   // ---- painting ----
@@ -330,7 +333,7 @@ class Page {
   showFilters() {
     const chips = $("chips");
     if (!chips.children.length) {
-      chips.append(...KINDS.map((kind) => make(`button.s-${kind}`, { type: "button", data: { kind }, onclick: () => this.toggleSeverity(kind) }, this.words[kind])));
+      chips.append(...KINDS.map((kind) => make("button", { type: "button", data: { kind }, onclick: () => this.toggleSeverity(kind) }, make(`i.swatch.s-${kind}`), this.words[kind])));
     }
     for (const chip of chips.children) chip.setAttribute("aria-pressed", this.severities.has(chip.dataset.kind));
     const text = `${this.config}\n${this.path}`;
@@ -475,6 +478,7 @@ class Page {
   listen() {
     $("config").addEventListener("change", () => {
       this.store.clear("");
+      this.tree.setRoot(null);
       this.status = null;
       this.detail.close();
       this.go({ config: $("config").value, path: "", at: "" });
@@ -507,8 +511,8 @@ class Page {
   }
 
   async command(kind, ask, rows) {
-    await this.commander.rows(kind, rows, ask);
-    this.table.release();
+    if (!(await this.commander.rows(kind, rows, ask))) return;
+    this.table.release(rows.map((row) => row.path));
     this.dirty();
   }
 
