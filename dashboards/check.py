@@ -32,6 +32,7 @@ _WORDS = {shade.word for shade in PALETTE.values()} | {
     "LIVE",
     "open",
     "✓",
+    "–",
     "●",
     " ",
     "connected",

@@ -37,7 +37,7 @@ def subsystem(site: Site, system: str) -> GeneratedDashboard:
             Slot(panels.timeline(site, (5, f"Alarms of {name}"), "pv_intervals", "pv", asked), 24, 10),
             Slot(panels.rates(site, 6, asked), 12, 8),
             Slot(panels.shelved(site, 7, asked), 12, 8),
-            Slot(panels.events(site, 8, asked, SEVERITY_VARIABLE, SEARCH_VARIABLE), 24, 11),
+            Slot(panels.events(site, 8, asked, SEARCH_VARIABLE), 24, 11),
         ]
     )
     return generated(Identity(uid, f"{site.config}: {name}", (links.subsystem_tag(site.config),)), head, placed)

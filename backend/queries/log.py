@@ -17,6 +17,11 @@ from backend.queries.scope import knows, prefixes
 _MAX_EVENTS = 500
 _LEVELS = {Severity.UNDEFINED: "error", Severity.INVALID: "error", Severity.MAJOR: "critical", Severity.MINOR: "warning"}
 _HIDDEN = frozenset({EventKind.SHELVED, EventKind.DISABLED})
+_LOGGED = frozenset(EventKind) - {EventKind.COMMAND}
+"""What a command did has lines of its own; the event that closes it says nothing new."""
+
+NEUTRAL = "NEUTRAL"
+"""State in a line that is not about an alarm: a takeover, a switch, a refused command."""
 
 
 async def events(sources: Sources, ask: Ask) -> list[Row]:
@@ -32,6 +37,7 @@ async def events(sources: Sources, ask: Ask) -> list[Row]:
                 end=ask.end,
                 path_prefix=prefix,
                 severities=frozenset(severity for severity in BY_NAME.values() if ask.severities and ask.wants(severity)),
+                kinds=_LOGGED,
                 text=ask.text or None,
                 limit=limit,
             )
@@ -47,22 +53,22 @@ def _event_row(event: Event) -> Row:
     value = snapshot.current.value if snapshot else ""
     description = spoken(event.description) or event.comment or event.reason
     level = _LEVELS.get(event.to_severity, "info")
-    to = "SHELVED" if event.kind in _HIDDEN else event.to_severity.name
     about_alarm = snapshot is not None or event.kind is EventKind.REMOVED
+    to = NEUTRAL if not about_alarm else "SHELVED" if event.kind in _HIDDEN else event.to_severity.name
     return {
         "timestamp": to_ms(event.time),
         "time": to_ms(event.time),
         "id": str(event.id),
         "severity": level,
         "level": level,
-        "body": f"{to:9} {event.path}  {description}" + (f" = {value}" if value else ""),
+        "body": f"{to if about_alarm else event.kind.value:9} {event.path}  {description}" + (f" = {value}" if value else ""),
         "system": title(system(event.path)) if about_alarm else "",
         "dash": system_uid(event.id.config, system(event.path)) if about_alarm else "",
         "path": event.path,
         "pv": name(event.path),
         "kind": event.kind.value,
-        "from": event.from_severity.name if about_alarm else None,
-        "to": to if about_alarm else None,
+        "from": event.from_severity.name if about_alarm else "",
+        "to": to,
         "by": event.user,
         "comment": event.comment,
         "reason": event.reason,
@@ -80,8 +86,7 @@ def _nothing(ask: Ask) -> Row:
         "severity": "info",
         "level": "info",
         "body": "No events in this range",
-        **dict.fromkeys(("system", "dash", "path", "pv", "kind", "by", "comment", "reason", "message", "value"), ""),
-        "from": None,
-        "to": None,
+        **dict.fromkeys(("system", "dash", "path", "pv", "kind", "from", "by", "comment", "reason", "message", "value"), ""),
+        "to": NEUTRAL,
         "description": "No events in this range",
     }

@@ -127,7 +127,7 @@ def prefixes(tree: LiveTree, ask: Ask) -> Sequence[str | None]:
         return [None]
     found: list[str | None] = []
     for system in asked:
-        found += [system.path] if system.node else list(system.direct)
+        found += [system.path] if system.node else [alarm.path for alarm in system.direct.values()]
     return found
 
 

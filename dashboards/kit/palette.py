@@ -36,8 +36,9 @@ def word(state: str) -> str:
 
 
 def state_mappings(theme: Theme) -> list[Json]:
-    """State names as words on fills; no value is `no data` in the colour of STALE."""
+    """State names as words on fills; NEUTRAL is no state of an alarm, no value is `no data` in the colour of STALE."""
     values = {state: {"index": index, "color": fill(state, theme), "text": word(state)} for index, state in enumerate((*STATES, NO_DATA))}
+    values["NEUTRAL"] = {"index": len(values), "color": fill("NEUTRAL", theme), "text": "–"}
     return [{"type": "value", "options": values}, _nothing(len(values), "no data", theme)]
 
 

@@ -1,0 +1,314 @@
+"""Generated dashboards: the same bytes each time, nothing on top of each other, nothing that leads nowhere, one table of colours."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+from grafanalib.core import Panel
+from typer.testing import CliRunner
+
+from alarm_engine.config.load import read_tree
+from alarm_engine.config.tree import arrange
+from alarm_engine.model.palette import PALETTE
+from alarm_engine.model.settings import AlarmSettings
+from dashboards.build import BuildError, BuildOptions, build, systems_of, write
+from dashboards.check import check
+from dashboards.kit.layout import Slot, Stack, flow
+from dashboards.kit.palette import Theme, palette_css
+from dashboards.kit.targets import Kind
+from tocsin.cli.dashboards import app
+
+GOLDEN = Path(__file__).parents[1] / "data" / "dashboards"
+PAGE = "https://alarms.example.org"
+RENEW = f"tocsin dashboards build tests/data/dashboards/tree.yaml --out tests/data/dashboards --page-url {PAGE}"
+
+
+def tree(*paths, name="Ring"):
+    return arrange(name, "UTC", {}, {path: AlarmSettings("x") for path in paths})
+
+
+@pytest.fixture
+def files():
+    return build([tree("/Ring/Vacuum/S1/P1", "/Ring/Vacuum/P2", "/Ring/Personnel Safety/D", "/Ring/T")])
+
+
+def test_what_is_built_is_what_was_agreed():
+    built = build([read_tree(GOLDEN / "tree.yaml")], BuildOptions(page_url=PAGE))
+    stored = {path.relative_to(GOLDEN).as_posix(): path.read_bytes() for path in GOLDEN.rglob("*.json")}
+    assert sorted(built) == sorted(stored), f"if that is wanted: {RENEW}"
+    for name, content in built.items():
+        assert content == stored[name], f"{name} is not as it was; if that is wanted, renew it and look at the difference: {RENEW}"
+
+
+def test_the_same_tree_gives_the_same_bytes(files):
+    again = build([tree("/Ring/T", "/Ring/Personnel Safety/D", "/Ring/Vacuum/P2", "/Ring/Vacuum/S1/P1")])
+    assert list(again) == list(files)
+    assert again == files
+
+
+def test_each_subsystem_has_a_dashboard_of_its_own(files):
+    titles = {json.loads(content)["title"] for content in files.values()}
+    assert titles == {"Ring: overview", "Ring: Vacuum", "Ring: Personnel Safety", "Ring: (top level)", "Ring: one alarm"}
+    assert all(name.startswith("Ring/") for name in files)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("theme", list(Theme))
+def test_nothing_is_wrong_with_what_is_built(kind, theme):
+    odd = tree("/Odd/a$b ${q} [[x]]/P", '/Odd/"quoted" \\ name/P', "/Odd/µ – 東京/P", "/Odd/" + "x" * 300 + "/P", "/Odd/RF/P", name="Odd")
+    empty = tree(name="Empty")
+    many = tree(*(f"/Many/S{n}/P" for n in range(100)), name="Many")
+    assert check(build([odd, empty, many], BuildOptions(theme, kind))) == []
+
+
+def test_two_trees_of_one_name_are_refused():
+    with pytest.raises(BuildError, match="given twice"):
+        build([tree("/Ring/A/p"), tree("/Ring/B/p")])
+
+
+def test_systems_are_in_the_order_of_the_tree():
+    assert systems_of(tree("/Ring/S10/p", "/Ring/S2/p", "/Ring/S2/deep/p")) == ["S2", "S10"]
+    assert systems_of(tree("/Ring/S1/p", "/Ring/p")) == ["S1", ""]
+
+
+def test_mappings_have_every_state_of_the_table(files):
+    overview = json.loads(files["Ring/tocsin-Ring.json"])
+    active = next(panel for panel in overview["panels"] if panel["title"] == "Active alarms")
+    mapping = next(one["value"][0]["options"] for one in active["fieldConfig"]["overrides"][0]["properties"] if one["id"] == "mappings")
+    assert {state: shade.fill_dark for state, shade in PALETTE.items()}.items() <= {
+        key: one["color"] for key, one in mapping.items()
+    }.items()
+    tiles = next(panel for panel in overview["panels"] if panel["title"] == "Subsystems")
+    patterns = {one["options"]["pattern"] for one in tiles["fieldConfig"]["defaults"]["mappings"]}
+    assert {f"^{state}(?: (.*))?$" for state in PALETTE if state != "NEUTRAL"} <= patterns
+
+
+def test_no_panel_looks_calm_without_data(files):
+    """The first step of thresholds is the colour of no data; OK must not be it."""
+    for content in files.values():
+        for panel in json.loads(content)["panels"]:
+            if panel["type"] in ("stat", "state-timeline"):
+                thresholds = [panel["fieldConfig"]["defaults"]["thresholds"]]
+                for override in panel["fieldConfig"]["overrides"]:
+                    thresholds += [one["value"] for one in override["properties"] if one["id"] == "thresholds"]
+                assert {one["steps"][0]["color"] for one in thresholds} == {PALETTE["STALE"].fill_dark}, panel["title"]
+            if panel["type"] == "stat":
+                assert panel["fieldConfig"]["defaults"]["noValue"] in ("NO DATA", "NO ANSWER")
+
+
+def test_colours_for_style_sheets():
+    css = palette_css(Theme.LIGHT)
+    assert "  --major: #BB0C19;\n  --major-text: #FFFFFF;\n" in css
+    assert "  --minor-ack: #FCFAC7;\n  --minor-ack-text: #1B1B1B;\n" in css
+
+
+# ---------------------------------------------------------------------- layout
+
+
+def boxes(panels):
+    return [(p.gridPos.x, p.gridPos.y, p.gridPos.w, p.gridPos.h) for p in panels]
+
+
+def test_panels_flow_over_the_columns():
+    placed = flow([Slot(Panel(), 10, 4), Slot(Panel(), 14, 6), Slot(Panel(), 12, 3), Slot(Panel(), 13, 2)])
+    assert boxes(placed) == [(0, 0, 10, 4), (10, 0, 14, 6), (0, 6, 12, 3), (0, 9, 13, 2)]
+
+
+def test_a_stack_takes_part_like_one_panel():
+    placed = flow([Stack((Slot(Panel(), 8, 4), Slot(Panel(), 8, 9))), Slot(Panel(), 16, 5), Slot(Panel(), 24, 1)])
+    assert boxes(placed) == [(0, 0, 8, 4), (0, 4, 8, 9), (8, 0, 16, 5), (0, 13, 24, 1)]
+
+
+def test_a_panel_that_is_too_wide_is_refused():
+    with pytest.raises(ValueError, match="25 columns"):
+        flow([Slot(Panel(), 25, 1)])
+
+
+# ---------------------------------------------------------------------- check
+
+
+def panel(data, title):
+    return next(one for one in data["panels"] if one["title"] == title)
+
+
+def spoil_uid(data):
+    data["uid"] = "a b"
+
+
+def spoil_schema(data):
+    data["schemaVersion"] = 12
+
+
+def spoil_tag(data):
+    data["tags"] = []
+
+
+def spoil_grid(data):
+    data["panels"][1]["gridPos"]["x"] = 0
+
+
+def spoil_width(data):
+    data["panels"][0]["gridPos"]["w"] = 25
+
+
+def spoil_id(data):
+    data["panels"][1]["id"] = 1
+
+
+def spoil_version(data):
+    del data["panels"][0]["pluginVersion"]
+
+
+def spoil_override(data):
+    panel(data, "Active alarms")["fieldConfig"]["overrides"][0]["matcher"]["options"] = "sevrity"
+
+
+def spoil_field_of_link(data):
+    panel(data, "Active alarms")["targets"][0]["columns"].pop()
+
+
+def spoil_link(data):
+    panel(data, "Subsystems")["fieldConfig"]["overrides"][0]["properties"][0]["value"][0]["url"] = "/d/nowhere?x=1"
+
+
+def spoil_variable_of_link(data):
+    data["links"][0]["url"] = "/d/tocsin-Ring_pv?var-pv=x"
+
+
+def spoil_variable(data):
+    panel(data, "Active alarms")["targets"][0]["url"] += "&x=${system:csv}"
+
+
+def spoil_switch(data):
+    data["templating"]["list"][1]["type"] = "switch"
+
+
+def spoil_colour(data):
+    panel(data, "Alarms now")["fieldConfig"]["overrides"][0]["properties"][0]["value"]["steps"][0]["color"] = "#123456"
+
+
+def spoil_word(data):
+    panel(data, "Subsystems")["fieldConfig"]["defaults"]["mappings"][0]["options"]["result"]["text"] = "FINE $1"
+
+
+def spoil_no_value(data):
+    del panel(data, "Subsystems")["fieldConfig"]["defaults"]["noValue"]
+
+
+def spoil_null(data):
+    data["panels"][0]["description"] = None
+
+
+def spoil_parser(data):
+    data["panels"][0]["targets"][0]["parser"] = "simple"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "fault"),
+    [
+        (spoil_uid, "uid 'a b': expected"),
+        (spoil_schema, "schemaVersion 12: expected 42"),
+        (spoil_tag, "the tag tocsin-generated is missing"),
+        (spoil_grid, "panel 2 lies over panel 1"),
+        (spoil_width, "outside of 24 columns"),
+        (spoil_id, "panel id 1: expected one of its own"),
+        (spoil_version, "panel 1 (Engine): no pluginVersion"),
+        (spoil_override, "'sevrity' is no column of its queries"),
+        (spoil_field_of_link, "'dash' is no column of its queries"),
+        (spoil_link, "link to a dashboard that does not exist: /d/nowhere"),
+        (spoil_variable_of_link, "link sets var-pv, which tocsin-Ring_pv does not have"),
+        (spoil_variable, "variable $system is not defined"),
+        (spoil_switch, "the JSON datasource breaks on the type switch"),
+        (spoil_colour, "#123456 is not in the table of colours"),
+        (spoil_word, "'FINE $1' is no word of the table"),
+        (spoil_no_value, "panel 4 (Subsystems): no noValue"),
+        (spoil_null, ".description is null"),
+        (spoil_parser, "expected a GET with the backend parser"),
+    ],
+)
+def test_a_spoiled_dashboard_is_found(files, spoil, fault):
+    name = "Ring/tocsin-Ring.json"
+    data = copy.deepcopy(json.loads(files[name]))
+    spoil(data)
+    found = check({**files, name: json.dumps(data).encode()})
+    assert any(line.startswith(f"{name}: ") and fault in line for line in found), found
+
+
+def test_twins_and_broken_files_are_found(files):
+    content = files["Ring/tocsin-Ring.json"]
+    found = check({**files, "Ring/copy.json": content, "Ring/half.json": content[:100], "Ring/list.json": b"[]"})
+    assert "Ring/copy.json and Ring/tocsin-Ring.json have the same uid" in found
+    assert "Ring/copy.json and Ring/tocsin-Ring.json have the same title in its folder" in found
+    assert any(line.startswith("Ring/half.json: ") for line in found)
+    assert "Ring/list.json: no JSON object" in found
+
+
+def test_a_payload_that_its_plugin_would_drop_is_found():
+    files = build([tree("/Ring/Vacuum/P")], BuildOptions(datasource=Kind.JSON))
+    text = files["Ring/tocsin-Ring.json"].decode()
+    found = check({**files, "Ring/tocsin-Ring.json": text.replace("${systems:json}", '\\"${systems:json}\\"').encode()})
+    assert any("the payload is no JSON once its variables are replaced" in line for line in found)
+    found = check({**files, "Ring/tocsin-Ring.json": text.replace('\\"v\\": 1', '\\"v\\": 2').encode()})
+    assert any("has no marker" in line for line in found)
+
+
+# ---------------------------------------------------------------------- files
+
+
+def test_files_appear_whole_and_stale_ones_of_ours_go(tmp_path, files):
+    foreign = tmp_path / "Ring" / "mine.json"
+    foreign.parent.mkdir()
+    foreign.write_text('{"uid": "mine", "tags": ["tocsin"]}')
+    broken = tmp_path / "Ring" / "broken.json"
+    broken.write_text("{")
+    first = write(files, tmp_path)
+    assert sorted(first.changed) == sorted(files)
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}
+    second = write(files, tmp_path)
+    assert (second.changed, second.removed) == ((), ())
+    assert times == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}, "an equal file is not touched"
+    fewer = build([tree("/Ring/Vacuum/P2")])
+    third = write(fewer, tmp_path)
+    assert third.removed == ("Ring/tocsin-Ring-Personnel-Safety_ca1a8914.json", "Ring/tocsin-Ring_top.json")
+    assert foreign.exists()
+    assert broken.exists()
+    assert not list(tmp_path.rglob("*.tmp"))
+    assert write({}, tmp_path, clear=False).removed == ()
+
+
+def test_a_file_in_the_place_of_a_directory_is_named(tmp_path, files):
+    (tmp_path / "Ring").write_text("")
+    with pytest.raises(BuildError, match="Ring"):
+        write(files, tmp_path)
+
+
+# ---------------------------------------------------------------------- command line
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_build_and_check_on_the_command_line(tmp_path):
+    made = run("build", GOLDEN / "tree.yaml", "--out", tmp_path, "--palette", "light", "--datasource", "json")
+    assert made.exit_code == 0, made.output
+    assert "5 dashboards, 5 new or changed, 0 removed" in made.output
+    assert run("check", tmp_path).exit_code == 0
+    broken = tmp_path / "Ring" / "tocsin-Ring-RF.json"
+    broken.write_text(broken.read_text().replace('"schemaVersion": 42', '"schemaVersion": 41'))
+    found = run("check", tmp_path)
+    assert found.exit_code == 1
+    assert "Ring/tocsin-Ring-RF.json: schemaVersion 41: expected 42" in found.output
+
+
+def test_faults_of_all_trees_are_told_together(tmp_path):
+    (tmp_path / "a.yaml").write_text("config: A\nsystmes: {}\n")
+    (tmp_path / "b.yaml").write_text("config: [B]\n")
+    result = run("build", tmp_path / "a.yaml", tmp_path / "b.yaml", "--out", tmp_path / "out")
+    assert "systmes" in str(result.exception)
+    assert "b.yaml" in str(result.exception)
+    assert not (tmp_path / "out").exists()
+    assert "no generated dashboards" in str(run("check", tmp_path / "out").exception)

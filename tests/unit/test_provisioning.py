@@ -1,0 +1,114 @@
+"""Provisioning for Grafana: YAML that parses, dollar signs that stay, secrets that are not there."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from dashboards.build import build, write
+from dashboards.kit.targets import DEFAULT_UIDS, PLUGINS, Kind
+from provisioning.render import ProvisioningError, ProvisioningOptions, render
+from tests.unit.test_dashboards import tree
+from tocsin.cli.provisioning import app
+
+URL = "http://tocsin-backend:8080"
+
+
+def as_grafana_reads(content: bytes, environment: dict[str, str] | None = None):
+    """Grafana parses the YAML, then expands `$NAME` and `${NAME}` in each text; `$$` is a dollar sign."""
+
+    def expand(value):
+        if isinstance(value, dict):
+            return {key: expand(part) for key, part in value.items()}
+        if isinstance(value, list):
+            return [expand(part) for part in value]
+        if isinstance(value, str):
+            return re.sub(r"\$\$|\$\{(\w+)\}|\$(\w+)", lambda m: "$" if m[0] == "$$" else (environment or {}).get(m[1] or m[2], ""), value)
+        return value
+
+    return expand(yaml.safe_load(content))
+
+
+def test_both_datasources_have_the_identities_that_dashboards_use():
+    found = as_grafana_reads(render(ProvisioningOptions(URL + "/"))["datasources/tocsin.yaml"])["datasources"]
+    for kind in Kind:
+        (one,) = [source for source in found if source["type"] == PLUGINS[kind]]
+        assert one["uid"] == DEFAULT_UIDS[kind]
+        assert one["url"] == f"{URL}/grafana", "nothing below it may change anything"
+        assert one["isDefault"] is (kind is Kind.INFINITY)
+        assert one["access"] == "proxy"
+        assert "secureJsonData" not in one
+    assert found[0]["jsonData"]["allowedHosts"] == [URL]
+
+
+def test_the_default_datasource_is_a_choice():
+    found = as_grafana_reads(render(ProvisioningOptions(URL, datasource="json"))["datasources/tocsin.yaml"])["datasources"]
+    assert [one["isDefault"] for one in found] == [False, True]
+
+
+def test_a_token_comes_from_the_environment_of_grafana():
+    content = render(ProvisioningOptions(URL, token_variable="TOCSIN_TOKEN"))["datasources/tocsin.yaml"]
+    infinity, json_one = as_grafana_reads(content, {"TOCSIN_TOKEN": "s3cret"})["datasources"]
+    assert infinity["jsonData"]["auth_method"] == "bearerToken"
+    assert infinity["secureJsonData"] == {"bearerToken": "s3cret"}
+    assert json_one["jsonData"]["httpHeaderName1"] == "Authorization"
+    assert json_one["secureJsonData"] == {"httpHeaderValue1": "Bearer s3cret"}
+
+
+def test_dollar_signs_are_left_as_they_are():
+    options = ProvisioningOptions("http://b/a$b${HOME}", configs=("Odd$HOME",), dashboards_path="/var/$$x")
+    files = render(options)
+    environment = {"HOME": "/root", "b": "no"}
+    assert as_grafana_reads(files["datasources/tocsin.yaml"], environment)["datasources"][0]["url"] == "http://b/a$b${HOME}/grafana"
+    (provider,) = as_grafana_reads(files["dashboards/tocsin.yaml"], environment)["providers"]
+    assert provider["folder"] == "Odd$HOME"
+    assert provider["options"]["path"] == "/var/$$x/Odd$HOME"
+
+
+def test_each_configuration_has_a_folder_and_dashboards_are_polled():
+    providers = as_grafana_reads(
+        render(
+            ProvisioningOptions(
+                URL,
+                configs=("Ring", 'Quoted "one": #'),
+            )
+        )["dashboards/tocsin.yaml"]
+    )["providers"]
+    assert [one["folder"] for one in providers] == ["Ring", 'Quoted "one": #']
+    assert len({one["folderUid"] for one in providers} | {one["name"] for one in providers}) == 4
+    assert {one["updateIntervalSeconds"] for one in providers} == {30}, "10 or less would watch files, which many volumes do not support"
+    assert providers[0]["options"] == {"path": "/var/lib/grafana/dashboards/tocsin/Ring", "foldersFromFilesStructure": False}
+
+
+def test_without_configurations_folders_follow_the_directories():
+    (provider,) = as_grafana_reads(render(ProvisioningOptions(URL))["dashboards/tocsin.yaml"])["providers"]
+    assert provider["options"]["foldersFromFilesStructure"] is True
+    assert "folder" not in provider
+
+
+@pytest.mark.parametrize("url", ["tocsin:8080", "ftp://x", "http://", "http://u:p@x", "http://x?y=1", "http://x:port", "http://[x"])
+def test_an_address_that_is_none_is_refused(url):
+    with pytest.raises(ProvisioningError, match="backend url"):
+        render(ProvisioningOptions(url))
+
+
+def test_faults_are_told_together_and_the_token_is_not_repeated():
+    options = ProvisioningOptions("x", "prometheus", ("A", "A"), "relative", "s3cret token")
+    with pytest.raises(ProvisioningError) as problem:
+        render(options)
+    text = str(problem.value)
+    for part in ("backend url", "datasource 'prometheus'", "token variable", "dashboards path", "'A' is given twice"):
+        assert part in text
+    assert "s3cret" not in text
+
+
+def test_the_command_line_leaves_dashboards_beside_it_alone(tmp_path):
+    write(build([tree("/Ring/Vacuum/P")]), tmp_path / "dashboards")
+    result = CliRunner().invoke(app, ["render", "--out", str(tmp_path), "--backend-url", URL, "--config", "Ring"])
+    assert result.exit_code == 0, result.output
+    assert yaml.safe_load((tmp_path / "dashboards" / "tocsin.yaml").read_bytes())["providers"][0]["folder"] == "Ring"
+    assert (tmp_path / "datasources" / "tocsin.yaml").exists()
+    assert (tmp_path / "dashboards" / "Ring" / "tocsin-Ring.json").exists()
