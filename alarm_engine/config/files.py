@@ -7,6 +7,7 @@ machine and not on the next; and a checker that runs on proposed changes must no
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,7 +59,7 @@ class Files:
 
     def __init__(self, base: Path, limits: Limits) -> None:
         self._base = base
-        self._real_base = base.resolve()
+        self._real_base = Path(os.path.realpath(base))
         self._limits = limits
         self._known: dict[Path, SourceFile | CannotRead] = {}
         self._bytes = 0
@@ -71,17 +72,15 @@ class Files:
             raise CannotRead("is an absolute path, which works on one machine only", "a path relative to this file")
         directory = Path(including.shown).parent if including else self._base
         shown = Path(os.path.normpath(directory / relative))
-        try:
-            real = shown.resolve()
-            if including and not real.is_relative_to(self._real_base):
-                raise CannotRead(f"leaves the directory of the tree ({self._base}), which is reviewed and shipped as one")
-        except (OSError, RuntimeError) as problem:
-            # RuntimeError: a loop of symbolic links, before Python 3.13.
-            raise CannotRead(f"cannot be read: {getattr(problem, 'strerror', None) or 'a loop of symbolic links'}") from problem
+        real = Path(os.path.realpath(shown))
+        if including and not real.is_relative_to(self._real_base):
+            raise CannotRead(f"leaves the directory of the tree ({self._base}), which is reviewed and shipped as one")
         if real not in self._known:
             # A failure is kept too: the file is asked for twice, and both must see the same.
             try:
                 self._known[real] = self._read(shown, real)
+            except FileNotFoundError:
+                self._known[real] = CannotRead("does not exist")
             except OSError as problem:
                 self._known[real] = CannotRead(f"cannot be read: {problem.strerror}")
             except CannotRead as problem:
@@ -97,11 +96,10 @@ class Files:
         return tuple(file.shown for file in self._known.values() if isinstance(file, SourceFile))
 
     def _read(self, shown: Path, real: Path) -> SourceFile:
-        if real.is_dir():
+        mode = real.stat().st_mode
+        if stat.S_ISDIR(mode):
             raise CannotRead("is a directory")
-        if not real.exists():
-            raise CannotRead("does not exist")
-        if not real.is_file():
+        if not stat.S_ISREG(mode):
             raise CannotRead("is no regular file")
         with real.open("rb") as stream:
             data = stream.read(self._limits.file_bytes + 1)

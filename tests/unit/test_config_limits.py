@@ -1,5 +1,6 @@
 """No file can eat the machine: bombs are refused before they go off. A bomb that did would run into the time-out of the test."""
 
+import gc
 import tracemalloc
 from pathlib import Path
 
@@ -125,3 +126,14 @@ def test_as_many_faults_as_there_are_lines(tmp_path: Path) -> None:
     assert len(result.errors) == 10_001
     assert result.faults[-1].problem == "2000 more errors are not listed"
     assert len(result.left_out) == 12_000
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(tmp_path: Path, on: bool) -> None:
+    before = gc.isenabled()
+    try:
+        (gc.enable if on else gc.disable)()
+        load(tmp_path, "config: D\npvs: {A: [}\n")
+        assert gc.isenabled() is on
+    finally:
+        (gc.enable if before else gc.disable)()
