@@ -3,38 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import fnmatch
-from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC
 
 import httpx
-from fastapi import FastAPI
 
 from alarm_engine.errors import HistoryUnavailable
 from alarm_engine.journal.memory import MemoryJournal
 from alarm_engine.journal.port import Record
 from alarm_engine.model.command import CommandKind
-from alarm_engine.model.event import Event, EventKind
-from alarm_engine.model.path import is_below, name, system
+from alarm_engine.model.event import Event
 from alarm_engine.model.settings import AlarmSettings, TitledText
 from alarm_engine.model.severity import Severity
-from alarm_engine.model.state import EventId
 from alarm_engine.model.status import EngineStatus
 from alarm_engine.model.times import NANOS_PER_SECOND, Moment, Nanos
 from alarm_engine.wire.config import encode_config
 from alarm_engine.wire.keys import RecordType, key
 from alarm_engine.wire.status import encode_status
 from alarm_engine.wire.topics import status_topic
-from backend.api.grafana import grafana_router
-from backend.api.rows import rows_router
-from backend.history.port import Bucket, CountBy, EventPage, EventQuery, Frequency, Interval
+from backend.app import Services, create_app
+from backend.history.memory import MemoryHistory
+from backend.history.port import Interval
 from backend.live import Live
 from backend.queries.request import Sources
-from tests.unit.evaluating import START, TOPICS, Control
+from backend.security import Security
+from tests.unit.evaluating import TOPICS, Control
 
+BASE = "http://127.0.0.1"
 CELL = "cell"
 ODD = 'Odd "A&B" $q+%41'
 V1, V2, V3, V4 = (f"/Demo/Vacuum/Sector 1/V{n}" for n in (1, 2, 3, 4))
@@ -65,87 +62,22 @@ class StandingClock:
         return self.moment
 
 
-class MemoryHistory:
-    """Events in a list; as plain as the port allows."""
+class WatchedHistory(MemoryHistory):
+    """Remembers which alarms were looked up, and can be away."""
 
-    def __init__(self, events: Sequence[Event] = ()) -> None:
-        self.stored = list(events)
+    def __init__(self) -> None:
+        super().__init__()
         self.broken = False
         self.looked_up: list[str] = []
 
-    async def start(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-    async def write(self, events: Sequence[Event]) -> int:
-        self.stored += events
-        return len(events)
-
-    async def delete_before(self, config: str, time: Nanos) -> int:
-        raise NotImplementedError
-
-    def _select(self, config: str, start: Nanos, end: Nanos, prefix: str | None) -> list[Event]:
+    def _of(self, config: str) -> list[Event]:
         if self.broken:
             raise HistoryUnavailable("the store is away")
-        return [
-            event
-            for event in self.stored
-            if event.id.config == config and start <= event.time < end and (prefix is None or is_below(event.path, prefix))
-        ]
-
-    async def events(self, query: EventQuery) -> EventPage:
-        found = [
-            event
-            for event in self._select(query.config, query.start, query.end, query.path_prefix)
-            if (not query.severities or event.to_severity in query.severities)
-            and (not query.kinds or event.kind in query.kinds)
-            and (query.pv is None or fnmatch.fnmatchcase(name(event.path), query.pv))
-            and (not query.text or query.text.casefold() in f"{event.path}\n{event.description}\n{event.comment}".casefold())
-        ]
-        found.sort(key=lambda event: event.id, reverse=not query.oldest_first)
-        return EventPage(tuple(found[: query.limit]), None)
-
-    async def last_before(self, config: str, paths: Sequence[str], time: Nanos) -> dict[str, Event]:
-        found = self._select(config, Nanos(0), time, None)
-        return {event.path: event for event in found if event.path in paths and event.snapshot}
+        return super()._of(config)
 
     async def intervals(self, config: str, paths: Sequence[str], start: Nanos, end: Nanos) -> list[Interval]:
         self.looked_up += paths
-        found: list[Interval] = []
-        for path in paths:
-            before = (await self.last_before(config, [path], start)).get(path)
-            steps = [event for event in self._select(config, start, end, path) if event.snapshot and event.path == path]
-            time, state = start, before
-            for event in [*steps, None]:
-                until = end if event is None else event.time
-                if time < until:
-                    found.append(_interval(path, time, until, state))
-                time, state = until, event
-        return found
-
-    async def counts(
-        self, config: str, start: Nanos, end: Nanos, bucket_s: int, by: CountBy, path_prefix: str | None = None
-    ) -> list[Bucket]:
-        size = bucket_s * NANOS_PER_SECOND
-        rises = [event for event in self._select(config, start, end, path_prefix) if event.kind is EventKind.ALARM]
-        buckets = []
-        for begin in range(start // size * size, end, size):
-            mine = [event for event in rises if begin <= event.time < begin + size]
-            labels = Counter(event.to_severity.name if by is CountBy.SEVERITY else system(event.path) for event in mine)
-            buckets.append(Bucket(Nanos(begin), dict(labels)))
-        return buckets
-
-    async def most_frequent(self, config: str, start: Nanos, end: Nanos, limit: int, path_prefix: str | None = None) -> list[Frequency]:
-        rises = [event for event in self._select(config, start, end, path_prefix) if event.kind is EventKind.ALARM]
-        counted = Counter(event.path for event in rises)
-        return [Frequency(path, name(path), n) for path, n in sorted(counted.items(), key=lambda item: (-item[1], item[0]))][:limit]
-
-
-def _interval(path: str, start: Nanos, end: Nanos, event: Event | None) -> Interval:
-    snapshot = event.snapshot if event else None
-    if snapshot is None:
-        return Interval(path, start, end, None, suppressed=False, connected=False)
-    return Interval(path, start, end, snapshot.alarm.severity, snapshot.suppression is not None, snapshot.connected)
+        return await super().intervals(config, paths, start, end)
 
 
 def scenario() -> Control:
@@ -177,7 +109,7 @@ class Site:
     """What the routers need, and a client that asks them."""
 
     live: Live
-    history: MemoryHistory
+    history: WatchedHistory
     clock: StandingClock
     client: httpx.AsyncClient
 
@@ -212,30 +144,23 @@ async def running_site(control: Control | None = None, *, alive: bool = True) ->
         status = Record(status_topic(CELL).name, key(RecordType.STATUS, "Demo"), encode_status(life_sign(control, clock.now())))
         await journal.append([status])
     live = Live(journal, {"Demo": UTC}, CELL, clock)
-    history = MemoryHistory([event for changes in control.history for event in changes.events])
+    history = WatchedHistory()
+    await history.write([event for changes in control.history for event in changes.events])
     await live.start()
     try:
-        await _caught_up(live, len(ALARMS), alive)
-        yield_site = Site(live, history, clock, httpx.AsyncClient())
-        app = FastAPI(redirect_slashes=False)
-        app.include_router(rows_router(yield_site))
-        app.include_router(grafana_router(yield_site))
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://backend") as client:
-            yield replace(yield_site, client=client)
+        await _caught_up(live, alive)
+        app = create_app(Services(live, history, journal, Security(), clock))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as client:
+            yield Site(live, history, clock, client)
     finally:
         await live.stop()
         await journal.close()
 
 
-async def _caught_up(live: Live, alarms: int, alive: bool) -> None:
+async def _caught_up(live: Live, alive: bool) -> None:
     async with asyncio.timeout(5):
         while True:
             tree = live.trees["Demo"]
-            known = [alarm for alarm in tree.alarms.values() if alarm.snapshot]
-            if len(tree.alarms) == alarms and known and tree.freshness().stale is not alive:
+            if tree.alarms and not live.problems() and tree.freshness().stale is not alive:
                 return
             await asyncio.sleep(0.005)
-
-
-__all__ = ["ALARMS", "START", "EventId", "MemoryHistory", "Site", "running_site", "scenario"]

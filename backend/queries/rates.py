@@ -26,6 +26,8 @@ FLOOD_ENDS = 5
 """... which lasts until a window has fewer than that."""
 
 _MAX_BUCKETS = 3000
+_FLOODS_S = 100 * 24 * 3600
+"""Floods are looked for in the last 100 days of a range: over more nobody would see them."""
 _MAX_TOP = 10
 _CHATTER_RISES = 3
 _CHATTER_S = 60
@@ -122,7 +124,8 @@ async def floods(sources: Sources, ask: Ask) -> list[Row]:
     for tree in sources.asked(ask):
         if not knows(tree, ask):
             continue
-        one = Ask(ask.start, ask.end, tree.config, ask.systems, path=ask.path)
+        start = max(ask.start, Nanos(ask.end - _FLOODS_S * NANOS_PER_SECOND))
+        one = Ask(start, ask.end, tree.config, ask.systems, path=ask.path)
         rows += _flood_rows(tree.config, await _windows(sources, one, BUCKET_S))
     return rows
 

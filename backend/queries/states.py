@@ -11,9 +11,10 @@ from alarm_engine.model.severity import Severity
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, to_ms
 from backend.history.port import EventQuery, Interval
 from backend.live.model import LiveAlarm, LiveTree
+from backend.live.standing import Standing, standing
 from backend.queries.request import Ask, Row, Sources
 from backend.queries.scope import STALE, alarms_of, is_suppressed, knows, subsystems
-from backend.queries.timeline import Span, cut_stale, own_line, roll_up, span_rows, widen
+from backend.queries.timeline import Span, cut_stale, is_unknown, own_line, roll_up, span_rows, widen
 
 _MAX_LINES = 30
 _MAX_LOOKED_UP = 500
@@ -76,7 +77,7 @@ async def alarm_intervals(sources: Sources, ask: Ask) -> list[Row]:
 
 def _alarm_row(interval: Interval) -> Row:
     severity = interval.severity
-    if severity is None:
+    if severity is None or is_unknown(interval):
         return _row(interval.start, interval.end, None, None, None)
     ack = "–" if severity is Severity.OK else "acknowledged" if severity.is_acknowledged else "open"
     name = "SHELVED" if interval.suppressed else severity.name
@@ -100,7 +101,8 @@ async def _intervals(tree: LiveTree, alarms: Iterable[LiveAlarm], ask: Ask, sour
         if _may_have_changed(alarm, ask):
             look_up.append(alarm.path)
         else:
-            found.append(Interval(alarm.path, ask.start, ask.end, Severity.OK, is_suppressed(alarm), connected=True))
+            known = standing(alarm) is not Standing.UNKNOWN
+            found.append(Interval(alarm.path, ask.start, ask.end, Severity.OK, is_suppressed(alarm), connected=known))
     if look_up:
         found += await sources.history.intervals(tree.config, look_up, ask.start, ask.end)
     return found

@@ -32,11 +32,17 @@ class Span:
         return -1 if self.state is None or self.state not in Severity.__members__ else int(Severity[self.state])
 
 
+def is_unknown(interval: Interval) -> bool:
+    """Nothing is known: before the first event, or of a PV that has never come (one that went is UNDEFINED)."""
+    never_came = interval.severity is Severity.OK and not interval.connected and not interval.suppressed
+    return interval.severity is None or never_came
+
+
 def roll_up(intervals: Iterable[Interval], start: Nanos, end: Nanos) -> list[Span]:
     """The highest severity over several alarms at each time; suppressed ones are left out, None where nothing is known of any."""
     edges: dict[int, list[tuple[Severity, int]]] = {start: [], end: []}
     for interval in intervals:
-        if interval.severity is None or interval.start >= interval.end:
+        if is_unknown(interval) or interval.severity is None or interval.start >= interval.end:
             continue
         severity = Severity.OK if interval.suppressed else interval.severity
         edges.setdefault(max(start, interval.start), []).append((severity, 1))

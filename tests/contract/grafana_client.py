@@ -14,7 +14,7 @@ from alarm_engine.model.times import iso, to_ms
 from dashboards.kit.targets import PLUGINS, Kind
 
 Json = dict[str, Any]
-BASE = "http://backend/grafana"
+BASE = "http://127.0.0.1/grafana"
 
 
 @dataclass

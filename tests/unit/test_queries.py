@@ -15,8 +15,8 @@ from backend.history.port import Interval
 from backend.queries.registry import QUERIES
 from backend.queries.request import BadQuestion, pairs_of, read_ask
 from backend.queries.timeline import Span, cut_stale, merge, roll_up, widen
-from tests.grafana_site import ALARMS, GONE, ODD, SAFE, START, TOP, V1, V2, V4, running_site, scenario
-from tests.unit.evaluating import Control
+from tests.grafana_site import ALARMS, GONE, ODD, SAFE, TOP, V1, V2, V4, running_site, scenario
+from tests.unit.evaluating import START, Control
 
 HOUR = 3600 * NANOS_PER_SECOND
 
@@ -218,7 +218,7 @@ async def test_alarms_of_a_system_over_time(site):
 async def test_one_alarm_over_time(site):
     found = await rows(site, "pv/intervals", path=V2, **{"from": to_ms(START.wall)})
     assert [(row["severity"], row["ack"], row["connection"]) for row in found] == [
-        ("OK", "–", "disconnected"),
+        (None, None, None),
         ("OK", "–", "connected"),
         ("MINOR", "open", "connected"),
         ("MINOR_ACK", "acknowledged", "connected"),
@@ -287,23 +287,23 @@ async def test_a_store_that_is_away_is_no_empty_answer(site):
 # ---------------------------------------------------------------------- questions
 
 
-@pytest.mark.parametrize(
-    ("given", "problem"),
-    [
-        ({"sytem": "Vacuum"}, "unknown parameter 'sytem', did you mean 'system'?"),
-        ({"severity": "major"}, "severity: 'major' is none of OK, "),
-        ({"from": "yesterday"}, "from: 'yesterday' is no time"),
-        ({"to": "1e300"}, "to: '1e300' is no time"),
-        ({"from": "2000", "to": "1000"}, "from (2000) must be before to (1000)"),
-        ({"limit": "0"}, "limit: '0'"),
-        ({"limit": "²"}, "limit: '²'"),
-        ({"path": "Vacuum"}, "path: 'Vacuum' must begin with a slash"),
-    ],
-)
-async def test_a_question_that_cannot_be_understood_is_refused(site, given, problem):
-    answer = await site.client.get("/grafana/rows/active", params=given)
-    assert answer.status_code == 400
-    assert problem in answer.json()["message"]
+REFUSED = [
+    ({"sytem": "Vacuum"}, "unknown parameter 'sytem', did you mean 'system'?"),
+    ({"severity": "major"}, "severity: 'major' is none of OK, "),
+    ({"from": "yesterday"}, "from: 'yesterday' is no time"),
+    ({"to": "1e300"}, "to: '1e300' is no time"),
+    ({"from": "2000", "to": "1000"}, "from (2000) must be before to (1000)"),
+    ({"limit": "0"}, "limit: '0'"),
+    ({"limit": "²"}, "limit: '²'"),
+    ({"path": "Vacuum"}, "path: 'Vacuum' must begin with a slash"),
+]
+
+
+async def test_a_question_that_cannot_be_understood_is_refused(site):
+    for given, problem in REFUSED:
+        answer = await site.client.get("/grafana/rows/active", params=given)
+        assert answer.status_code == 400, given
+        assert problem in answer.json()["message"]
 
 
 def test_faults_of_a_question_are_told_together():
