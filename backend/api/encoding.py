@@ -9,7 +9,7 @@ from alarm_engine.model.path import name, system
 from alarm_engine.model.severity import NAMES
 from alarm_engine.model.state import Acknowledgement, Sample, Snapshot, Suppression
 from alarm_engine.model.times import Nanos, iso
-from backend.live import LiveAlarm, standing
+from backend.live import LiveAlarm, Standing, standing
 
 
 def time_text(time: Nanos | None) -> str | None:
@@ -19,14 +19,14 @@ def time_text(time: Nanos | None) -> str | None:
 
 def alarm_object(alarm: LiveAlarm) -> dict[str, Any]:
     """One alarm as it is now: the form `AlarmRow`."""
-    settings = alarm.settings
+    settings, what = alarm.settings, standing(alarm)
     return {
         "path": alarm.path,
         "pv": alarm.pv,
         "system": alarm.system,
         "description": settings.description,
-        "state": standing(alarm).value,
-        "known": alarm.snapshot is not None,
+        "state": what.value,
+        "known": what is not Standing.UNKNOWN,
         "version": None if alarm.version is None else str(alarm.version),
         **(_UNKNOWN if alarm.snapshot is None else state_object(alarm.snapshot)),
     }

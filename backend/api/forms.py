@@ -77,7 +77,7 @@ class AlarmRow(AlarmState):
     system: str = Field(description="Component directly below the root, empty for alarms directly below it.")
     description: str
     state: Standing
-    known: bool = Field(description="False: no engine has said anything about it yet, and the severity means nothing.")
+    known: bool = Field(description="False: no engine or PV has said anything yet, and the severity means nothing.")
     version: str | None = Field(description="Event that the state comes from.")
 
 
@@ -160,7 +160,7 @@ class CountsForm(Form):
     acknowledged: int
     shelved: int
     disabled: int = Field(description="Out of service.")
-    unknown: int = Field(description="No engine has said anything about them.")
+    unknown: int = Field(description="No engine or PV has said anything about them yet.")
     disconnected: int
 
 

@@ -6,7 +6,7 @@ function of those words alone: whatever came first, the same words give the same
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alarm_engine.model.event import Event
 from alarm_engine.model.settings import AlarmSettings
@@ -64,8 +64,13 @@ class Facts:
     def conclude(self, settings: AlarmSettings) -> tuple[Snapshot | None, EventId | None]:
         """The state that follows, and the event it comes from."""
         word, event = self.state, self.event
-        if word is None or (event is not None and _covers(event, word)):
-            return (event.snapshot, event.id) if event is not None else (None, None)
+        if event is not None and (word is None or _covers(event, word)):
+            snapshot = event.snapshot
+            if snapshot is not None and word is not None and word.event == event.id and word.state.alarm != snapshot.alarm:
+                snapshot = replace(snapshot, alarm=word.state.alarm)  # published again, with nothing that was worth an event
+            return snapshot, event.id
+        if word is None:
+            return None, None
         return _compose(word, self.runtime, settings), word.event
 
 

@@ -40,7 +40,7 @@ class Counts:
     severities: list[int] = field(default_factory=lambda: [0] * len(Severity))
     """By ordinal of the alarm severity; suppressed and unknown alarms are left out."""
     unknown: int = 0
-    """No engine has said anything about them."""
+    """No engine has said anything about them, or their PVs were never heard of."""
     shelved: int = 0
     disabled: int = 0
     """Out of service."""

@@ -15,7 +15,7 @@ class Standing(StrEnum):
 
     OK = "ok"
     UNKNOWN = "unknown"
-    """No engine has said anything about it: not the same as OK."""
+    """No engine has said anything about it, or its PV was never heard of: not the same as OK."""
     ACTIVE = "active"
     """In alarm, nobody has taken notice yet."""
     ACKNOWLEDGED = "acknowledged"
@@ -44,5 +44,6 @@ def standing_of(snapshot: Snapshot | None, settings: AlarmSettings) -> Standing:
         return Standing.DISABLED if snapshot.suppression.until is None else Standing.SHELVED
     severity = snapshot.alarm.severity
     if severity is Severity.OK:
-        return Standing.OK
+        # A PV that went is UNDEFINED; one that is neither there nor in alarm has not come yet.
+        return Standing.OK if snapshot.connected else Standing.UNKNOWN
     return Standing.ACTIVE if severity.is_active else Standing.ACKNOWLEDGED

@@ -17,13 +17,16 @@ from alarm_engine.journal.memory import MemoryJournal
 from alarm_engine.journal.port import Record
 from alarm_engine.model.settings import AlarmSettings, Settings
 from alarm_engine.model.severity import Severity
+from alarm_engine.model.state import Alarm, EventId, Sample
 from alarm_engine.model.times import Moment, Monotonic, Nanos
 from alarm_engine.ownership.sole import SoleOwnership
 from alarm_engine.runner import RunnerSettings
 from alarm_engine.sources.memory import MemorySource
 from alarm_engine.wire.config import encode_config
 from alarm_engine.wire.event import decode_event
+from alarm_engine.wire.headers import headers
 from alarm_engine.wire.keys import RecordType, key
+from alarm_engine.wire.state import StateExtras, encode_extras, encode_leaf_state
 from alarm_engine.wire.topics import Topics, status_topic
 from backend.app import create_app
 from backend.history.memory import MemoryHistory
@@ -140,3 +143,18 @@ async def world(alarms: dict[str, Settings] | None = None, engine: bool = True, 
         await site.live.stop()
         await site.stop_engine()
         await site.journal.close()
+
+
+def standing_alarms(number: int, config: str = "Acc") -> list[Record]:
+    """Records of that many alarms in alarm, as an engine writes them: settings and state."""
+    topic, settings = Topics(config).config, encode_config(AlarmSettings("Something that may go wrong"), "sam", "git", UTC)
+    records = []
+    for n in range(number):
+        path, time_ns = f"/{config}/S{n % 8}/PV:{n}", Nanos(1_790_000_000_000_000_000 + n)
+        severity = (Severity.MINOR, Severity.MAJOR, Severity.INVALID)[n % 3]
+        extras = StateExtras(EventId(config, 1, n + 1), EventId(config, 1, n + 1), time_ns, True, str(n), time_ns)
+        sample = Sample(severity, "HIHI_ALARM", str(n), time_ns)
+        value = encode_leaf_state(Alarm(*sample), sample)
+        records.append(Record(topic, key(RecordType.CONFIG, path), settings))
+        records.append(Record(topic, key(RecordType.STATE, path), value, headers(state=encode_extras(extras))))
+    return records
