@@ -1,7 +1,8 @@
 """Process variables over Channel Access.
 
 One thread makes every call to libca and drains one queue, into which callbacks put what they get; so a slow evaluator never holds up the
-network, and no call to libca is ever made inside a callback.
+network, and no call to libca is ever made inside a callback. The queue has no bound: nothing is dropped or merged here, `status` tells how
+much waits.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -18,15 +19,23 @@ import structlog
 from alarm_engine.errors import SourceError
 from alarm_engine.model.reading import Connection, Failure, Input, Reading
 from alarm_engine.model.times import Monotonic, Nanos
-from alarm_engine.sources.ca_library import DBE_ALARM, DBE_VALUE, CaLibrary, ConnectionEvent, LabelsEvent, ValueEvent, prepare_environment
-from alarm_engine.sources.ca_values import CHAR, ENUM, MAX_ELEMENTS, decode, decode_labels
+from alarm_engine.sources.ca_channels import BadName, Channel, Channels, name_of
+from alarm_engine.sources.ca_library import (
+    CaLibrary,
+    ConnectionEvent,
+    LabelsEvent,
+    RefusedEvent,
+    ValueEvent,
+    prepare_environment,
+)
+from alarm_engine.sources.ca_values import Value, decode, decode_labels, no_value
 from alarm_engine.sources.port import Sink, SourceStatus, Subscription
 
 log = structlog.get_logger()
 
 _BATCH = 5000
 _TICK_S = 0.25
-_LONG_STRING_ELEMENTS = 1000
+"""How often an idle source says that it is alive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +43,13 @@ class CaSettings:
     """Where PVs are searched. What is not given is left to the EPICS_CA_ environment variables."""
 
     addr_list: tuple[str, ...] | None = None
+    """Addresses `host` or `host:port` that are asked over UDP."""
     auto_addr_list: bool | None = None
+    """Ask all networks of this machine too."""
     name_servers: tuple[str, ...] = ()
+    """IOCs, gateways or name servers `host:port` that are asked over TCP."""
+    server_timeout_s: float | None = None
+    """Silence after which a server is asked for a sign of life; without one for 5 s more it counts as gone."""
 
     def environment(self) -> dict[str, str]:
         """The variables that libca reads when it starts."""
@@ -46,25 +60,9 @@ class CaSettings:
             wanted["EPICS_CA_AUTO_ADDR_LIST"] = "YES" if self.auto_addr_list else "NO"
         if self.name_servers:
             wanted["EPICS_CA_NAME_SERVERS"] = " ".join(self.name_servers)
+        if self.server_timeout_s is not None:
+            wanted["EPICS_CA_CONN_TMO"] = str(self.server_timeout_s)
         return wanted
-
-
-@dataclass(slots=True)
-class _Channel:
-    subscription: Subscription
-    number: int
-    name: str
-    """As libca has it: without protocol."""
-    chid: int = 0
-    connected: bool = False
-    monitor: int | None = None
-    shape: tuple[int, int] = (-1, 0)
-    """Native type and number of elements that the monitor asks for."""
-    labels: tuple[str, ...] = ()
-
-    @property
-    def is_long_string(self) -> bool:
-        return self.name.endswith("$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,35 +71,30 @@ class _Request:
     unsubscribe: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class _Table:
-    by_pv: dict[str, _Channel] = field(default_factory=dict)
-    by_number: dict[int, _Channel] = field(default_factory=dict)
-    by_chid: dict[int, _Channel] = field(default_factory=dict)
-
-
 class CaSource:
-    """Channel Access by pyepics' libca."""
+    """Channel Access by pyepics' libca.
+
+    Names are `ca://NAME` or `NAME`. For a moment after an edit of the labels of an enumeration on the IOC, or before they are known, its
+    value is a number. A PV that may not be read is INVALID / `READ_ACCESS_ALARM`: being connected without a value must not look quiet.
+    """
 
     def __init__(self, settings: CaSettings | None = None) -> None:
         self._settings = settings or CaSettings()
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._table = _Table()
-        self._next_number = 1
-        self._connected = 0
         self._drained = time.monotonic()
         self._thread: threading.Thread | None = None
-        self._library: CaLibrary | None = None
-        self._sink: Sink | None = None
+        self._channels: Channels | None = None
 
     def start(self, sink: Sink) -> None:
-        """Begin to deliver; raises `SourceError` if libca cannot be used."""
-        if self._thread is not None:
+        """Begin to deliver; raises `SourceError` if libca cannot be used, or runs with other addresses already."""
+        if self._channels is not None:
             raise SourceError("the source was started already")
         prepare_environment(self._settings.environment())
-        self._library = CaLibrary(self._queue.put)
-        self._sink = sink
-        self._thread = threading.Thread(target=self._work, name="channel access", daemon=True)
+        library = CaLibrary(self._queue.put)
+        self._channels = Channels(library)
+        drain = _Drain(self._channels, sink)
+        self._drained = time.monotonic()
+        self._thread = threading.Thread(target=self._work, args=(library, drain), name="channel access", daemon=True)
         self._thread.start()
 
     def subscribe(self, subscriptions: Iterable[Subscription]) -> None:
@@ -114,146 +107,109 @@ class CaSource:
 
     def status(self) -> SourceStatus:
         """How it is doing."""
-        return SourceStatus(len(self._table.by_pv), self._connected, time.monotonic() - self._drained, self._queue.qsize())
+        channels = self._channels
+        total, connected = (channels.total, channels.connected) if channels is not None else (0, 0)
+        return SourceStatus(total, connected, time.monotonic() - self._drained, self._queue.qsize())
 
     def close(self) -> None:
-        """End all channels and the thread; may be called again."""
+        """End all channels and the thread; may be called again. Waits for a sink that is running."""
         thread, self._thread = self._thread, None
         if thread is not None:
             self._queue.put(None)
             thread.join()
 
-    # ------------------------------------------------------------------ the one thread
-
-    def _work(self) -> None:
-        assert self._library is not None
-        self._library.attach()
+    def _work(self, library: CaLibrary, drain: _Drain) -> None:
+        library.attach()
         try:
-            running = True
-            while running:
-                running = self._drain()
+            while drain.hand_on(self._take()):
+                self._drained = time.monotonic()
+        except Exception:
+            # Without its thread the source is blind: its age grows, the engine stops to give life signs, and clients say stale.
+            log.critical("channel access has failed, no PV is watched any more", exc_info=True)
         finally:
-            for channel in self._table.by_pv.values():
-                if channel.chid:
-                    self._library.clear(channel.chid)
-            self._library.flush()
-            self._library.detach()
+            drain.channels.close()
+            library.detach()
 
-    def _drain(self) -> bool:
-        """One batch; False when the source is closed."""
-        items: list[Any] = []
+    def _take(self) -> list[Any]:
+        """What waits, up to a batch; empty after a tick without anything."""
+        take, items = self._queue.get_nowait, []
         try:
             items.append(self._queue.get(timeout=_TICK_S))
-            while len(items) < _BATCH:
-                items.append(self._queue.get_nowait())
+            for _ in range(_BATCH - 1):
+                items.append(take())
         except queue.Empty:
             pass
-        inputs: list[Input] = []
-        running = True
-        wall, arrival = Nanos(time.time_ns()), Monotonic(time.monotonic_ns())
+        return items
+
+
+class _Drain:
+    """Turns what callbacks and callers have queued into inputs for the sink."""
+
+    def __init__(self, channels: Channels, sink: Sink) -> None:
+        self.channels = channels
+        self._sink = sink
+        self._inputs: list[Input] = []
+        self._handlers: dict[type, Callable[[Any, int], None]] = {
+            ValueEvent: self._value,
+            RefusedEvent: self._refused,
+            ConnectionEvent: self._connection,
+            LabelsEvent: self._labels,
+            _Request: self._request,
+        }
+
+    def hand_on(self, items: Sequence[Any]) -> bool:
+        """One batch; False once the source is closed, and then the sink is not called again."""
+        # Arrivals are monotonic; this is what makes a time of day of them.
+        offset = time.time_ns() - time.monotonic_ns()
         for item in items:
-            if type(item) is ValueEvent:
-                self._value(item, wall, arrival, inputs)
-            elif item is None:
-                running = False
-            else:
-                self._other(item, wall, arrival, inputs)
-        if inputs and running and self._sink is not None:
+            if item is None:
+                return False
+            self._handlers[type(item)](item, offset)
+        self.channels.flush()
+        if self._inputs:
+            inputs, self._inputs = self._inputs, []
             self._sink(inputs)
-        self._drained = time.monotonic()
-        return running
+        return True
 
-    def _value(self, event: ValueEvent, wall: Nanos, arrival: Monotonic, inputs: list[Input]) -> None:
-        channel = self._table.by_number.get(event.number)
-        if channel is None:
+    def _value(self, event: ValueEvent, offset: int) -> None:
+        channel = self.channels.by_number.get(event.number)
+        if channel is not None:
+            value = decode(event.data, event.kind, event.elements, channel.form, Nanos(event.arrival + offset))
+            self._reading(channel, value, event.arrival)
+
+    def _refused(self, event: RefusedEvent, offset: int) -> None:
+        channel = self.channels.by_number.get(event.number)
+        if channel is not None:
+            log.warning("PV cannot be read", pv=channel.subscription.pv, server=channel.server, ca_status=event.status)
+            self._reading(channel, no_value(event.status, Nanos(event.arrival + offset)), event.arrival)
+
+    def _reading(self, channel: Channel, value: Value, arrival: int) -> None:
+        self._inputs.append(Reading(channel.subscription.pv, *value, Monotonic(arrival)))
+
+    def _connection(self, event: ConnectionEvent, offset: int) -> None:
+        channel = self.channels.by_number.get(event.number)
+        if channel is None or channel.connected == event.up:
             return
-        severity, message, text, stamp = decode(event.data, event.kind, event.elements, channel.labels, channel.is_long_string)
-        inputs.append(Reading(channel.subscription.pv, severity, message, text, wall if stamp is None else stamp, arrival))
+        if event.up and not self.channels.came(channel):
+            return  # gone again: that event is on its way
+        if not event.up:
+            self.channels.went(channel)
+        wall, arrival = Nanos(event.arrival + offset), Monotonic(event.arrival)
+        self._inputs.append(Connection(channel.subscription.pv, event.up, channel.server, wall, arrival))
 
-    def _other(self, item: Any, wall: Nanos, arrival: Monotonic, inputs: list[Input]) -> None:
-        if isinstance(item, ConnectionEvent):
-            channel = self._table.by_chid.get(item.channel)
-            if channel is not None:
-                server = self._connection(channel, item.up)
-                inputs.append(Connection(channel.subscription.pv, item.up, server, wall, arrival))
-        elif isinstance(item, LabelsEvent):
-            channel = self._table.by_number.get(item.number)
-            if channel is not None:
-                channel.labels = decode_labels(item.data)
-        else:
-            for pv in item.unsubscribe:
-                self._remove(pv)
-            for subscription in item.subscribe:
-                problem = self._add(subscription)
-                if problem:
-                    log.warning("PV cannot be created", pv=subscription.pv, problem=problem)
-                    inputs.append(Failure(subscription.pv, problem, wall, arrival))
-            if self._library is not None:
-                self._library.flush()
+    def _labels(self, event: LabelsEvent, _: int) -> None:
+        channel = self.channels.by_number.get(event.number)
+        if channel is not None:
+            channel.form = channel.form._replace(labels=decode_labels(event.data))
 
-    def _add(self, subscription: Subscription) -> str:
-        """Create a channel, or change what is asked of it; returns what is wrong with the name."""
-        assert self._library is not None
-        known = self._table.by_pv.get(subscription.pv)
-        if known is not None:
-            if known.subscription != subscription:
-                known.subscription = subscription
-                if known.connected:
-                    self._monitor(known, known.shape)
-            return ""
-        protocol, separator, name = subscription.pv.rpartition("://")
-        if separator and protocol != "ca":
-            return f"{protocol}:// is not a protocol of this source, only ca:// is"
-        if name.startswith("="):
-            return "formulas are not PVs of Channel Access"
-        if not name or not name.isprintable() or " " in name:
-            return f"{name!r} is not a name of a PV"
-        channel = _Channel(subscription, self._next_number, name)
-        chid = self._library.create(name)
-        if chid is None:
-            return f"Channel Access refuses the name {name!r}"
-        channel.chid = chid
-        self._next_number += 1
-        self._table.by_pv[subscription.pv] = channel
-        self._table.by_number[channel.number] = channel
-        self._table.by_chid[chid] = channel
-        return ""
-
-    def _remove(self, pv: str) -> None:
-        assert self._library is not None
-        channel = self._table.by_pv.pop(pv, None)
-        if channel is None:
-            return
-        del self._table.by_number[channel.number]
-        del self._table.by_chid[channel.chid]
-        self._connected -= channel.connected
-        self._library.clear(channel.chid)
-
-    def _connection(self, channel: _Channel, up: bool) -> str:
-        """Keep count, and ask for values with the type that the channel has now; returns the server."""
-        assert self._library is not None
-        self._connected += up - channel.connected
-        channel.connected = up
-        if not up:
-            return ""
-        native = self._library.native_type(channel.chid)
-        if native < 0:
-            return ""  # gone again: that event is on its way
-        count = self._library.element_count(channel.chid)
-        most = _LONG_STRING_ELEMENTS if channel.is_long_string and native == CHAR else MAX_ELEMENTS
-        shape = (native, max(1, min(count, most)))
-        if native == ENUM:
-            self._library.request_labels(channel.chid, channel.number)
-        if shape != channel.shape or channel.monitor is None:
-            self._monitor(channel, shape)
-        self._library.flush()
-        return self._library.host(channel.chid)
-
-    def _monitor(self, channel: _Channel, shape: tuple[int, int]) -> None:
-        """(Re)create the monitor: libca resumes one by itself after a reconnect, but only with the old type and mask."""
-        assert self._library is not None
-        if channel.monitor is not None:
-            self._library.unsubscribe(channel.monitor)
-        channel.shape = shape
-        mask = DBE_ALARM | DBE_VALUE if channel.subscription.values else DBE_ALARM
-        channel.monitor = self._library.subscribe(channel.chid, channel.number, shape, mask)
+    def _request(self, request: _Request, _: int) -> None:
+        for pv in request.unsubscribe:
+            self.channels.remove(pv)
+        for subscription in request.subscribe:
+            try:
+                if not self.channels.change(subscription):
+                    self.channels.add(subscription, name_of(subscription.pv))
+            except BadName as problem:
+                log.warning("PV cannot be created", pv=subscription.pv, problem=str(problem))
+                now = Nanos(time.time_ns()), Monotonic(time.monotonic_ns())
+                self._inputs.append(Failure(subscription.pv, f"No PV: {problem}", *now))

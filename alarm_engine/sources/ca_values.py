@@ -15,19 +15,26 @@ EPICS_EPOCH_S = 631_152_000
 STRING, SHORT, FLOAT, ENUM, CHAR, LONG, DOUBLE = range(7)
 TIME_FIRST = 14
 """DBR_TIME_STRING; the other DBR_TIME types follow in the order of the native ones."""
+TIME_LAST = TIME_FIRST + DOUBLE
 CTRL_ENUM = 31
-MAX_ELEMENTS = 10
-"""Of an array no more are asked for: its text is for people."""
+
+SHOWN = 10
+"""Elements of an array that are written out; Phoebus writes all, be it a picture of a camera."""
+WHOLE = 32
+"""Arrays of up to so many elements are asked for, and written, as a whole."""
+LONG_STRING = 4096
+"""Most characters of a long string (`NAME.VAL$`) that are asked for."""
 
 SEVERITIES = (Severity.OK, Severity.MINOR, Severity.MAJOR, Severity.INVALID)
-MESSAGES = tuple(
-    name + "_ALARM"
-    for name in (
-        "NO", "READ", "WRITE", "HIHI", "HIGH", "LOLO", "LOW", "STATE", "COS", "COMM", "TIMEOUT", "HW_LIMIT", "CALC", "SCAN", "LINK",
-        "SOFT", "BAD_SUB", "UDF", "DISABLE", "SIMM", "READ_ACCESS", "WRITE_ACCESS",
-    )
+MESSAGES = (
+    "NO_ALARM", "READ_ALARM", "WRITE_ALARM", "HIHI_ALARM", "HIGH_ALARM", "LOLO_ALARM", "LOW_ALARM", "STATE_ALARM", "COS_ALARM",
+    "COMM_ALARM", "TIMEOUT_ALARM", "HW_LIMIT_ALARM", "CALC_ALARM", "SCAN_ALARM", "LINK_ALARM", "SOFT_ALARM", "BAD_SUB_ALARM",
+    "UDF_ALARM", "DISABLE_ALARM", "SIMM_ALARM", "READ_ACCESS_ALARM", "WRITE_ACCESS_ALARM",
 )  # fmt: skip
 """EPICS alarm status to the names of the Java client, which is what Phoebus publishes."""
+READ_ACCESS = "READ_ACCESS_ALARM"
+READ = "READ_ALARM"
+_ECA_NORDACCESS = 368
 
 _HEAD = struct.Struct("=hhII")
 _OFFSETS = (12, 14, 12, 14, 15, 12, 16)
@@ -39,6 +46,19 @@ _ARRAYS = ("VStringArray", "VShortArray", "VFloatArray", "VEnumArray", "VByteArr
 _LABELS = struct.Struct("=hhh")
 _LABEL_SIZE = 26
 _MAX_LABELS = 16
+CTRL_ENUM_SIZE = _LABELS.size + _MAX_LABELS * _LABEL_SIZE + 2
+_SEVERITY_NAMES = ("NONE", "MINOR", "MAJOR", "INVALID")
+
+
+class Form(NamedTuple):
+    """How the values of a channel are to be read."""
+
+    labels: tuple[str, ...] = ()
+    """Of an enumeration."""
+    long_string: bool = False
+    """Characters are one text."""
+    size: int = 1
+    """Elements that the channel has at most."""
 
 
 class Value(NamedTuple):
@@ -47,8 +67,7 @@ class Value(NamedTuple):
     severity: Severity
     message: str
     value: str
-    time: Nanos | None
-    """None for a record that has no time stamp."""
+    time: Nanos
 
 
 def buffer_size(time_type: int, count: int) -> int:
@@ -57,20 +76,36 @@ def buffer_size(time_type: int, count: int) -> int:
     return _OFFSETS[native] + count * _SIZES[native]
 
 
-def decode(data: bytes, time_type: int, count: int, labels: tuple[str, ...] = (), long_string: bool = False) -> Value:
-    """Decode a DBR_TIME buffer of `count` elements; `labels` are those of an enumeration."""
+def request_count(native: int, size: int, long_string: bool) -> int:
+    """How many elements to ask for of a channel that has up to `size`: 0 for as many as there are at each update."""
+    if size == 1:
+        return 1
+    if long_string and native == CHAR:
+        return 0 if size <= LONG_STRING else LONG_STRING
+    return 0 if size <= WHOLE else SHOWN
+
+
+def decode(data: bytes, time_type: int, count: int, form: Form, now: Nanos) -> Value:
+    """Decode a DBR_TIME buffer of `count` elements; a record without time stamp, one that was never processed, has that of `now`."""
     status, severity, seconds, nano = _HEAD.unpack_from(data)
     native = time_type - TIME_FIRST
-    time = Nanos((seconds + EPICS_EPOCH_S) * NANOS_PER_SECOND + nano) if seconds else None
+    time = Nanos((seconds + EPICS_EPOCH_S) * NANOS_PER_SECOND + nano) if seconds else now
     message = MESSAGES[status] if 0 <= status < len(MESSAGES) else f"{status}_ALARM"
-    if count == 1 and not long_string:
+    known = severity if 0 <= severity < 4 else 3
+    if form.size == 1 and count == 1:
         (raw,) = _ONE[native].unpack_from(data, _OFFSETS[native])
-        text = _scalar(native, raw, labels)
-    elif long_string and native == CHAR:
+        text = _scalar(native, raw, form.labels)
+    elif form.long_string and native == CHAR:
         text = _text(data[_OFFSETS[native] :])
     else:
-        text = _array(native, data, count, labels, message, time)
-    return Value(SEVERITIES[severity] if 0 <= severity < 4 else Severity.INVALID, message, text, time)
+        alarm = f"{_SEVERITY_NAMES[known]}(NONE) - {message}"
+        text = f"{_ARRAYS[native]}[{_elements(native, data, count, form)}, {alarm}, {_instant(time)}]"
+    return Value(SEVERITIES[known], message, text, time)
+
+
+def no_value(status: int, now: Nanos) -> Value:
+    """What stands for a value that the server does not give, with the status of libca: never quiet."""
+    return Value(Severity.INVALID, READ_ACCESS if status == _ECA_NORDACCESS else READ, "", now)
 
 
 def decode_labels(data: bytes) -> tuple[str, ...]:
@@ -80,14 +115,11 @@ def decode_labels(data: bytes) -> tuple[str, ...]:
     return tuple(_text(data[start + index * _LABEL_SIZE : start + (index + 1) * _LABEL_SIZE]) for index in range(min(number, _MAX_LABELS)))
 
 
-CTRL_ENUM_SIZE = _LABELS.size + _MAX_LABELS * _LABEL_SIZE + 2
-
-
 def _scalar(native: int, raw: float | bytes, labels: tuple[str, ...]) -> str:
+    if native == DOUBLE:
+        return double_text(raw)  # type: ignore[arg-type]
     if isinstance(raw, bytes):
         return _text(raw)
-    if native == DOUBLE:
-        return double_text(raw)
     if native == FLOAT:
         return float_text(raw)
     number = int(raw)
@@ -96,11 +128,14 @@ def _scalar(native: int, raw: float | bytes, labels: tuple[str, ...]) -> str:
     return str(number)
 
 
-def _array(native: int, data: bytes, count: int, labels: tuple[str, ...], message: str, time: Nanos | None) -> str:
-    """As `VType.toString` of Phoebus writes arrays."""
-    raw = struct.unpack_from(f"={count}{_FORMATS[native]}" if native else "=" + "40s" * count, data, _OFFSETS[native])
-    elements = ", ".join(_scalar(native, element, labels) for element in raw)
-    return f"{_ARRAYS[native]}[[{elements}], size [{count}], NONE(NONE) - {message}, {_instant(time or Nanos(0))}]"
+def _elements(native: int, data: bytes, count: int, form: Form) -> str:
+    """Elements and size as `VType.toString` of Phoebus writes them: `[1.0, 2.0], size [2]`."""
+    written = count if form.size <= WHOLE else min(count, SHOWN)
+    form_text = "=" + "40s" * written if native == STRING else f"={written}{_FORMATS[native]}"
+    texts = [_scalar(native, raw, form.labels) for raw in struct.unpack_from(form_text, data, _OFFSETS[native])]
+    if form.size > WHOLE:
+        return f"[{', '.join(texts)}, ...], size [{form.size}]"
+    return f"[{', '.join(texts)}], size [{count}]"
 
 
 def _instant(time: Nanos) -> str:

@@ -6,19 +6,27 @@ import math
 import struct
 from decimal import Decimal
 
+_FLOAT = struct.Struct("f")
+_LEAST_NORMAL = 2.0**-126
+
 
 def double_text(value: float) -> str:
     """`Double.toString`: `10.0`, `1.0E-7`, `NaN`, `-Infinity`."""
-    return _text(value, repr(value))
+    text = repr(value)
+    if 1e-3 <= abs(value) < 1e7 or value == 0:
+        return text  # the same in both languages
+    return _text(value, text)
 
 
 def float_text(value: float) -> str:
     """`Float.toString` of a value that came as 32 bits: `0.1`, not `0.10000000149011612`."""
     if math.isnan(value) or math.isinf(value):
         return _text(value, "")
-    for precision in range(6, 10):
+    bits = _FLOAT.pack(value)
+    # Numbers below the normal ones have fewer digits, though never less than two in Java's eyes.
+    for precision in range(6 if abs(value) >= _LEAST_NORMAL else 2, 10):
         digits = f"{value:.{precision}g}"
-        if struct.pack("f", float(digits)) == struct.pack("f", value):
+        if _FLOAT.pack(float(digits)) == bits:
             break
     return _text(value, digits)
 
