@@ -36,6 +36,7 @@ def create_app(services: Services) -> FastAPI:
     """The application over services that somebody else starts and stops.
 
     `app.state.close()` ends open event streams and waiting commands; `BackendServer` calls it before it stops.
+    `app.state.registry` takes further figures for `/metrics`.
     """
     metrics = Metrics(services.live)
     streams = Streams(services, metrics)
@@ -60,6 +61,7 @@ def create_app(services: Services) -> FastAPI:
         redirect_slashes=False,  # Grafana's proxy would follow a redirect to the internal address
     )
     app.state.close = close
+    app.state.registry = metrics.registry
     describe(app)
     problems.install(app)
     for router in (

@@ -1,0 +1,198 @@
+"""The whole path on real parts: latency from a put on an IOC, and CPU per update beside a bare pyepics subscription.
+
+The same IOC feeds `tocsin run` and the yardstick, one after the other, each in a process of its own. Its records tick once a second
+through 0..9; three ticks of ten change their alarm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+
+from alarm_engine.journal.sqlite import SqliteJournal
+from alarm_engine.journal.sqlite_file import FileOptions, SqliteFile
+from alarm_engine.journal.sqlite_open import Access
+from tests.ioc import Ioc, port_pool, start_ioc
+
+Figures = list[tuple[str, float, str]]
+_PUTS = 200
+_SECONDS = 20.0
+_RECORD = """record(calc, "$(P){n}") {{
+ field(SCAN, "1 second") field(CALC, "(VAL+1)%10") field(HIGH, 7) field(HSV, MINOR) field(HIHI, 9) field(HHSV, MAJOR) }}
+"""
+_BARE = """
+import sys, time, epicscorelibs
+from epics import ca, dbr
+names = [f"{sys.argv[1]}{n}" for n in range(int(sys.argv[2]))]
+count = 0
+def got(**_):
+    global count
+    count += 1
+channels = [ca.create_channel(name, connect=False, auto_cb=True) for name in names]
+ca.poll()
+held = []
+for channel in channels:
+    ca.connect_channel(channel, timeout=30)
+for channel in channels:
+    held.append(ca.create_subscription(channel, use_time=True, mask=dbr.DBE_VALUE | dbr.DBE_ALARM, callback=got))
+print("ready", flush=True)
+for line in sys.stdin:
+    print(count, flush=True)
+"""
+
+
+@contextmanager
+def _tocsin(ioc: Ioc, number: int, prefix: str) -> Iterator[tuple[subprocess.Popen[bytes], str, Path]]:
+    """A running `tocsin run`, its address and its directory."""
+    with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as name:
+        directory = Path(name)
+        pvs = "\n".join(f'      "{prefix}{n}": {{description: Channel {n}, latching: false}}' for n in range(number))
+        (directory / "tree.yaml").write_text(f"config: Bench\nsystems:\n  All:\n    pvs:\n{pvs}\n")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        (directory / "site.yaml").write_text(
+            f"configurations: [{{tree: tree.yaml}}]\nbackend: {{port: {port}}}\n"
+            f"channel_access: {{addr_list: ['{ioc.addr}'], auto_addr_list: false}}\nlog: {{level: error}}\n"
+        )
+        arguments = [sys.executable, "-m", "tocsin.cli.main", "run", "--settings", str(directory / "site.yaml")]
+        process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
+        try:
+            yield process, f"http://127.0.0.1:{port}", directory
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def _until_connected(url: str, number: int) -> float:
+    """Seconds until all PVs are connected."""
+    begin = time.monotonic()
+    while time.monotonic() < begin + 120:
+        try:
+            answer = httpx.get(url + "/api/v1/configurations", timeout=5).json()
+            if f'"pvs_connected":{number}' in str(answer).replace(" ", "").replace("'", '"'):
+                return time.monotonic() - begin
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.1)
+    raise RuntimeError("PVs did not connect")
+
+
+def _cpu_s(process: int) -> float:
+    times = psutil.Process(process).cpu_times()
+    return times.user + times.system
+
+
+def _load(number: int) -> Figures:
+    database = "".join(_RECORD.format(n=n) for n in range(number))
+    with start_ioc(database) as ioc:
+        with _tocsin(ioc, number, ioc.prefix) as (process, url, directory):
+            connected = _until_connected(url, number)
+            before, events = _cpu_s(process.pid), _events(directory)
+            time.sleep(_SECONDS)
+            cpu, published = _cpu_s(process.pid) - before, _events(directory) - events
+            memory = psutil.Process(process.pid).memory_info().rss / 1e6
+        bare = subprocess.Popen(
+            [sys.executable, "-c", _BARE, ioc.prefix, str(number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=os.environ | port_pool().environment(),
+        )  # fmt: skip
+        assert bare.stdin
+        assert bare.stdout
+        bare.stdout.readline()
+        time.sleep(2)
+        before, counted = _cpu_s(bare.pid), _count(bare)
+        time.sleep(_SECONDS)
+        bare_cpu, updates = _cpu_s(bare.pid) - before, _count(bare) - counted
+        bare.kill()
+        bare.wait()
+    ours, theirs = cpu / (number * _SECONDS) * 1e6, bare_cpu / updates * 1e6
+    return [
+        (f"{number:,} PVs: start to all connected", connected, "s"),
+        (f"{number:,} PVs: changes published", published / _SECONDS, "1/s"),
+        (f"{number:,} PVs: CPU per update of the IOC, to the journal and the page", ours, "us"),
+        (f"{number:,} PVs: yardstick: bare pyepics subscription, per update", theirs, "us"),
+        (f"{number:,} PVs: ratio", ours / theirs, "x"),
+        (f"{number:,} PVs: memory of the process", memory, "MB"),
+    ]
+
+
+def _count(process: subprocess.Popen[str]) -> int:
+    assert process.stdin
+    assert process.stdout
+    print("", file=process.stdin, flush=True)
+    return int(process.stdout.readline())
+
+
+def _events(directory: Path) -> int:
+    return asyncio.run(_count_events(directory / "tocsin.sqlite"))
+
+
+async def _count_events(path: Path) -> int:
+    journal = SqliteJournal(SqliteFile(path, FileOptions(access=Access.READ)))
+    await journal.start()
+    reader = journal.reader(["BenchEvents"])
+    number, caught_up = 0, False
+    while not caught_up:
+        fetched = await reader.fetch(max_records=50_000, timeout_s=1)
+        number, caught_up = number + len(fetched.records), fetched.caught_up
+    await reader.close()
+    await journal.close()
+    return number
+
+
+def _latency() -> Figures:
+    with (
+        start_ioc('record(ao, "$(P)0") { field(HIGH, 5) field(HSV, MINOR) field(PINI, YES) }') as ioc,
+        _tocsin(ioc, 1, ioc.prefix) as (_, url, directory),
+    ):
+        _until_connected(url, 1)
+        return asyncio.run(_measure(ioc, url, directory))
+
+
+async def _measure(ioc: Ioc, url: str, directory: Path) -> Figures:
+    journal = SqliteJournal(SqliteFile(directory / "tocsin.sqlite", FileOptions(access=Access.READ)))
+    await journal.start()
+    streamed: asyncio.Queue[float] = asyncio.Queue()
+
+    async def listen() -> None:
+        async with (
+            httpx.AsyncClient(timeout=None) as client,
+            client.stream("GET", url + "/api/v1/stream", params={"config": "Bench"}) as answer,
+        ):
+            async for line in answer.aiter_lines():
+                if line.startswith("data:") and '"kind":"' in line:
+                    streamed.put_nowait(time.perf_counter())
+
+    listening = asyncio.create_task(listen())
+    await asyncio.sleep(0.5)
+    while not streamed.empty():
+        streamed.get_nowait()
+    latencies = []
+    for turn in range(_PUTS):
+        begin = time.perf_counter()
+        await asyncio.to_thread(ioc.put, f"{ioc.prefix}0", 7 if turn % 2 == 0 else 0)
+        latencies.append((await asyncio.wait_for(streamed.get(), 5) - begin) * 1000)
+        await asyncio.sleep(0.02)
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+    await journal.close()
+    cuts = statistics.quantiles(latencies, n=100)
+    return [("put on the IOC to event in the stream, p50", statistics.median(latencies), "ms"), ("... p99", cuts[98], "ms")]
+
+
+def run() -> Figures:
+    """Figures of this run."""
+    os.environ.update(port_pool().environment())
+    return [*_latency(), *_load(1_000), *_load(10_000)]

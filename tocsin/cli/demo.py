@@ -1,0 +1,71 @@
+"""`tocsin demo`: the same as `run`, with a small accelerator to watch."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.panel import Panel
+
+from tocsin import logs
+from tocsin.application import Application
+from tocsin.cli.run import serve
+from tocsin.demo.machine_process import DemoMachine
+from tocsin.demo.site import demo_settings
+
+_WHAT_TO_TRY = """\
+[bold]Open[/]     {url}/        the operator page
+         {url}/docs     the REST API
+
+[bold]Try[/]      Select an alarm and acknowledge it; shelve one that chatters; open "Guidance".
+         Stop with Ctrl-C and start again: acknowledgements and history are still there.
+         curl '{url}/api/v1/alarms?limit=3'
+
+[bold]Grafana[/]  dashboards and provisioning are in {grafana}
+         [dim](docs/how-to/connect-grafana.md)[/]
+
+[bold]Files[/]    alarm tree: {tree}  [dim]- edit it while the demo runs[/]
+         store: {store}"""
+
+
+def demo(
+    directory: Annotated[Path, typer.Option("--dir", help="Where the demo keeps its files.")] = Path("tocsin-demo"),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the web side; 0: any free one.")] = 8080,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what an earlier demo left in the directory.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the log.")] = False,
+) -> None:
+    """Run a small accelerator of about 200 PVs, and everything that watches it.
+
+    A real IOC with Channel Access on loopback, the engine, the web side, generated dashboards. Nothing leaves this machine.
+    """
+    if fresh and (directory / "tocsin.sqlite").exists():
+        shutil.rmtree(directory)
+    logs.set_up("info" if verbose else "error", "auto")
+    machine = DemoMachine()
+    machine.start()
+    try:
+        settings = demo_settings(directory, machine.addresses, port)
+
+        def tell(application: Application) -> None:
+            text = _WHAT_TO_TRY.format(
+                url=application.url.rstrip("/"),
+                grafana=_short(directory / "grafana"),
+                tree=_short(settings.configurations[0].tree),
+                store=_short(settings.store),
+            )
+            Console(soft_wrap=False).print(Panel(text, title="tocsin demo", subtitle="Ctrl-C ends it", expand=False, padding=(1, 2)))
+
+        asyncio.run(serve(settings, tell))
+    finally:
+        machine.stop()
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,61 @@
+"""The command line: subcommands, and faults told as sentences."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from alarm_engine.errors import TocsinError
+from tocsin.cli import auth, config, dashboards, demo, provisioning, run, settings
+
+app = typer.Typer(
+    name="tocsin",
+    help="Alarm system for EPICS control rooms.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.command("demo")(demo.demo)
+app.command("run")(run.run)
+app.add_typer(config.app, name="config")
+app.add_typer(dashboards.app, name="dashboards")
+app.add_typer(provisioning.app, name="provisioning")
+app.add_typer(settings.app, name="settings")
+app.add_typer(auth.app, name="auth")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tocsin {version('tocsin')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Alarm system for EPICS control rooms."""
+
+
+def main() -> None:
+    """Entry point. Exit status: 0 good, 1 the answer is no, 2 something could not be used."""
+    try:
+        app()
+    except TocsinError as problem:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]tocsin:[/] {_plain(str(problem))}")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _plain(text: str) -> str:
+    """Text that rich does not take for markup."""
+    return text.replace("[", "\\[")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""`tocsin settings`: questions about a settings file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tocsin.settings import Settings, load
+
+app = typer.Typer(help="Check a settings file; print its schema.", no_args_is_help=True)
+
+
+@app.command()
+def check(file: Annotated[Path, typer.Argument(help="Settings file.")]) -> None:
+    """Say every fault of a settings file; exit status 2 if there is one."""
+    settings = load(file)
+    Console().print(f"[green]{file} is good[/]: {len(settings.configurations)} configuration(s), page on port {settings.backend.port}")
+
+
+@app.command()
+def show(file: Annotated[Path, typer.Argument(help="Settings file.")]) -> None:
+    """Print all settings as they are in force, environment variables included."""
+    Console().print_json(load(file).model_dump_json())
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of settings files, for editors."""
+    typer.echo(json.dumps(Settings.model_json_schema(), indent=2))

@@ -1,0 +1,39 @@
+"""Generated files for Grafana: dashboards and provisioning, written again whenever a tree changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from alarm_engine.config.tree import ConfigTree
+from alarm_engine.errors import TocsinError
+from dashboards.build import BuildOptions, build, write
+from dashboards.kit.palette import Theme
+from dashboards.kit.targets import Kind
+from provisioning.render import ProvisioningOptions, render
+from tocsin.settings import DashboardsSection
+
+log = structlog.get_logger()
+
+
+def write_grafana_files(settings: DashboardsSection, trees: Sequence[ConfigTree], url: str) -> None:
+    """Write what Grafana reads below `settings.out`; a failure is logged, since alarms do not depend on it."""
+    if settings.out is None:
+        return
+    dashboards = settings.out / "dashboards"
+    options = BuildOptions(Theme(settings.palette), Kind(settings.datasource), page_url=settings.page_url or url)
+    try:
+        files = {f"dashboards/{name}": content for name, content in build(trees, options).items()}
+        provisioning = ProvisioningOptions(
+            backend_url=settings.backend_url or url,
+            datasource=settings.datasource,
+            configs=tuple(tree.name for tree in trees),
+            dashboards_path=str(dashboards),
+        )
+        files |= {f"provisioning/{name}": content for name, content in render(provisioning).items()}
+        written = write(files, settings.out)
+    except TocsinError as problem:
+        log.error("files for Grafana not written", problem=str(problem))
+        return
+    log.info("files for Grafana written", directory=str(settings.out), changed=len(written.changed), removed=len(written.removed))
