@@ -44,9 +44,9 @@ export class Detail {
     this.panel.replaceChildren();
   }
 
-  /** Says that there is nothing to show, and why. */
-  fail(text) {
-    this.parts.guidance.replaceChildren(make("p.problem", { text }));
+  /** Says that a part cannot be shown, and why. */
+  fail(part, text) {
+    this.parts[part].replaceChildren(make("p.problem", { text }));
   }
 
   /** State of the alarm, also when it changes. */

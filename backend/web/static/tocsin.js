@@ -3,17 +3,18 @@
 import { columns, offered } from "./columns.js";
 import { Commander } from "./commands.js";
 import { Detail } from "./detail.js";
-import { clock, day, elements, isBelow, make, setText, span } from "./format.js";
+import { clock, day, elements, isBelow, make, setText } from "./format.js";
 import * as link from "./link.js";
-import { KINDS, Store, sortRows } from "./store.js";
+import { KINDS, Store, compareIds, sortRows } from "./store.js";
 import { VirtualTable } from "./table.js";
 import { Tree } from "./tree.js";
+import { Sight, Trust } from "./trust.js";
 
 const $ = (id) => document.getElementById(id);
 const TABS = ["active", "acknowledged", "shelved", "all", "events"];
 const PAGE_ROWS = 500; // of the tabs that are asked from the server
+const LATEST = 500; // events of the stream kept to complete answers that were on their way meanwhile
 const EVENTS_KEPT = 2000; // in the table of events, while it grows by the stream
-const SIGHT_MS = 300; // an event counts as seen when it has been on screen that long
 const LOADED_PATHS = 10_000;
 
 class Page {
@@ -23,9 +24,17 @@ class Page {
     this.pending = new Map();
     this.sorts = { active: { key: "severity" }, acknowledged: { key: "severity" }, shelved: { key: "until" }, all: { key: "pv" }, events: {} };
     this.paged = { rows: [], offset: 0, total: 0, next: null };
-    this.status = null;
-    this.problem = "";
-    this.shown = [];
+    this.latest = [];
+    this.sight = new Sight();
+    this.trust = new Trust({
+      $,
+      isLoaded: () => this.store.loaded,
+      title: () => `${this.counted?.activeTotal ? `(${this.counted.activeTotal}) ` : ""}${this.config} – tocsin`,
+      onChange: () => {
+        this.showActions();
+        this.showEmpty();
+      },
+    });
     this.readAddress();
     this.columns = columns(this.words, this.pending);
     this.table = new VirtualTable($("scroller"), {
@@ -44,7 +53,7 @@ class Page {
     this.commander = new Commander({
       $,
       pending: this.pending,
-      seen: () => this.seen(),
+      seen: () => this.sight.seen(),
       user: () => $("user").value.trim(),
       setUser: (name) => this.setUser(name),
       changed: () => this.dirty(),
@@ -97,16 +106,15 @@ class Page {
   async load() {
     this.loading?.abort();
     const { signal } = (this.loading = new AbortController());
-    this.stream?.close();
-    this.stream = null;
+    this.trust.drop();
     for (;;) {
       try {
         await this.loadOnce(signal);
         return;
       } catch (problem) {
         if (signal.aborted) return;
-        this.problem = problem instanceof link.RequestError ? problem.message : "the server does not answer";
-        this.showFreshness();
+        this.trust.problem = problem instanceof link.RequestError ? problem.message : "the server does not answer";
+        this.trust.show();
         await new Promise((resolve) => setTimeout(resolve, 1000));
         if (signal.aborted) return;
       }
@@ -123,19 +131,26 @@ class Page {
     this.store.load(quietless.rows, quietless.asOf);
     this.tree.setRoot(root);
     this.tree.reveal(elements(this.path).length ? [...this.above(this.path)] : []);
-    this.problem = "";
-    this.status = null;
-    this.shown = [];
-    this.stream = new link.Stream(this.config, {
+    this.sight.clear();
+    this.latest = [];
+    const stream = new link.Stream(this.config, {
       after: () => this.store.asOf,
       onEvent: (event) => this.take(event),
       onStatus: (status) => this.takeStatus(status),
-      onReset: () => this.load(),
+      onReset: () => this.reload(),
     });
+    this.trust.follow(stream);
     if (this.at) this.openDetail(this.at);
     this.asked = true;
     this.askPage();
     this.dirty();
+  }
+
+  /** There is a gap that the stream cannot fill: everything anew, not all pages of a site at the same moment. */
+  reload() {
+    this.trust.drop();
+    this.trust.show();
+    setTimeout(() => this.trust.stream ?? this.load(), Math.random() * 500);
   }
 
   /** All alarms that are not quiet. */
@@ -167,6 +182,8 @@ class Page {
 
   take(event) {
     const row = this.store.apply(event);
+    this.latest.unshift(event);
+    this.latest.length = Math.min(this.latest.length, LATEST);
     this.commander.heard(event);
     if (event.path === this.detail.path) {
       if (row) this.detail.setRow(row);
@@ -194,6 +211,18 @@ class Page {
     );
   }
 
+  /** Events of an answer, and before them those of the stream that the history did not have yet. */
+  withLatest(events, wanted) {
+    const newest = events[0]?.id ?? "";
+    return [...this.latest.filter((event) => compareIds(event.id, newest) > 0 && wanted(event)), ...events];
+  }
+
+  /** A row of an answer, or what the stream has made of it meanwhile. */
+  newerOf(row) {
+    const event = this.latest.find((known) => known.path === row.path && known.row);
+    return event && compareIds(event.id, row.version) > 0 ? event.row : row;
+  }
+
   /** The structure changed: asks for it once the changes have stopped coming. */
   treeChanged() {
     clearTimeout(this.treeTimer);
@@ -208,76 +237,8 @@ class Page {
   }
 
   takeStatus(status) {
-    this.status = status;
-    this.showFreshness();
-  }
-
-  // ---- how much of it can be trusted ----
-
-  /** Why what is on screen cannot be trusted; null if it can. */
-  blindness() {
-    const silent = this.stream ? this.stream.silence() : Infinity;
-    if (this.problem) return { kind: "gone", title: "NO CONNECTION", text: `${this.problem}. Alarms are NOT being watched on this page; trying again …` };
-    if (!this.store.loaded || !this.stream) return { kind: "waiting", title: "CONNECTING", text: "Alarms are not known yet." };
-    if (silent > link.SILENCE_MS) {
-      return { kind: "gone", title: "NO CONNECTION", text: `Nothing from the server for ${span(silent)}. What is shown below is OLD; trying again …` };
-    }
-    if (!this.status) return { kind: "waiting", title: "CONNECTING", text: "Waiting for the first sign of the engine." };
-    if (this.status.stale) {
-      const since = this.status.age_s === null ? "The engine has given no life sign" : `No life sign of the engine for ${span(this.status.age_s * 1000)}`;
-      return { kind: "stale", title: "STALE", text: `${since}. Alarms are NOT being evaluated; what is shown below is OLD.` };
-    }
-    return null;
-  }
-
-  showFreshness() {
-    const blind = this.blindness();
-    const changed = Boolean(blind) !== this.blind;
-    this.blind = Boolean(blind);
-    document.body.classList.toggle("blind", this.blind);
-    const banner = $("banner");
-    banner.hidden = !blind;
-    if (blind) {
-      banner.dataset.kind = blind.kind;
-      setText($("banner-title"), blind.title);
-      setText($("banner-text"), blind.text);
-    }
-    const engine = this.status?.engine;
-    setText($("engine-state"), blind ? blind.title : "LIVE");
-    $("engine-state").className = blind ? "s-STALE" : "s-OK";
-    setText($("engine-text"), blind ? "" : this.engineText(engine));
-    const modes = [this.status?.maintenance && "MAINTENANCE", this.status?.notify === false && "NO NOTIFICATIONS"].filter(Boolean);
-    setText($("modes"), modes.join(" "));
-    this.showTitle(blind);
-    if (changed) {
-      this.showActions();
-      this.showEmpty();
-    }
-  }
-
-  engineText(engine) {
-    const age = `${(this.status.age_s ?? 0).toFixed(1)} s`;
-    return engine ? `${age} · ${engine.pvs_connected} of ${engine.pvs_total} PVs` : age;
-  }
-
-  showTitle(blind) {
-    const title = blind ? `${blind.title} – tocsin` : `${this.counted?.activeTotal ? `(${this.counted.activeTotal}) ` : ""}${this.config} – tocsin`;
-    if (document.title !== title) document.title = title;
-  }
-
-  /** Newest event that has been on screen long enough to be seen. */
-  seen() {
-    const limit = link.now() - SIGHT_MS;
-    return this.shown.findLast(([time]) => time <= limit)?.[1] ?? this.shown[0]?.[1] ?? "";
-  }
-
-  noteShown() {
-    const time = link.now();
-    if (this.shown.at(-1)?.[1] !== this.store.asOf) this.shown.push([time, this.store.asOf]);
-    const old = this.shown.findLastIndex(([then]) => then <= time - SIGHT_MS);
-    if (old > 0) this.shown.splice(0, old);
-    clearTimeout(this.sightTimer);
-    this.sightTimer = setTimeout(() => (document.body.dataset.seen = this.seen()), SIGHT_MS + 1);
+    this.trust.status = status;
+    this.trust.show();
   }
 
   // ---- painting ----
@@ -301,8 +262,8 @@ class Page {
     this.showFilters();
     this.showRows();
     this.showActions();
-    this.showFreshness();
-    this.noteShown();
+    this.trust.show();
+    this.sight.painted(this.store.asOf);
     this.paintAgain = link.now() + 4 * (link.now() - start);
   }
 
@@ -380,7 +341,7 @@ class Page {
     empty.hidden = Boolean(this.rows?.length);
     const filtered = this.path || this.q || this.severities.size;
     const quiet = { active: "No active alarms", acknowledged: "No acknowledged alarms", shelved: "Nothing shelved or out of service", all: "No alarms", events: "No events" };
-    if (this.blind) setText(empty, "NOT KNOWN: see the banner above.");
+    if (this.trust.blind) setText(empty, "NOT KNOWN: see the banner above.");
     else setText(empty, `${quiet[this.tab]}${filtered ? " with this filter" : this.tab === "active" ? ". The engine is live." : "."}`);
   }
 
@@ -396,13 +357,13 @@ class Page {
     const selected = (this.rows ?? []).filter((row) => this.table.selected.has(row.path));
     setText($("selected"), selected.length ? `${selected.length} selected` : "None selected");
     const may = offered(selected);
-    for (const button of document.querySelectorAll("#actions [data-command]")) button.disabled = this.blind || !may[button.dataset.command];
+    for (const button of document.querySelectorAll("#actions [data-command]")) button.disabled = this.trust.blind || !may[button.dataset.command];
     $("actions").hidden = this.tab === "events";
-    for (const button of document.querySelectorAll("#detail [data-command]")) button.disabled = this.blind;
+    for (const button of document.querySelectorAll("#detail [data-command]")) button.disabled = this.trust.blind;
     const all = $("all-below");
     const below = this.tab === "active" && !this.q && !this.severities.size ? (this.rows?.length ?? 0) : 0;
     all.hidden = below < 2;
-    all.disabled = this.blind;
+    all.disabled = this.trust.blind;
     setText(all, `✓ all ${below} in ${elements(this.path).at(-1) ?? this.config} …`);
   }
 
@@ -419,10 +380,10 @@ class Page {
       const { offset } = this.paged;
       if (tab === "events") {
         const page = await link.events(this.config, { ...common, limit: PAGE_ROWS }, this.loading.signal);
-        if (ticket === this.ticket) this.paged = { rows: page.events, offset: 0, total: page.events.length };
+        if (ticket === this.ticket) this.paged = { rows: this.withLatest(page.events, (event) => this.matches(event)), offset: 0, total: page.events.length };
       } else {
         const page = await link.alarms(this.config, { ...common, state: "all", sort: `${reversed ? "-" : ""}${key}`, limit: PAGE_ROWS, offset }, this.loading.signal);
-        if (ticket === this.ticket) this.paged = { rows: page.rows, offset, total: page.total };
+        if (ticket === this.ticket) this.paged = { rows: page.rows.map((row) => this.newerOf(row)), offset, total: page.total };
       }
       this.asked = true;
       this.dirty();
@@ -457,20 +418,32 @@ class Page {
     }
     if (path !== this.detail.path) this.detail.open(path, this.store.rows.get(path));
     const { signal } = this.loading;
+    await Promise.all([this.askSettings(path, signal), this.askEvents(path, signal)]);
+    this.showActions();
+  }
+
+  async askSettings(path, signal) {
     try {
       const { row, settings } = await link.alarm(path, signal);
       if (this.detail.path !== path) return;
-      this.detail.setRow(this.store.rows.get(path) ?? row);
+      this.detail.setRow(this.newerOf(this.store.rows.get(path) ?? row));
       this.detail.setSettings(settings);
-      const { events } = await link.events(this.config, { path, limit: 20 }, signal);
-      if (this.detail.path === path) this.detail.setEvents(events);
     } catch (problem) {
       if (signal.aborted || this.detail.path !== path) return;
-      if (problem.status === 404 && this.tree.has(path)) this.go({ at: "", path }, true);
-      else this.detail.fail(`Not loaded: ${problem.message}`);
-      if (!this.at) this.detail.close();
+      if (problem.status === 404 && this.tree.has(path)) {
+        this.detail.close();
+        this.go({ at: "", path }, true);
+      } else this.detail.fail("guidance", `Not loaded: ${problem.message}`);
     }
-    this.showActions();
+  }
+
+  async askEvents(path, signal) {
+    try {
+      const { events } = await link.events(this.config, { path, limit: 20 }, signal);
+      if (this.detail.path === path) this.detail.setEvents(this.withLatest(events, (event) => event.path === path));
+    } catch (problem) {
+      if (!signal.aborted && this.detail.path === path) this.detail.fail("events", `Events not loaded: ${problem.message}`);
+    }
   }
 
   // ---- input ----
@@ -479,7 +452,7 @@ class Page {
     $("config").addEventListener("change", () => {
       this.store.clear("");
       this.tree.setRoot(null);
-      this.status = null;
+      this.trust.status = null;
       this.detail.close();
       this.go({ config: $("config").value, path: "", at: "" });
     });
@@ -526,7 +499,7 @@ class Page {
     if (event.target.matches("input, select")) return;
     const kind = { a: "acknowledge", s: "shelve" }[event.key];
     if (event.key === "/") $("search").focus();
-    else if (kind && !this.blind) this.command(kind, kind === "shelve", this.targets());
+    else if (kind && !this.trust.blind) this.command(kind, kind === "shelve", this.targets());
     else return;
     event.preventDefault();
   }
@@ -552,7 +525,7 @@ class Page {
     setText($("clock"), `${day(wall)} ${clock(wall)} ${zone}`);
     this.detail.state();
     this.table.paint();
-    this.showFreshness();
+    this.trust.show();
   }
 
   start() {
