@@ -90,10 +90,9 @@ def moment(text: str, now: Nanos) -> Nanos:
         raise ValueError(f"{text!r} is no time: expected ISO 8601 with a zone, milliseconds since the epoch, or a span like -1h") from None
     if found.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone: append Z for UTC, or an offset like +01:00")
-    try:
-        return from_datetime(found)
-    except OverflowError:
-        raise ValueError(f"{text!r} is outside of the years that can be reckoned with") from None
+    if found.year < 1971:
+        raise ValueError(f"{text!r} is before the year 1971")
+    return from_datetime(found)
 
 
 def event_id(text: str, config: str) -> EventId:
