@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 
 TOP_LEVEL = "(top level)"
 """Name on the tile of alarms that stand directly below the root, in no component."""
@@ -49,6 +50,7 @@ def folder_uid(config: str) -> str:
     return _uid((config,), "folder")
 
 
+@lru_cache(maxsize=10_000)
 def _uid(parts: tuple[str, ...], purpose: str) -> str:
     """Readable, the same for ever, and different for different parts.
 

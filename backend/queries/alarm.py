@@ -9,7 +9,8 @@ from alarm_engine.model.settings import AlarmSettings, TitledText
 from alarm_engine.model.subsystem import title
 from alarm_engine.model.times import iso
 from backend.live.model import LiveAlarm, LiveTree
-from backend.queries.live import is_url, spoken
+from backend.queries.guidance import is_url
+from backend.queries.live import spoken
 from backend.queries.request import Ask, Row, Sources
 from backend.queries.scope import STALE, age_s, is_suppressed, span, stale_note
 

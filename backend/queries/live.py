@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from alarm_engine.model.path import ancestors
 from alarm_engine.model.severity import Severity
-from alarm_engine.model.subsystem import alarm_uid, system_uid, title
+from alarm_engine.model.subsystem import system_uid, title
 from alarm_engine.model.times import to_ms
-from backend.live.model import LiveAlarm, LiveTree
+from backend.live.model import Counts, LiveAlarm, LiveTree
 from backend.live.standing import Standing, standing
+from backend.queries.guidance import GuidanceLinks
 from backend.queries.request import Ask, Row, Sources
-from backend.queries.scope import LIVE, STALE, Subsystem, age_s, alarms_of, is_suppressed, knows, span, stale_note, subsystems
+from backend.queries.scope import LIVE, STALE, Subsystem, age_s, alarms_of, counted, is_suppressed, knows, span, stale_note, subsystems
 
 NO_DATA = "NO_DATA"
 """Word of a subsystem with alarms that no engine has said anything about."""
@@ -88,15 +88,19 @@ def totals(sources: Sources, ask: Ask) -> list[Row]:
         return []
     stale = any(tree.freshness().stale for tree in trees)
     figures = dict.fromkeys(("MAJOR", "INVALID", "UNDEFINED", "MINOR", "acknowledged", "shelved"), 0)
-    for tree in trees:
-        for alarm in alarms_of(tree, ask, notable=True):
-            if is_suppressed(alarm):
-                figures["shelved"] += 1
-            elif alarm.severity.is_acknowledged:
-                figures["acknowledged"] += 1
-            elif alarm.severity.is_active:
-                figures[alarm.severity.name] += 1
+    for counts in (counts for tree in trees for counts in _counts(tree, ask)):
+        for severity in (Severity.MAJOR, Severity.INVALID, Severity.UNDEFINED, Severity.MINOR):
+            figures[severity.name] += counts.severities[severity]
+        figures["acknowledged"] += sum(counts.severities[Severity.MINOR_ACK : Severity.MINOR])
+        figures["shelved"] += counts.shelved + counts.disabled
     return [{name: None if stale else figure for name, figure in figures.items()}]
+
+
+def _counts(tree: LiveTree, ask: Ask) -> list[Counts]:
+    """Counts that together cover what is asked for; they stand ready unless a text or a path narrows it."""
+    if ask.text or ask.path is not None:
+        return [counted(alarms_of(tree, ask, notable=True))]
+    return [system.counts for system in subsystems(tree, ask)]
 
 
 def _active(tree: LiveTree, ask: Ask) -> list[LiveAlarm]:
@@ -122,7 +126,8 @@ def active(sources: Sources, ask: Ask) -> list[Row]:
             rows.append(_note(STALE, stale_note(freshness)))
         elif not found:
             rows.append(_all_clear(tree, ask))
-        rows += [_active_row(tree, alarm, sources) for alarm in found[:limit]]
+        links = GuidanceLinks(tree)
+        rows += [_active_row(links, tree.config, alarm, sources) for alarm in found[:limit]]
         if len(found) > limit:
             rows.append(_note(found[limit].severity.name, f"and {len(found) - limit} more alarms: choose a subsystem or a severity"))
     return rows
@@ -157,10 +162,10 @@ def _note(severity: str, description: str) -> Row:
     }
 
 
-def _active_row(tree: LiveTree, alarm: LiveAlarm, sources: Sources) -> Row:
+def _active_row(links: GuidanceLinks, config: str, alarm: LiveAlarm, sources: Sources) -> Row:
     snapshot = alarm.snapshot
     assert snapshot is not None, "only an alarm that is known can be active"
-    guidance = guidance_url(tree, alarm)
+    guidance = links.url(alarm)
     return {
         "severity": alarm.severity.name,
         "rank": int(alarm.severity),
@@ -170,7 +175,7 @@ def _active_row(tree: LiveTree, alarm: LiveAlarm, sources: Sources) -> Row:
         "age": age_s(snapshot.since, sources),
         "since": to_ms(snapshot.since),
         "system": title(alarm.system),
-        "dash": system_uid(tree.config, alarm.system),
+        "dash": system_uid(config, alarm.system),
         "pv": alarm.pv,
         "path": alarm.path,
         "description": spoken(alarm.settings.description),
@@ -184,23 +189,6 @@ def _active_row(tree: LiveTree, alarm: LiveAlarm, sources: Sources) -> Row:
 def spoken(description: str) -> str:
     """A description without the marks that are for annunciators (`*`, `!`)."""
     return description.removeprefix("*").removeprefix("!").strip()
-
-
-def guidance_url(tree: LiveTree, alarm: LiveAlarm) -> str:
-    """Where the guidance of an alarm, or of the nearest component above it, can be read; `""` if there is none."""
-    for texts in (alarm.settings.guidance, *(tree.nodes[path].settings.guidance for path in ancestors(alarm.path) if path in tree.nodes)):
-        for text in texts:
-            if is_url(text.details):
-                return text.details.strip()
-        if texts:
-            return f"/d/{alarm_uid(tree.config)}?var-path={quote(alarm.path, safe='')}"
-    return ""
-
-
-def is_url(text: str) -> bool:
-    """A link that a browser may follow (no `javascript:` and the like)."""
-    text = text.strip()
-    return text.lower().startswith(("http://", "https://")) and " " not in text and "\n" not in text
 
 
 def lines(sources: Sources, ask: Ask) -> list[Row]:

@@ -71,11 +71,12 @@ def _all(tree: LiveTree) -> list[Subsystem]:
     root = tree.root
     found = [Subsystem(tree.config, node.name, node.path, node.counts, node, {}) for node in root.nodes.values()]
     if root.alarms:
-        found.append(Subsystem(tree.config, "", root.path, _counted(root.alarms.values()), None, root.alarms))
+        found.append(Subsystem(tree.config, "", root.path, counted(root.alarms.values()), None, root.alarms))
     return found
 
 
-def _counted(alarms: Iterable[LiveAlarm]) -> Counts:
+def counted(alarms: Iterable[LiveAlarm]) -> Counts:
+    """What the alarms are, as the counts of a component say it."""
     counts = Counts()
     for alarm in alarms:
         counts.total += 1

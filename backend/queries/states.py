@@ -13,7 +13,7 @@ from backend.history.port import EventQuery, Interval
 from backend.live.model import LiveAlarm, LiveTree
 from backend.live.standing import Standing, standing
 from backend.queries.request import Ask, Row, Sources
-from backend.queries.scope import STALE, alarms_of, is_suppressed, knows, subsystems
+from backend.queries.scope import STALE, alarms_of, knows, subsystems
 from backend.queries.timeline import Span, cut_stale, is_unknown, own_line, roll_up, span_rows, widen
 
 _MAX_LINES = 30
@@ -96,15 +96,15 @@ def _until_now(ask: Ask, sources: Sources) -> Ask:
 async def _intervals(tree: LiveTree, alarms: Iterable[LiveAlarm], ask: Ask, sources: Sources) -> list[Interval]:
     """Intervals of alarms. What has been OK since before the range needs no look into history, and that is nearly all of them."""
     look_up: list[str] = []
-    found: list[Interval] = []
+    is_any_quiet = False
     for alarm in alarms:
         if _may_have_changed(alarm, ask):
             look_up.append(alarm.path)
-        else:
-            known = standing(alarm) is not Standing.UNKNOWN
-            found.append(Interval(alarm.path, ask.start, ask.end, Severity.OK, is_suppressed(alarm), connected=known))
-    if look_up:
-        found += await sources.history.intervals(tree.config, look_up, ask.start, ask.end)
+        elif standing(alarm) is not Standing.UNKNOWN:
+            is_any_quiet = True
+    found = await sources.history.intervals(tree.config, look_up, ask.start, ask.end) if look_up else []
+    if is_any_quiet:  # one stands for all of them
+        found = [*found, Interval("", ask.start, ask.end, Severity.OK, suppressed=False, connected=True)]
     return found
 
 

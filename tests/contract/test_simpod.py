@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from backend.queries.adhoc import pattern
 from backend.queries.registry import QUERIES
 from tests.grafana_site import V1, V2, running_site
 
@@ -122,6 +123,22 @@ async def test_ad_hoc_filters(site):
     for filters, expected in AD_HOC:
         (frame,) = await query(site, target("active"), filters=filters)
         assert [row["pv"] for row in table(frame)] == expected, filters
+
+
+def test_patterns_of_filters_are_a_safe_part_of_regular_expressions():
+    for text, found, not_found in (
+        ("SR01:.*", "SR01:VAC", "SR02:VAC"),
+        ("(a|b.c)", "bxc", "ab"),
+        (r"^a\.b$", "a.b", "axb"),
+        ("x.+", "xy", "x"),
+        (r"\*\?\[1]".replace("]", r"\]"), "*?[1]", "**[1]"),
+    ):
+        assert pattern(text).fullmatch(found), text
+        assert not pattern(text).fullmatch(not_found), text
+    for text in ("(a+)+", "[a-z]", "a{9}", "(", "a*", "x" * 201, "(a|b)(c|d)", "\\"):
+        with pytest.raises(ValueError, match=r"not possible|longer"):
+            pattern(text)
+    assert not pattern(".*a" * 60).fullmatch("a" * 59 + "b" * 10_000), "and at once"
 
 
 async def test_a_filter_that_cannot_be_understood_is_refused_not_left_out(site):
