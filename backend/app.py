@@ -56,6 +56,7 @@ def create_app(services: Services) -> FastAPI:
         version=version("tocsin"),
         description=_DESCRIPTION,
         lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
         docs_url=None,  # its scripts would come from the internet
         redoc_url=None,
         redirect_slashes=False,  # Grafana's proxy would follow a redirect to the internal address

@@ -18,7 +18,7 @@ from alarm_engine.model.state import EventId
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, iso
 from backend.api.freshness import Trust, trust
 from backend.api.lookup import event_id, moment, span_s, tree_of
-from backend.api.problems import PREFIX, RESPONSES, Problem, fault, faulty_request
+from backend.api.problems import PREFIX, RESPONSES, Problem, ProblemDocument, fault, faulty_request
 from backend.commander import Answer, Commander, IdInUse, Outcome
 from backend.gate import identity_of, require
 from backend.live.follower import Follower
@@ -117,7 +117,7 @@ def commands_router(services: Services, commander: Commander) -> APIRouter:
         response_model=CommandAnswer,
         responses={
             202: {"model": CommandAnswer, "description": "Not confirmed: it may or may not have been carried out"},
-            409: {"description": "Refused by the engine; the problem says why"},
+            409: {"model": ProblemDocument, "description": "Refused by the engine; the problem says why"},
         },
     )
     async def commands(body: CommandBody, request: Request) -> Response:

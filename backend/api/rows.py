@@ -73,7 +73,7 @@ def rows_router(services: RowServices) -> APIRouter:
             _endpoint(query, services),
             methods=["GET"],
             summary=query.title,
-            operation_id="rows_" + query.name.replace("/", "_"),
+            operation_id="rows_" + query.name.replace("/", "__"),
             response_class=Response,
             responses=_responses(query),
             openapi_extra={"parameters": [_parameter(name) for name in query.parameters]},
