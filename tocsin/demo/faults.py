@@ -39,6 +39,8 @@ class Fault:
     effects: tuple[Effect, ...]
 
 
+_CHATTER_S: Span = (3, 8)
+
 _VACUUM = (
     Fault(
         "pressure burst",
@@ -52,7 +54,7 @@ _VACUUM = (
             Effect("SR:DI:DCCT:Life", 6.1, ramp_s=4, after_s=2),
         ),
     ),
-    Fault("chamber outgassing", 0, (240, 600), (120, 300), (Effect("SR05:VAC:GC2:P", 2.4e-8, ramp_s=15),)),
+    Fault("chamber outgassing", 0, (400, 900), (60, 150), (Effect("SR05:VAC:GC2:P", 2.4e-8, ramp_s=15),)),
     Fault("valve closes", 330, (40, 70), (900, 1500), (Effect("SR06:VAC:GV1:Sts", "Closed"), Effect("SR06:VAC:GC1:P", 1.6e-8, 12, 5))),
     Fault("pump regenerates", 90, (30, 60), (240, 480), (Effect("SR04:VAC:IP2:P", 1.5e-8, ramp_s=8),)),
     Fault("heated chamber", 150, (60, 120), (400, 700), (Effect("SR03:VAC:TC1:Tmp", 48, ramp_s=20),)),
@@ -73,13 +75,13 @@ _RF = (
             Effect("SR05:DI:BLM1:Rate", 14000, ramp_s=1, after_s=1.5),
         ),
     ),
-    Fault("tuner hunts", 50, (14, 26), (150, 280), (Effect("SR05:RF:CAV1:Detune", 7.4, chatter_s=(2, 5)),)),
-    Fault("warm circulator", 0, (120, 300), (180, 400), (Effect("SR05:RF:CIRC1:Tmp", 46.8, ramp_s=25),)),
+    Fault("tuner hunts", 50, (30, 60), (60, 140), (Effect("SR05:RF:CAV1:Detune", 7.4, chatter_s=_CHATTER_S),)),
+    Fault("warm circulator", 0, (200, 400), (80, 200), (Effect("SR05:RF:CIRC1:Tmp", 46.8, ramp_s=25),)),
     Fault("phase loop", 200, (15, 30), (300, 500), (Effect("SR02:RF:LLRF:PhsErr", 0.71, ramp_s=1),)),
 )
 
 _MAGNETS = (
-    Fault("supply in local", 0, (180, 500), (200, 500), (Effect("SR03:MAG:PS1:Sts", "Local"),)),
+    Fault("supply in local", 0, (300, 700), (90, 240), (Effect("SR03:MAG:PS1:Sts", "Local"),)),
     Fault("warm coil", 60, (70, 140), (280, 500), (Effect("SR04:MAG:QD1:Tmp", 52.5, ramp_s=12),)),
     Fault(
         "quadrupole supply fault",
@@ -104,29 +106,29 @@ _COOLING = (
             Effect("SR05:MAG:BD1:Tmp", 56.5, ramp_s=20, after_s=20),
         ),
     ),
-    Fault("loose coupling", 8, (12, 24), (110, 220), (Effect("COOL:PMP2:Vib", 8.2, chatter_s=(2, 5)),)),
-    Fault("dirty filter", 0, (500, 900), (120, 240), (Effect("COOL:FIL1:dP", 0.91, ramp_s=30),)),
+    Fault("loose coupling", 6, (30, 60), (50, 110), (Effect("COOL:PMP2:Vib", 8.2, chatter_s=_CHATTER_S),)),
+    Fault("dirty filter", 0, (700, 1200), (60, 120), (Effect("COOL:FIL1:dP", 0.91, ramp_s=30),)),
     Fault("fan stops", 130, (80, 150), (300, 600), (Effect("COOL:TWR2:Fan", "Stopped"), Effect("COOL:TWR2:Tmp", 28.2, 25, 10))),
     Fault("temperature swing", 35, (25, 45), (200, 400), (Effect("COOL:SUP:Tmp", 25.85, ramp_s=6),)),
 )
 
 _CRYO = (
-    Fault("hot oil", 0, (200, 500), (150, 300), (Effect("CRY:CMP2:TmpOil", 78.5, ramp_s=20),)),
+    Fault("hot oil", 0, (300, 600), (80, 160), (Effect("CRY:CMP2:TmpOil", 78.5, ramp_s=20),)),
     Fault("turbine slows", 100, (30, 60), (280, 480), (Effect("CRY:CB:TURB2:Spd", 1480, ramp_s=4), Effect("CRY:CB:T4", 6.3, 15, 6))),
-    Fault("bypassed detector", 270, (60, 120), (700, 1100), (Effect("CRY:MOD2:QD:Sts", "Bypassed"),)),
-    Fault("nitrogen low", 170, (150, 300), (400, 700), (Effect("CRY:LN2:Lvl", 22, ramp_s=20),)),
+    Fault("bypassed detector", 270, (240, 480), (400, 700), (Effect("CRY:MOD2:QD:Sts", "Bypassed"),)),
+    Fault("nitrogen low", 170, (250, 500), (300, 500), (Effect("CRY:LN2:Lvl", 22, ramp_s=20),)),
     Fault("dewar pressure", 300, (20, 45), (300, 500), (Effect("CRY:DEW1:P", 1345, ramp_s=5),)),
 )
 
 _DIAGNOSTICS = (
-    Fault("silent electronics", 0, (90, 200), (150, 320), (Effect("SR03:DI:BPM1:Y", READ_FAILURE),)),
-    Fault("orbit jumps", 28, (12, 24), (120, 240), (Effect("SR06:DI:BPM1:X", 128, chatter_s=(2, 5)),)),
+    Fault("silent electronics", 0, (120, 260), (90, 200), (Effect("SR03:DI:BPM1:Y", READ_FAILURE),)),
+    Fault("orbit jumps", 28, (30, 60), (70, 150), (Effect("SR06:DI:BPM1:X", 128, chatter_s=_CHATTER_S),)),
     Fault("feedback pauses", 110, (20, 50), (300, 500), (Effect("SR:DI:FBK:Sts", "Paused"), Effect("SR02:DI:BPM1:Y", -115, 6, 3))),
     Fault("losses", 55, (15, 35), (180, 330), (Effect("SR03:DI:BLM1:Rate", 2900, ramp_s=2),)),
 )
 
 _TIMING = (
-    Fault("bad fibre", 14, (10, 22), (140, 260), (Effect("TIM:EVR2:Link", "Down", chatter_s=(2, 5)),)),
+    Fault("bad fibre", 14, (25, 50), (80, 160), (Effect("TIM:EVR2:Link", "Down", chatter_s=_CHATTER_S),)),
     Fault(
         "few satellites", 140, (60, 120), (350, 600), (Effect("TIM:GPS1:Sats", 3, ramp_s=3), Effect("TIM:GPS1:Lock", "Holdover", after_s=8))
     ),

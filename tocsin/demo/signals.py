@@ -38,7 +38,7 @@ class Analog:
     """Standard deviation of what the instrument adds, in the unit of the signal."""
     limits: Limits = Limits()
     precision: int = 1
-    """Digits after the point on a display."""
+    """Digits after the point; the instrument gives no more."""
 
     @property
     def hysteresis(self) -> float:

@@ -48,7 +48,7 @@ class Simulation:
             number.move(effects.get(number.signal.pv), passed_s)
         # Numbers take turns, so that the IOC sends something all the time and not everything at once.
         for index, number in enumerate(self._numbers):
-            if self._tick == 1 or number.signal.pv in effects or (index + self._tick) % 2 == 0:
+            if self._tick == 1 or number.signal.pv in effects or (index + self._tick) % 2 == 1:
                 puts.extend(number.puts())
         for device in self._devices:
             puts.extend(device.step(effects.get(device.signal.pv)))
@@ -135,12 +135,12 @@ class _Number:
         noise = self.signal.noise
         step = min(passed_s / _DRIFT_S, 1)
         self._drift += -self._drift * step + self._random.gauss(0, noise * math.sqrt(step))
-        self._value = self._level + self._drift + self._random.gauss(0, noise / 2)
+        self._value = round(self._level + self._drift + self._random.gauss(0, noise / 2), self.signal.precision)
 
     def puts(self) -> list[Put]:
         """What to write."""
         failed, self._failed = self._failed, self._fails
-        return _writes(self.signal.pv, f"{self._value:.6g}", self._fails, failed)
+        return _writes(self.signal.pv, f"{self._value:.12g}", self._fails, failed)
 
     def severity(self) -> Severity:
         """What the record says."""
