@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from itertools import islice
+from itertools import chain
+from operator import itemgetter
 from typing import Annotated, Any
 
 import orjson
@@ -26,6 +28,7 @@ from backend.live.follower import Follower
 from backend.services import Services
 
 MAX_ALARMS = 10_000
+WORST_FIRST = "severity"
 
 
 class StateFilter(StrEnum):
@@ -71,7 +74,7 @@ class AlarmQuestion(Question):
     acknowledged: bool | None = Field(None, description="Only acknowledged ones, or only others.")
     q: str = Field("", max_length=200, description="Words that must all be in path, description, message or value, in any case.")
     sort: Annotated[str, BeforeValidator(_sort)] = Field(
-        "severity",
+        WORST_FIRST,
         description=f"One of {', '.join(ORDERS)}; a - before it turns it round. `severity`: worst first, then newest first.",
     )
     limit: int = Field(1000, ge=1, le=MAX_ALARMS, description="Rows of a page.")
@@ -85,23 +88,33 @@ class AlarmQuestion(Question):
         return _STATES[StateFilter.ACTIVE] | (frozenset() if self.acknowledged is None else _STATES[StateFilter.ACKNOWLEDGED])
 
 
+@dataclass(slots=True)
+class Row:
+    """An alarm, encoded."""
+
+    snapshot: object
+    settings: object
+    worst_first: Key
+    json: orjson.Fragment
+
+
 class AlarmRows:
     """Alarms as encoded rows. A row is encoded once for each state, and sent as often as it is asked for."""
 
     _KEPT = 50_000
 
     def __init__(self) -> None:
-        self._rows: dict[str, tuple[object, object, orjson.Fragment]] = {}
+        self._rows: dict[str, Row] = {}
 
-    def row(self, alarm: LiveAlarm) -> orjson.Fragment:
+    def row(self, alarm: LiveAlarm) -> Row:
         """The row of an alarm as it is now."""
         known = self._rows.get(alarm.path)
-        if known is not None and known[0] is alarm.snapshot and known[1] is alarm.settings:
-            return known[2]
+        if known is not None and known.snapshot is alarm.snapshot and known.settings is alarm.settings:
+            return known
         if len(self._rows) >= self._KEPT:
             self._rows.clear()
-        row = orjson.Fragment(orjson.dumps(alarm_object(alarm)))
-        self._rows[alarm.path] = (alarm.snapshot, alarm.settings, row)
+        row = Row(alarm.snapshot, alarm.settings, ORDERS[WORST_FIRST](alarm), orjson.Fragment(orjson.dumps(alarm_object(alarm))))
+        self._rows[alarm.path] = row
         return row
 
 
@@ -112,13 +125,16 @@ def select(trees: Iterable[Follower], question: AlarmQuestion) -> list[LiveAlarm
     words = question.q.lower().split()
     found: list[LiveAlarm] = []
     for tree in trees:
-        pool = tree.notable if states <= NOTABLE else tree.alarms
-        alarms: Iterable[LiveAlarm] = pool.values()
+        alarms: Iterable[LiveAlarm]
+        if states <= NOTABLE:
+            alarms = chain.from_iterable(tree.notable[state].values() for state in states)
+        else:
+            alarms = tree.alarms.values()
+            if states != _ALL:
+                alarms = (alarm for alarm in alarms if standing(alarm) in states)
         if question.path is not None:
             prefix = question.path
             alarms = (alarm for alarm in alarms if is_below(alarm.path, prefix))
-        if states != _ALL:
-            alarms = (alarm for alarm in alarms if standing(alarm) in states)
         if wanted:
             alarms = (alarm for alarm in alarms if alarm.severity in wanted)
         if question.acknowledged is not None:
@@ -136,11 +152,16 @@ def _has_words(alarm: LiveAlarm, words: Sequence[str]) -> bool:
     return all(word in text for word in words)
 
 
-def page(alarms: list[LiveAlarm], question: AlarmQuestion) -> tuple[list[LiveAlarm], str | None]:
+def page(alarms: Iterable[LiveAlarm], question: AlarmQuestion, rows: AlarmRows) -> tuple[list[orjson.Fragment], str | None]:
     """One page in the order asked for, and the cursor of the next; raises `Problem` for a cursor that is none."""
     name = question.sort.removeprefix("-")
     order, reverse = ORDERS[name], name != question.sort
-    keyed: list[tuple[Key, LiveAlarm]] = sorted(((order(alarm), alarm) for alarm in alarms), key=_first, reverse=reverse)
+    keyed: list[tuple[Key, LiveAlarm | Row]]
+    if name == WORST_FIRST:
+        keyed = [(row.worst_first, row) for row in map(rows.row, alarms)]
+    else:
+        keyed = [(order(alarm), alarm) for alarm in alarms]
+    keyed.sort(key=_first, reverse=reverse)
     start = question.offset
     if question.after:
         try:
@@ -148,13 +169,13 @@ def page(alarms: list[LiveAlarm], question: AlarmQuestion) -> tuple[list[LiveAla
             start += sum((key >= last) if reverse else (key <= last) for key, _ in keyed)
         except (ValueError, TypeError) as problem:
             raise faulty_request([fault("query.after", str(problem), question.after)]) from None
-    shown = list(islice(keyed, start, start + question.limit))
-    more = start + question.limit < len(keyed)
-    return [alarm for _, alarm in shown], cursor(question.sort, shown[-1][0]) if more and shown else None
+    end = start + question.limit
+    shown = keyed[start:end]
+    following = cursor(question.sort, shown[-1][0]) if shown and end < len(keyed) else None
+    return [(one if isinstance(one, Row) else rows.row(one)).json for _, one in shown], following
 
 
-def _first(pair: tuple[Key, LiveAlarm]) -> Key:
-    return pair[0]
+_first = itemgetter(0)
 
 
 def alarms_router(services: Services) -> APIRouter:
@@ -173,8 +194,8 @@ def alarms_router(services: Services) -> APIRouter:
         """Alarms as they are now, filtered, sorted and page by page; without parameters the active ones, worst first."""
         trees = trees_of(live, question.config, question.path)
         found = select(trees, question)
-        shown, following = page(found, question)
-        return live_response({"total": len(found), "alarms": [rows.row(alarm) for alarm in shown], "next": following}, trees)
+        shown, following = page(found, question, rows)
+        return live_response({"total": len(found), "alarms": shown, "next": following}, trees)
 
     @router.get("/alarms/{path:path}", summary="Everything about one alarm", response_model=AlarmAnswer)
     async def alarm(path: str) -> Response:

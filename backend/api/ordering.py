@@ -19,10 +19,17 @@ from backend.live import LiveAlarm
 
 Key = tuple[Any, ...]
 _NEVER = 2**63
+_BEYOND_TIMES = 2.0**62
+"""More nanoseconds than any time stamp has until the year 2116."""
 
 
 def _since(alarm: LiveAlarm) -> int:
     return alarm.snapshot.since if alarm.snapshot else 0
+
+
+def _worst_first(alarm: LiveAlarm) -> Key:
+    """One number to sort by, since lists of thousands are sorted for each answer; times are told apart to about 8 us."""
+    return -(alarm.severity * _BEYOND_TIMES + _since(alarm)), alarm.path
 
 
 def _current(alarm: LiveAlarm) -> int:
@@ -40,7 +47,7 @@ def _by(alarm: LiveAlarm) -> str:
 
 
 ORDERS: dict[str, Callable[[LiveAlarm], Key]] = {
-    "severity": lambda alarm: (-alarm.severity, -_since(alarm), alarm.path),
+    "severity": _worst_first,
     "time": lambda alarm: (-_since(alarm), alarm.path),
     "since": lambda alarm: (-_since(alarm), alarm.path),
     "path": lambda alarm: (*(natural_key(element) for element in split(alarm.path)), alarm.path),

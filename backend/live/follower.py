@@ -20,6 +20,7 @@ from alarm_engine.wire.topics import status_topic
 from backend.live.life import STALE_AFTER_S, LifeSign
 from backend.live.model import Freshness, LiveAlarm, LiveNode
 from backend.live.ring import KEPT
+from backend.live.standing import Standing
 from backend.live.tree import BROKEN, Tree
 
 log = structlog.get_logger()
@@ -78,8 +79,8 @@ class Follower:
         return self._tree.nodes
 
     @property
-    def notable(self) -> Mapping[str, LiveAlarm]:
-        """Alarms that are in alarm or suppressed, by path: usually few among many."""
+    def notable(self) -> Mapping[Standing, Mapping[str, LiveAlarm]]:
+        """Alarms that are in alarm or suppressed, by what they are and by path: usually few among many."""
         return self._tree.notable
 
     def answer(self, correlation: str) -> Event | None:

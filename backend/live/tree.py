@@ -57,8 +57,8 @@ class Tree:
         self.config = config
         self.topics = Topics(config)
         self.ring = EventRing()
-        self.notable: dict[str, LiveAlarm] = {}
-        """Alarms that are in alarm or suppressed, by path."""
+        self.notable: dict[Standing, dict[str, LiveAlarm]] = {one: {} for one in sorted(NOTABLE)}
+        """Alarms that are in alarm or suppressed, by what they are and by path."""
         self.answers: OrderedDict[str, Event] = OrderedDict()
         """The newest events that closed a command, by its id."""
         self.broken = 0
@@ -231,19 +231,23 @@ class Tree:
         if alarm is not None:
             alarm.snapshot, alarm.version = alarm.facts.conclude(alarm.settings)
             disconnected = alarm.snapshot is not None and not alarm.snapshot.connected
-            now = standing(alarm)
-            _recount(alarm, (now, alarm.severity, disconnected))
-            if now in NOTABLE:
-                self.notable[path] = alarm
-            else:
-                self.notable.pop(path, None)
+            before, now = alarm.counted, (standing(alarm), alarm.severity, disconnected)
+            if before is None or before[0] is not now[0]:
+                self._note(alarm, before[0] if before else None, now[0])
+            _recount(alarm, now)
+
+    def _note(self, alarm: _Alarm, before: Standing | None, now: Standing | None) -> None:
+        if before in self.notable:
+            del self.notable[before][alarm.path]
+        if now in self.notable:
+            self.notable[now][alarm.path] = alarm
 
     def _remove(self, path: str) -> None:
         """An alarm, or a component with everything below; the root stays. What other topics said is kept: it may be added again."""
         alarm = self._alarms.pop(path, None)
         if alarm is not None:
+            self._note(alarm, alarm.counted[0] if alarm.counted else None, None)
             _recount(alarm, None)
-            self.notable.pop(path, None)
             del alarm.above.alarms[alarm.pv]
             return
         node = self._nodes.get(path)

@@ -17,7 +17,7 @@ from alarm_engine.errors import SettingsError
 from alarm_engine.model.severity import Severity
 from backend.server import BackendServer
 from backend.services import BackendSettings
-from tests.unit.backend_world import until, world
+from tests.unit.backend_world import number_notable, until, world
 
 pytestmark = pytest.mark.system
 
@@ -94,7 +94,7 @@ async def test_a_client_resumes_without_a_gap_out_of_memory():
             await listener.next("event")
         for pv in ("GC2", "GC10", "INTERLOCK"):
             site.feed(pv, Severity.MINOR)
-        await until(lambda: len(site.tree.notable) == 4)
+        await until(lambda: number_notable(site.tree) == 4)
         async with listening(client, last_id=listener.last_id) as again:
             missed = [(await again.next("event"))[1]["path"] for _ in range(3)]
             assert missed == ["/Acc/Vacuum/GC2", "/Acc/Vacuum/GC10", "/Acc/INTERLOCK"]

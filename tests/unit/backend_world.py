@@ -31,6 +31,7 @@ from alarm_engine.wire.topics import Topics, status_topic
 from backend.app import create_app
 from backend.history.memory import MemoryHistory
 from backend.live import Live
+from backend.live.follower import Follower
 from backend.security import Security
 from backend.services import BackendSettings, Services
 
@@ -52,6 +53,11 @@ async def until(condition: Callable[[], object], deadline_s: float = 10.0) -> No
     async with asyncio.timeout(deadline_s):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+def number_notable(tree: Follower) -> int:
+    """Alarms in alarm or suppressed."""
+    return sum(len(alarms) for alarms in tree.notable.values())
 
 
 class World:

@@ -154,7 +154,15 @@ def picture(tree: Tree):
     """Everything that others see."""
     alarms = {p: (a.settings, a.snapshot, a.version, a.pv, a.system) for p, a in tree.alarms.items()}
     nodes = {p: (n.settings, n.severity, n.counts, list(n.nodes), list(n.alarms)) for p, n in tree.nodes.items()}
-    return alarms, nodes, tree.as_of, tree.maintenance, tree.notify, sorted(tree.notable), [e.id for e in tree.ring.after(None) or []]
+    return (
+        alarms,
+        nodes,
+        tree.as_of,
+        tree.maintenance,
+        tree.notify,
+        {one: sorted(alarms) for one, alarms in tree.notable.items()},
+        [e.id for e in tree.ring.after(None) or []],
+    )
 
 
 def written(script: Script):
@@ -220,6 +228,8 @@ def test_counts_are_those_of_the_alarms_below(steps):
         assert node.counts.unknown == sum(standing(a) is Standing.UNKNOWN for a in below)
         assert node.counts.severities == [sum(a.severity is severity for a in seen) for severity in S]
         assert node.severity == max((a.severity for a in seen), default=S.OK)
+    for what, alarms in tree.notable.items():
+        assert set(alarms) == {p for p, a in tree.alarms.items() if standing(a) is what}
 
 
 # ---------------------------------------------------------------- single facts
