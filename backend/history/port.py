@@ -61,7 +61,7 @@ class Interval:
     start: Nanos
     end: Nanos
     severity: Severity | None
-    """None: nothing is known (before the first event)."""
+    """None: nothing is known (before the first event, after the alarm was removed from the tree)."""
     suppressed: bool
     connected: bool
 
@@ -117,7 +117,10 @@ class HistoryStore(Protocol):
     async def counts(
         self, config: str, start: Nanos, end: Nanos, bucket_s: int, by: CountBy, path_prefix: str | None = None
     ) -> list[Bucket]:
-        """Rises (kind `alarm`) per bucket, empty buckets included; buckets begin at multiples of `bucket_s` since the epoch."""
+        """Rises (kind `alarm`) per bucket, empty buckets included; buckets begin at multiples of `bucket_s` since the epoch.
+
+        Split by kind, events of every kind are counted.
+        """
         ...
 
     async def most_frequent(self, config: str, start: Nanos, end: Nanos, limit: int, path_prefix: str | None = None) -> list[Frequency]:
@@ -125,7 +128,10 @@ class HistoryStore(Protocol):
         ...
 
     async def delete_before(self, config: str, time: Nanos) -> int:
-        """Forget events before `time`; returns how many. The last event of each alarm is kept."""
+        """Forget events before `time`; returns how many.
+
+        The last one of each alarm before `time` is kept, so that the state at any later time can still be looked up.
+        """
         ...
 
     async def close(self) -> None:

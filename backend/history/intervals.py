@@ -1,0 +1,55 @@
+"""From changes of an alarm's condition to intervals that fill a range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from alarm_engine.model.event import Event, EventKind
+from alarm_engine.model.severity import Severity
+from alarm_engine.model.times import Nanos
+from backend.history.port import Interval
+
+
+class Condition(NamedTuple):
+    """What a timeline shows of an alarm."""
+
+    severity: Severity | None
+    suppressed: bool
+    connected: bool
+
+
+UNKNOWN = Condition(None, suppressed=False, connected=False)
+"""Before the first event, and after the alarm was removed from the tree."""
+
+
+def condition(event: Event) -> Condition | None:
+    """The condition from this event on; None for an event that says nothing about it."""
+    if event.kind is EventKind.REMOVED:
+        return UNKNOWN
+    snapshot = event.snapshot
+    if snapshot is None:
+        return None
+    return Condition(snapshot.alarm.severity, snapshot.suppression is not None, snapshot.connected)
+
+
+def fill(path: str, span: tuple[Nanos, Nanos], before: Condition, changes: Iterable[tuple[Nanos, Condition]]) -> list[Interval]:
+    """Intervals from start to end of the span, equal neighbours merged; `changes` in order, none before the start."""
+    start, end = span
+    found: list[Interval] = []
+    now = before
+    for time, following in changes:
+        if following != now:
+            _close(found, path, (start, time), now)
+            start, now = time, following
+    _close(found, path, (start, end), now)
+    return found
+
+
+def _close(found: list[Interval], path: str, span: tuple[Nanos, Nanos], what: Condition) -> None:
+    start, end = span
+    if start >= end:
+        return
+    if found and (found[-1].severity, found[-1].suppressed, found[-1].connected) == what:
+        start = found.pop().start  # what lay between lasted no time
+    found.append(Interval(path, start, end, *what))

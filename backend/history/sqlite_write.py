@@ -1,0 +1,93 @@
+"""Writing events, on the writer thread of the file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from itertools import pairwise
+
+from alarm_engine.model.event import Event
+from alarm_engine.model.path import name, system
+from alarm_engine.model.times import Nanos
+from backend.history.matching import fold
+from backend.history.sqlite_schema import INSERT, row_of
+
+_NEIGHBOUR = """
+SELECT time FROM history INDEXED BY history_id WHERE config = ? AND (epoch, n) {than} (?, ?) ORDER BY epoch {way}, n {way} LIMIT 1
+"""
+_BEFORE = _NEIGHBOUR.format(than="<", way="DESC")
+_AFTER = _NEIGHBOUR.format(than=">", way="ASC")
+
+
+class EventWriter:
+    """Stores events and remembers the numbers of configurations and paths; used by the writer thread alone."""
+
+    def __init__(self) -> None:
+        self._configs: dict[str, int] = {}
+        self._paths: dict[tuple[int, str], int] = {}
+
+    def forget(self) -> None:
+        """After a rollback: numbers may not have come to be."""
+        self._configs.clear()
+        self._paths.clear()
+
+    def write(self, connection: sqlite3.Connection, events: Sequence[Event]) -> int:
+        """Store what is not there yet; returns how many that were."""
+        by_config: dict[str, list[Event]] = {}
+        for event in events:
+            by_config.setdefault(event.id.config, []).append(event)
+        return sum(self._write(connection, config, sorted(own, key=lambda event: event.id)) for config, own in by_config.items())
+
+    def _write(self, connection: sqlite3.Connection, name: str, events: Sequence[Event]) -> int:
+        config = self._config(connection, name)
+        rows = [row_of(event, config, self._path(connection, config, event.path)) for event in events]
+        before = connection.total_changes
+        connection.executemany(INSERT, rows)
+        new = connection.total_changes - before
+        if new and not self._in_order(connection, config, events):
+            connection.execute("UPDATE history_config SET disordered = 1 WHERE id = ?", (config,))
+        return new
+
+    def _in_order(self, connection: sqlite3.Connection, config: int, events: Sequence[Event]) -> bool:
+        """Whether order by time is still order by id. Mostly events are newer than all before: then two look-ups are enough."""
+        first, last = events[0], events[-1]
+        if any(earlier.time > later.time for earlier, later in pairwise(events)):
+            return False
+        if _time(connection, _AFTER, config, last) is None and len(events) == 1 + _between(connection, config, first, last):
+            before = _time(connection, _BEFORE, config, first)
+            return before is None or before <= first.time
+        for event in events:
+            before, after = _time(connection, _BEFORE, config, event), _time(connection, _AFTER, config, event)
+            if (before is not None and before > event.time) or (after is not None and after < event.time):
+                return False
+        return True
+
+    def _config(self, connection: sqlite3.Connection, name: str) -> int:
+        number = self._configs.get(name)
+        if number is None:
+            connection.execute("INSERT OR IGNORE INTO history_config (name) VALUES (?)", (name,))
+            number = int(connection.execute("SELECT id FROM history_config WHERE name = ?", (name,)).fetchone()[0])
+            self._configs[name] = number
+        return number
+
+    def _path(self, connection: sqlite3.Connection, config: int, path: str) -> int:
+        number = self._paths.get((config, path))
+        if number is None:
+            connection.execute(
+                "INSERT OR IGNORE INTO history_path (config, path, pv, system, folded) VALUES (?, ?, ?, ?, ?)",
+                (config, path, name(path), system(path), fold(path)),
+            )
+            number = int(connection.execute("SELECT id FROM history_path WHERE config = ? AND path = ?", (config, path)).fetchone()[0])
+            self._paths[config, path] = number
+        return number
+
+
+def _time(connection: sqlite3.Connection, query: str, config: int, event: Event) -> Nanos | None:
+    row = connection.execute(query, (config, event.id.epoch, event.id.n)).fetchone()
+    return None if row is None else Nanos(row[0])
+
+
+def _between(connection: sqlite3.Connection, config: int, first: Event, last: Event) -> int:
+    """How many events follow the first one up to the last one."""
+    query = "SELECT count(*) FROM history INDEXED BY history_id WHERE config = ? AND (epoch, n) > (?, ?) AND (epoch, n) <= (?, ?)"
+    return int(connection.execute(query, (config, first.id.epoch, first.id.n, last.id.epoch, last.id.n)).fetchone()[0])

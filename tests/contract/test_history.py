@@ -1,0 +1,372 @@
+"""What every history store promises."""
+
+import asyncio
+import itertools
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alarm_engine.errors import HistoryUnavailable, QueryTooLarge
+from alarm_engine.model.event import EventKind
+from alarm_engine.model.severity import Severity
+from backend.history.memory import MemoryHistory
+from backend.history.port import MAX_PAGE, Bucket, CountBy, EventQuery, Frequency, Interval
+from tests.contract.histories import ADAPTERS, at, command, event, snapshot
+
+pytestmark = pytest.mark.timeout(60)
+
+S, K = Severity, EventKind
+ALL = EventQuery("Demo", at(0), at(1000))
+
+
+@pytest.fixture(params=ADAPTERS)
+async def store(request, tmp_path):
+    store = ADAPTERS[request.param](tmp_path)
+    await store.start()
+    yield store
+    await store.close()
+
+
+async def numbers(store, query=ALL, **changes):
+    return [event.id.n for event in (await store.events(replace(query, **changes))).events]
+
+
+async def test_events_come_back_as_they_were(store):
+    written = [
+        event(1, 1, description="*Größe!", user="möller", host="cr1", comment="ä\n", correlation="c", annunciated=True, pv_time=at(0.5)),
+        command(2, 2),
+        event(3, 3, "/Demo/a\\/b/PV", K.SHELVED, state=snapshot(S.MAJOR, suppressed=True)),
+        event(4, 4, kind=K.REMOVED, state=None, severity=S.OK),
+    ]
+    assert await store.write(written) == 4
+    page = await store.events(replace(ALL, oldest_first=True))
+    assert (page.events, page.next) == (tuple(written), None)
+    assert (await store.events(ALL)).events == tuple(reversed(written))
+
+
+async def test_writing_twice_is_writing_once(store):
+    assert await store.write([event(1, 1), event(2, 2)]) == 2
+    assert await store.write([event(2, 2, user="other"), event(3, 3), event(3, 3, user="other")]) == 1
+    assert await store.write([]) == 0
+    assert [event.user for event in (await store.events(ALL)).events] == ["", "", ""]
+    assert await numbers(store) == [3, 2, 1]
+
+
+async def test_ids_of_other_epochs_and_configurations_are_others(store):
+    assert await store.write([event(1, 1), event(1, 2, epoch=2), event(1, 3, config="Other", path="/Other/PV")]) == 3
+    assert [event.id.epoch for event in (await store.events(ALL)).events] == [2, 1]
+    assert len((await store.events(replace(ALL, config="Other"))).events) == 1
+    assert (await store.events(replace(ALL, config="Nothing"))).events == ()
+
+
+async def test_ranges_are_half_open(store):
+    await store.write([event(n, n) for n in range(1, 6)])
+    assert await numbers(store, start=at(2), end=at(4)) == [3, 2]
+    assert await numbers(store, start=at(4), end=at(4)) == []
+    assert await numbers(store, start=at(5), end=at(4)) == []
+
+
+async def test_filters(store):
+    await store.write(
+        [
+            event(1, 1, "/Demo/Vac/PV1", description="Ion Pump", comment="STRASSE"),
+            event(2, 2, "/Demo/Vac 2/PV1", user="op", severity=S.MINOR),
+            event(3, 3, "/Demo/Vac/Sub/XX:pv[2]", state=snapshot(S.INVALID, "Ünder Test"), severity=S.INVALID),
+            event(4, 4, "/Demo/Vac/Sub/XX:PV3", K.CLEARED, severity=S.OK, state=snapshot(S.OK, "NO_ALARM")),
+            command(5, 5, user="op", comment="50%_done"),
+        ]
+    )
+    assert await numbers(store, path_prefix="/Demo/Vac") == [5, 4, 3, 1]
+    assert await numbers(store, path_prefix="/Demo/Vac/PV1") == [1]
+    assert await numbers(store, path_prefix="/Demo") == await numbers(store, path_prefix="/") == [5, 4, 3, 2, 1]
+    assert await numbers(store, path_prefix="/Nowhere") == []
+    assert await numbers(store, pv="PV1") == [2, 1]
+    assert await numbers(store, pv="XX:*") == [4, 3]
+    assert await numbers(store, pv="XX:PV?") == [4]
+    assert await numbers(store, pv="xx:*") == []
+    assert await numbers(store, pv="*[2]") == [3]
+    assert await numbers(store, pv="XX:pv2") == []
+    assert await numbers(store, severities=frozenset({S.MINOR, S.OK})) == [5, 4, 2]
+    assert await numbers(store, kinds=frozenset({K.CLEARED, K.COMMAND})) == [5, 4]
+    assert await numbers(store, user="op") == [5, 2]
+    assert await numbers(store, user="OP") == []
+    assert await numbers(store, text="ion pump") == [1]
+    assert await numbers(store, text="straße") == [1]
+    assert await numbers(store, text="VAC/SUB") == [4, 3]
+    assert await numbers(store, text="üNDER") == [3]
+    assert await numbers(store, text="%_d") == [5]
+    assert await numbers(store, text="*") == []
+    assert await numbers(store, text="vac", severities=frozenset({S.MAJOR}), pv="PV*", limit=5) == [1]
+
+
+async def test_paging_has_no_gaps_or_doubles_while_new_events_arrive(store):
+    chance = random.Random(5)
+    # Several events share one time, as those of one command do.
+    times = sorted(chance.randrange(20) for _ in range(50))
+    await store.write([event(n + 1, time, f"/Demo/V{n % 3}/PV{n % 7}") for n, time in enumerate(times)])
+    late = 100
+    for oldest_first in (False, True):
+        known = await numbers(store, oldest_first=oldest_first)
+        seen, cursor = [], None
+        while True:
+            page = await store.events(replace(ALL, limit=7, after=cursor, oldest_first=oldest_first))
+            seen += [event.id.n for event in page.events]
+            if page.next is None:
+                break
+            cursor = page.next
+            late += 1
+            await store.write([event(late, 21)])
+        assert seen[: len(known)] == known
+        assert len(seen) == len(set(seen))
+        assert set(seen) - set(known) == (set(await numbers(store)) - set(known) if oldest_first else set())
+
+
+async def test_a_page_that_just_fits_is_the_last(store):
+    await store.write([event(n, n) for n in range(1, 5)])
+    assert (await store.events(replace(ALL, limit=4))).next is None
+    assert (await store.events(replace(ALL, limit=3))).next == event(2, 2).id
+
+
+async def test_the_cursor_may_have_been_deleted(store):
+    await store.write([event(n, n) for n in range(1, 9)])
+    await store.delete_before("Demo", at(5))
+    assert await numbers(store, after=event(3, 3).id, oldest_first=True) == [4, 5, 6, 7, 8]
+    assert await numbers(store, after=event(3, 3).id) == []
+
+
+async def test_the_last_state_before_a_time(store):
+    await store.write(
+        [
+            event(1, 1),
+            event(2, 2, severity=S.MINOR),
+            command(3, 3, "/Demo/Vac/PV1"),
+            event(4, 4, "/Demo/Vac/PV2"),
+            event(5, 5, "/Demo/Vac/PV2", K.REMOVED, state=None),
+        ]
+    )
+    found = await store.last_before("Demo", ["/Demo/Vac/PV1", "/Demo/Vac/PV2", "/Demo/None"], at(9))
+    assert {path: event.id.n for path, event in found.items()} == {"/Demo/Vac/PV1": 2, "/Demo/Vac/PV2": 4}
+    assert {event.id.n for event in (await store.last_before("Demo", ["/Demo/Vac/PV1"], at(2))).values()} == {1}
+    assert await store.last_before("Demo", ["/Demo/Vac/PV1"], at(1)) == {}
+    assert await store.last_before("Other", ["/Demo/Vac/PV1"], at(9)) == {}
+
+
+async def test_intervals(store):
+    path, other = "/Demo/Vac/PV1", "/Demo/Vac/PV2"
+    await store.write(
+        [
+            event(1, 10),
+            event(2, 20, kind=K.CHANGED),  # nothing that an interval shows
+            command(3, 25, path),
+            event(4, 30, kind=K.SHELVED, state=snapshot(S.MAJOR, suppressed=True)),
+            event(5, 40, kind=K.CHANGED, state=snapshot(S.MAJOR, suppressed=True, connected=False)),
+            event(6, 50, severity=S.MINOR),
+            event(7, 50, severity=S.OK, kind=K.CLEARED),
+            event(8, 60, kind=K.REMOVED, state=None),
+        ]
+    )
+    pieces = await store.intervals("Demo", [path, other], at(0), at(100))
+    assert pieces == [
+        Interval(path, at(0), at(10), None, suppressed=False, connected=False),
+        Interval(path, at(10), at(30), S.MAJOR, suppressed=False, connected=True),
+        Interval(path, at(30), at(40), S.OK, suppressed=True, connected=True),
+        Interval(path, at(40), at(50), S.OK, suppressed=True, connected=False),
+        Interval(path, at(50), at(60), S.OK, suppressed=False, connected=True),
+        Interval(path, at(60), at(100), None, suppressed=False, connected=False),
+        Interval(other, at(0), at(100), None, suppressed=False, connected=False),
+    ]
+    major = Interval(path, at(12), at(15), S.MAJOR, suppressed=False, connected=True)
+    assert await store.intervals("Demo", [path], at(12), at(15)) == [major]
+    assert await store.intervals("Demo", [path], at(10), at(10.5)) == [replace(major, start=at(10), end=at(10.5))]
+    assert [piece.severity for piece in await store.intervals("Demo", [path], at(9), at(10))] == [None]
+    assert [piece.severity for piece in await store.intervals("Demo", [path], at(29), at(31))] == [S.MAJOR, S.OK]
+    assert await store.intervals("Demo", [path], at(31), at(31)) == []
+    assert len(await store.intervals("Nothing", [path], at(0), at(1))) == 1
+    assert await store.intervals("Demo", [], at(0), at(1)) == []
+
+
+async def test_neighbours_merge_over_a_condition_that_lasted_no_time(store):
+    await store.write([event(1, 10), event(2, 20, severity=S.MINOR), event(3, 20)])
+    assert [(piece.start, piece.severity) for piece in await store.intervals("Demo", ["/Demo/Vac/PV1"], at(10), at(30))] == [
+        (at(10), S.MAJOR)
+    ]
+
+
+async def test_counts(store):
+    await store.write(
+        [
+            event(1, 0.5, "/Demo/Vac/PV1"),
+            event(2, 59, "/Demo/RF/PV2", severity=S.MINOR),
+            event(3, 60, "/Demo/RF/PV2"),
+            event(4, 61, "/Demo/RF/PV2", K.CLEARED, severity=S.OK),
+            event(5, 200, "/Demo/PV3"),
+        ]
+    )
+    begin = at(0) // (60 * 10**9) * 60 * 10**9  # the base of the tests is no multiple of a minute
+    shift = (at(0) - begin) // 10**9
+    start, end = at(60 - shift), at(240 - shift)
+    by_severity = await store.counts("Demo", start, end, 60, CountBy.SEVERITY)
+    assert [bucket.start for bucket in by_severity] == [start, at(120 - shift), at(180 - shift)]
+    assert [len(await store.counts("Demo", at(0), at(1), 60, by)) for by in CountBy] == [1, 1, 1]
+    whole = await store.counts("Demo", at(0), at(1000), 3600, CountBy.SYSTEM)
+    totals = {label: sum(bucket.counts.get(label, 0) for bucket in whole) for label in ("", "RF", "Vac")}
+    assert totals == {"": 1, "RF": 2, "Vac": 1}
+    kinds = await store.counts("Demo", at(0), at(1000), 3600, CountBy.KIND, "/Demo/RF")
+    assert sum(bucket.counts.get("alarm", 0) for bucket in kinds) == 2
+    assert sum(bucket.counts.get("cleared", 0) for bucket in kinds) == 1
+    assert await store.counts("Demo", at(5), at(5), 60, CountBy.KIND) == []
+    first = at(0) // 10**9 * 10**9
+    assert (await store.counts("Nothing", at(0), at(2), 1, CountBy.KIND)) == [Bucket(first, {}), Bucket(first + 10**9, {})]
+
+
+async def test_the_most_frequent(store):
+    paths = ["/Demo/B/PV2"] * 3 + ["/Demo/A/PV9", "/Demo/A/PV1"] * 2 + ["/Demo/C/a\\/b"]
+    await store.write([event(n, n, path) for n, path in enumerate(paths, 1)] + [event(50, 50, "/Demo/C/a\\/b", K.CHANGED)])
+    top = await store.most_frequent("Demo", at(0), at(100), 3)
+    assert top == [Frequency("/Demo/B/PV2", "PV2", 3), Frequency("/Demo/A/PV1", "PV1", 2), Frequency("/Demo/A/PV9", "PV9", 2)]
+    assert await store.most_frequent("Demo", at(0), at(100), 9, "/Demo/C") == [Frequency("/Demo/C/a\\/b", "a/b", 1)]
+    assert await store.most_frequent("Demo", at(2), at(3), 9) == [Frequency("/Demo/B/PV2", "PV2", 1)]
+    assert await store.most_frequent("Nothing", at(0), at(3), 9) == []
+
+
+async def test_deleting_keeps_the_state_that_later_times_begin_with(store):
+    a, b = "/Demo/Vac/PV1", "/Demo/Vac/PV2"
+    await store.write(
+        [event(1, 1, a), event(2, 2, a, severity=S.MINOR), event(3, 3, b), command(4, 4), event(5, 6, a), event(6, 5.5, b, config="O")]
+    )
+    before = await store.intervals("Demo", [a, b], at(5), at(10))
+    assert await store.delete_before("Demo", at(5)) == 2
+    assert await numbers(store) == [5, 3, 2]
+    assert await store.intervals("Demo", [a, b], at(5), at(10)) == before
+    assert await store.delete_before("Demo", at(5)) == 0
+    assert await store.delete_before("Demo", at(7)) == 1
+    assert await numbers(store) == [5, 3]
+    assert len((await store.events(replace(ALL, config="O"))).events) == 1
+
+
+async def test_deleting_much(store):
+    await store.write([event(n, n / 10, f"/Demo/PV{n % 10}") for n in range(1, 2001)])
+    assert await store.delete_before("Demo", at(150)) == 1499 - 10
+    assert len(await numbers(store, limit=1000)) == 511
+
+
+async def test_limits(store):
+    day = 86_400
+    with pytest.raises(QueryTooLarge, match="longer than 3660 days"):
+        await store.events(replace(ALL, start=at(-4000 * day)))
+    for limit in (0, -1, MAX_PAGE + 1):
+        with pytest.raises(QueryTooLarge, match=f"limit {limit} is not between"):
+            await store.events(replace(ALL, limit=limit))
+    with pytest.raises(QueryTooLarge, match="is not a time"):
+        await store.events(replace(ALL, end=1 << 70))
+    with pytest.raises(QueryTooLarge, match="longer than 3660 days"):
+        await store.intervals("Demo", ["/Demo/PV"], at(-4000 * day), at(0))
+    with pytest.raises(QueryTooLarge, match="more than 20000"):
+        await store.counts("Demo", at(0), at(day), 1, CountBy.KIND)
+    with pytest.raises(QueryTooLarge, match="0 s is too short"):
+        await store.counts("Demo", at(0), at(day), 0, CountBy.KIND)
+    with pytest.raises(QueryTooLarge, match="limit"):
+        await store.most_frequent("Demo", at(0), at(day), 0)
+
+
+PATHS = ["/Demo/A/P1", "/Demo/A/P2", "/Demo/A/B/P1", "/Demo/A2/p1", "/Demo/Ä/x\\/y", "/Demo/P9", "/Demo"]
+STATES = st.none() | st.builds(
+    snapshot, st.sampled_from(S), st.sampled_from(["HIHI", "lolo x"]), suppressed=st.booleans(), connected=st.booleans()
+)
+EVENTS = st.builds(
+    event,
+    st.integers(1, 40),
+    st.integers(0, 30),
+    st.sampled_from(PATHS),
+    st.sampled_from([K.ALARM, K.ALARM, K.CLEARED, K.CHANGED, K.REMOVED, K.COMMAND]),
+    epoch=st.integers(1, 2),
+    severity=st.sampled_from(S),
+    state=STATES,
+    user=st.sampled_from(["", "op"]),
+    description=st.sampled_from(["", "Pump", "ßtop"]),
+    comment=st.sampled_from(["", "why x"]),
+)
+TIMES = st.integers(-5, 35).map(at)
+PREFIXES = st.none() | st.sampled_from([*PATHS, "/", "/Demo/A/B", "/Demo/X"])
+QUERIES = st.builds(
+    EventQuery,
+    st.just("Demo"),
+    TIMES,
+    TIMES,
+    path_prefix=PREFIXES,
+    pv=st.none() | st.sampled_from(["P*", "?1", "p1", "*/y", "[Pp]1"]),
+    severities=st.frozensets(st.sampled_from(S), max_size=3),
+    kinds=st.frozensets(st.sampled_from([K.ALARM, K.CLEARED, K.COMMAND]), max_size=2),
+    user=st.none() | st.sampled_from(["", "op"]),
+    text=st.none() | st.sampled_from(["", "PUMP", "SS", "a/b", "x", "hihi", "disabled"]),
+    oldest_first=st.booleans(),
+    limit=st.integers(1, 12),
+    after=st.none() | st.builds(lambda epoch, n: event(n, 0, epoch=epoch).id, st.integers(1, 2), st.integers(0, 41)),
+)
+QUESTIONS = st.one_of(
+    st.tuples(st.just("events"), QUERIES),
+    st.tuples(st.just("events"), QUERIES.map(lambda query: replace(query, pv=None, text=None, kinds=frozenset(), user=None))),
+    st.tuples(st.just("last_before"), st.just("Demo"), st.just(PATHS), TIMES),
+    st.tuples(st.just("intervals"), st.just("Demo"), st.just(PATHS), TIMES, TIMES),
+    st.tuples(st.just("counts"), st.just("Demo"), TIMES, TIMES, st.integers(1, 9), st.sampled_from(CountBy), PREFIXES),
+    st.tuples(st.just("most_frequent"), st.just("Demo"), TIMES, TIMES, st.integers(1, 4), PREFIXES),
+    st.tuples(st.just("delete_before"), st.just("Demo"), TIMES),
+)
+
+
+def in_order(events):
+    """The same with times that grow with the ids, as the engine gives them."""
+    times = sorted(event.time for event in events)
+    return [replace(event, time=time) for event, time in zip(sorted(events, key=lambda event: event.id), times, strict=True)]
+
+
+def of_config(config, events):
+    return [replace(event, id=event.id._replace(config=config)) for event in events]
+
+
+async def compare(store, batches, questions):
+    model = MemoryHistory()
+    for batch in batches:
+        assert await store.write(batch) == await model.write(batch)
+    for name, *arguments in questions:
+        assert await getattr(store, name)(*arguments) == await getattr(model, name)(*arguments), (name, arguments)
+
+
+@pytest.mark.parametrize("name", [name for name in ADAPTERS if name != "memory"])
+@pytest.mark.parametrize("few_paths", [0, 2, 500])
+def test_answers_as_a_list_of_events_would(name, few_paths, tmp_path, monkeypatch):
+    monkeypatch.setattr("backend.history.sqlite_page.FEW_PATHS", few_paths)
+    store, configs = ADAPTERS[name](tmp_path), (f"Demo{n}" for n in itertools.count())
+
+    @settings(max_examples=60, deadline=None)
+    @given(events=st.lists(EVENTS, max_size=30), ordered=st.booleans(), cut=st.integers(0, 30), questions=st.lists(QUESTIONS, max_size=8))
+    def check(events, ordered, cut, questions):
+        # A new configuration each time in one store: the others must not show through.
+        config = next(configs)
+        events = of_config(config, in_order(events) if ordered else events)
+        asked = [
+            (kind, replace(first, config=config), *rest) if isinstance(first, EventQuery) else (kind, config, *rest)
+            for kind, first, *rest in questions
+        ]
+        runner.run(compare(store, [events[:cut], events[cut:], events[: cut // 2]], asked))
+
+    with asyncio.Runner() as runner:
+        runner.run(store.start())
+        try:
+            check()
+        finally:
+            runner.run(store.close())
+
+
+async def test_a_closed_store_says_so(tmp_path):
+    store = ADAPTERS["sqlite"](tmp_path)
+    with pytest.raises(HistoryUnavailable, match="not open"):
+        await store.events(ALL)
+    await store.start()
+    await store.close()
+    await store.close()
+    with pytest.raises(HistoryUnavailable, match="not open"):
+        await store.write([event(1, 1)])
