@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.api.problems import Problem
 from backend.security import Identity, Role, Security, TooManyAttempts, Unauthorized
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 """Probes ask without saying who they are."""
+
+MAX_BODY = 1_000_000
+"""Bytes of a request: commands and questions are short."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _READING_POSTS = "/grafana"
@@ -38,7 +42,7 @@ class Gate:
             await problem.response()(scope, receive, send)
             return
         scope.setdefault("state", {})["identity"] = identity
-        await self._app(scope, receive, send)
+        await self._app(scope, _limited(receive), send)
 
     async def _check(self, scope: Scope) -> Identity:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
@@ -66,6 +70,21 @@ class Gate:
             raise Problem(403, "refused: a page of another site made your browser send this")
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise Problem(415, "send JSON, with Content-Type: application/json")
+
+
+def _limited(receive: Receive) -> Receive:
+    """A body that is too long is refused while it comes, before it fills the memory."""
+    length = 0
+
+    async def limited() -> Message:
+        nonlocal length
+        message = await receive()
+        length += len(message.get("body", b""))
+        if length > MAX_BODY:
+            raise HTTPException(413, f"the request is longer than {MAX_BODY} bytes")
+        return message
+
+    return limited
 
 
 def _is_below(path: str, prefix: str) -> bool:

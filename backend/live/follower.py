@@ -9,7 +9,7 @@ from datetime import tzinfo
 import structlog
 
 from alarm_engine.clock import Clock
-from alarm_engine.errors import JournalCorrupt, JournalError, JournalUnavailable
+from alarm_engine.errors import HistoryError, JournalCorrupt, JournalError, JournalUnavailable
 from alarm_engine.journal.port import Fetched, Journal, JournalReader, StoredRecord
 from alarm_engine.model.event import Event
 from alarm_engine.model.state import EventId
@@ -17,6 +17,7 @@ from alarm_engine.model.times import NANOS_PER_SECOND, Monotonic
 from alarm_engine.wire.keys import RecordType, key
 from alarm_engine.wire.status import decode_status
 from alarm_engine.wire.topics import status_topic
+from backend.history.port import HistoryStore
 from backend.live.life import STALE_AFTER_S, LifeSign
 from backend.live.model import Freshness, LiveAlarm, LiveNode
 from backend.live.ring import KEPT
@@ -29,6 +30,7 @@ _BATCH = 1000
 _EVENTS_BACK = 4 * KEPT
 """Where journals number all topics in one sequence, other records lie between the events."""
 _STATUS_BACK = 600
+_RECALL_S = 10.0
 _LAG_NS = NANOS_PER_SECOND
 """A burst of records takes a moment to read; for longer than that the tree is not what it should be."""
 _FIRST_PAUSE_S = 0.1
@@ -39,6 +41,8 @@ class Follower:
     """The tree of one configuration, kept up to date from the journal; a `LiveTree`."""
 
     def __init__(self, journal: Journal, tree: Tree, cell: str, clock: Clock) -> None:
+        self.history: HistoryStore | None = None
+        """Asked once for what the journal does not tell any more."""
         self._journal = journal
         self._tree = tree
         self._clock = clock
@@ -161,6 +165,9 @@ class Follower:
                         self._reader = await self._open()
                     self._take(await self._reader.fetch(max_records=_BATCH, timeout_s=1.0))
                     pause_s = _FIRST_PAUSE_S
+                    if self._caught_up and self.history is not None:
+                        await self._recall(self.history)
+                        self.history = None
                     await asyncio.sleep(0)  # replaying a large tree must not keep requests waiting
                 except JournalCorrupt:
                     raise
@@ -190,6 +197,23 @@ class Follower:
         if self._status_topic not in starts:
             starts[self._status_topic] = max(0, await self._journal.end(self._status_topic) - _STATUS_BACK)
         return self._journal.reader([topics.config, topics.runtime, topics.events, self._status_topic], starts)
+
+    async def _recall(self, history: HistoryStore) -> None:
+        """Ask for the last events of suppressed alarms: only those tell what the PV says behind the suppression."""
+        paths = self._tree.unseen()
+        if not paths:
+            return
+        try:
+            async with asyncio.timeout(_RECALL_S):
+                found = await history.last_before(self.config, paths, self._clock.now().wall)
+        except (HistoryError, TimeoutError) as problem:
+            log.warning(
+                "what shelved alarms say is not known until they change", config=self.config, alarms=len(paths), problem=repr(problem)
+            )
+            return
+        for event in found.values():
+            self._tree.recall(event)
+        self._tree.settle()
 
     def _take(self, fetched: Fetched) -> None:
         now = self._clock.now()
@@ -235,9 +259,15 @@ class Follower:
 class Live:
     """The live trees of a cell, as an application object. Belongs to one event loop, and leaves the journal to its owner."""
 
-    def __init__(self, journal: Journal, configs: Mapping[str, tzinfo], cell: str, clock: Clock) -> None:
-        """`configs`: names of configurations with the time zone of their dates."""
+    def __init__(
+        self, journal: Journal, configs: Mapping[str, tzinfo], cell: str, clock: Clock, history: HistoryStore | None = None
+    ) -> None:
+        """`configs`: names of configurations with the time zone of their dates. `history`: tells of suppressed alarms what events that
+        the journal has no more said about their PVs; without it that is known only from their next change on.
+        """
         self.followers = {name: Follower(journal, Tree(name, zone), cell, clock) for name, zone in configs.items()}
+        for follower in self.followers.values():
+            follower.history = history
         self.trees: Mapping[str, Follower] = self.followers
         """By name of the configuration."""
 

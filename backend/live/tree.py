@@ -16,6 +16,7 @@ from alarm_engine.model.path import canonical, is_below, name, natural_key, pare
 from alarm_engine.model.settings import AlarmSettings, NodeSettings, Settings
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.state import EventId
+from alarm_engine.model.times import Nanos
 from alarm_engine.wire.config import decode_config
 from alarm_engine.wire.event import decode_event
 from alarm_engine.wire.headers import STATE
@@ -195,6 +196,16 @@ class Tree:
             path = self._place(event.path)
             if self._facts.setdefault(path, Facts()).take_event(event, record.time):
                 self._conclude(path)
+
+    def unseen(self) -> list[str]:
+        """Paths of suppressed alarms whose last event was not read: what their PVs say is not known."""
+        hidden = (*self.notable[Standing.SHELVED], *self.notable[Standing.DISABLED])
+        return [path for path in hidden if self._alarms[path].facts.event is None]
+
+    def recall(self, event: Event) -> None:
+        """Take an event of long ago from elsewhere than the journal; it counts where nothing newer is known."""
+        if event.snapshot is not None and self._facts.setdefault(event.path, Facts()).take_event(event, Nanos(0)):
+            self._conclude(event.path)
 
     # ------------------------------------------------------------------ the tree
 

@@ -8,7 +8,7 @@ from datetime import UTC
 
 import pytest
 
-from alarm_engine.errors import JournalCorrupt, JournalError, JournalUnavailable
+from alarm_engine.errors import HistoryUnavailable, JournalCorrupt, JournalError, JournalUnavailable
 from alarm_engine.journal.memory import MemoryJournal
 from alarm_engine.journal.port import Record
 from alarm_engine.model.event import Event, EventKind
@@ -273,3 +273,52 @@ async def test_a_whole_site_shows_what_the_engine_decides():
         assert site.tree.freshness().status.pvs_total == 5
         await site.configure({"/Acc/Vacuum/GC2": None})
         await until(lambda: site.tree.root.severity is Severity.OK)
+
+
+async def shelved_and_compacted(site) -> None:
+    """GC1 is shelved, and its PV goes into alarm behind that; the journal keeps last records only, the history all events."""
+    async with site.client() as client:
+        answer = await client.post("/api/v1/commands", json={"command": "shelve", "path": GC1, "duration": "1h", "user": "mara"})
+        assert answer.status_code == 200
+    site.feed("GC1", Severity.MAJOR)
+    await until(lambda: site.tree.alarms[GC1].snapshot.current.severity is Severity.MAJOR)
+    await site.copy_history()
+    site.journal._records = [r for r in site.journal._records if r.topic != T.events]
+
+
+GC1 = "/Acc/Vacuum/GC1"
+
+
+@pytest.mark.parametrize("with_history", [True, False])
+async def test_what_a_shelved_alarm_hides_is_asked_from_the_history(with_history):
+    async with world() as site:
+        await shelved_and_compacted(site)
+        later = Live(site.journal, {"Acc": UTC}, "cell", site.clock, site.history if with_history else None)
+        await later.start()
+        try:
+            await until(lambda: not later.problems())
+            snapshot = later.trees["Acc"].alarms[GC1].snapshot
+            assert snapshot.suppression.user == "mara"
+            if with_history:
+                await until(lambda: later.trees["Acc"].alarms[GC1].snapshot.current.severity is Severity.MAJOR)
+                assert later.trees["Acc"].alarms[GC1].version == site.tree.alarms[GC1].version
+            assert later.trees["Acc"].root.counts.shelved == 1
+        finally:
+            await later.stop()
+
+
+async def test_a_history_that_does_not_answer_does_not_stop_the_tree():
+    async with world() as site:
+        await shelved_and_compacted(site)
+
+        async def fail(*_: object) -> None:
+            raise HistoryUnavailable("gone")
+
+        site.history.last_before = fail
+        later = Live(site.journal, {"Acc": UTC}, "cell", site.clock, site.history)
+        await later.start()
+        try:
+            await until(lambda: not later.problems() and not later.trees["Acc"].freshness().stale)
+            await until(lambda: later.trees["Acc"].history is None)
+        finally:
+            await later.stop()

@@ -198,6 +198,18 @@ async def test_on_loopback_only_its_own_names_are_answered(host, good):
     assert Security(SecuritySettings(loopback=False)).is_host_allowed(host)
 
 
+async def test_a_body_without_end_is_refused():
+    async def endless():
+        while True:
+            yield b"x" * 100_000
+
+    async with world(engine=False) as site, site.client() as client:
+        for path in ("/api/v1/commands", "/grafana/query"):
+            answer = await client.post(path, content=endless(), headers={"Content-Type": "application/json"})
+            assert answer.status_code == 413, path
+            assert answer.headers["content-type"] == "application/problem+json"
+
+
 def test_host_names():
     assert host_name("[::1]:80") == "::1"
     assert host_name("::1") == "::1"
