@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.panel import Panel
+from rich.table import Table
 
 from tocsin import logs
 from tocsin.application import Application
@@ -17,19 +18,15 @@ from tocsin.cli.run import serve
 from tocsin.demo.machine_process import DemoMachine
 from tocsin.demo.site import demo_settings
 
-_WHAT_TO_TRY = """\
-[bold]Open[/]     {url}/        the operator page
-         {url}/docs     the REST API
-
-[bold]Try[/]      Select an alarm and acknowledge it; shelve one that chatters; open "Guidance".
-         Stop with Ctrl-C and start again: acknowledgements and history are still there.
-         curl '{url}/api/v1/alarms?limit=3'
-
-[bold]Grafana[/]  dashboards and provisioning are in {grafana}
-         [dim](docs/how-to/connect-grafana.md)[/]
-
-[bold]Files[/]    alarm tree: {tree}  [dim]- edit it while the demo runs[/]
-         store: {store}"""
+_WHAT_TO_TRY = (
+    ("Open", "{url}/"),
+    ("Try", "Select an alarm and acknowledge it, shelve one that chatters, read its guidance."),
+    ("", "Stop with Ctrl-C and start again: acknowledgements and history are still there."),
+    ("", "Edit {tree}: the change is in force in seconds."),
+    ("", "curl '{url}/api/v1/alarms?limit=3'"),
+    ("Grafana", "Dashboards and provisioning are in {grafana} (docs/how-to/connect-grafana.md)."),
+    ("Store", "{store}"),
+)
 
 
 def demo(
@@ -51,13 +48,16 @@ def demo(
         settings = demo_settings(directory, machine.addresses, port)
 
         def tell(application: Application) -> None:
-            text = _WHAT_TO_TRY.format(
-                url=application.url.rstrip("/"),
-                grafana=_short(directory / "grafana"),
-                tree=_short(settings.configurations[0].tree),
-                store=_short(settings.store),
-            )
-            Console(soft_wrap=False).print(Panel(text, title="tocsin demo", subtitle="Ctrl-C ends it", expand=False, padding=(1, 2)))
+            values = {
+                "url": application.url.rstrip("/"),
+                "grafana": _short(directory / "grafana"),
+                "tree": _short(settings.configurations[0].tree),
+                "store": _short(settings.store),
+            }
+            lines = Table.grid(padding=(0, 2))
+            for title, text in _WHAT_TO_TRY:
+                lines.add_row(f"[bold]{title}[/]", text.format(**values))
+            Console().print(Panel(lines, title="tocsin demo", subtitle="Ctrl-C ends it", expand=False, padding=(1, 2)))
 
         asyncio.run(serve(settings, tell))
     finally:
