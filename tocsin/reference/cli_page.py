@@ -1,0 +1,95 @@
+"""`cli.md`, from the commands as they are declared."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.models import ArgumentInfo, OptionInfo
+
+from tocsin.reference.markdown import code, page, prose, table
+
+_WORDS: dict[Any, str] = {int: "NUMBER", float: "NUMBER", str: "TEXT", Path: "FILE"}
+
+
+def cli_page(app: typer.Typer) -> str:
+    """Every command with its arguments and options."""
+    return page(
+        "Command line",
+        prose(
+            "`tocsin COMMAND --help` prints the same. Exit status: 0 good; 1 the answer is no (faults in a tree, in dashboards); "
+            "2 something could not be used, a sentence on standard error says what. `tocsin --version` prints the version."
+        ),
+        *(_section(name, callback) for name, callback in sorted(commands(app, "tocsin"))),
+    )
+
+
+def commands(app: typer.Typer, prefix: str) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Full names of all commands with what carries them out."""
+    for command in app.registered_commands:
+        assert command.callback is not None
+        name = command.name or command.callback.__name__.replace("_", "-")
+        yield f"{prefix} {name}", command.callback
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        yield from commands(group.typer_instance, f"{prefix} {group.name}")
+
+
+def _section(name: str, callback: Callable[..., Any]) -> str:
+    usage, rows = [name], []
+    hints = typing.get_type_hints(callback, include_extras=True)
+    for parameter in inspect.signature(callback).parameters.values():
+        base, info = _declared(hints[parameter.name])
+        required = parameter.default is inspect.Parameter.empty
+        if isinstance(info, ArgumentInfo):
+            shown = info.metavar or parameter.name.upper()
+            usage.append(shown if required else f"[{shown}]")
+            rows.append([code(shown), info.help or "", "must be given" if required else _default(parameter.default)])
+        elif isinstance(info, OptionInfo):
+            options = _spellings(info) or ["--" + parameter.name.replace("_", "-")]
+            if base is not bool:
+                options[0] += " " + (info.metavar or _metavar(base))
+            if required:
+                usage.append(options[0])
+            rows.append([code(", ".join(options)), info.help or "", "must be given" if required else _default(parameter.default)])
+    text = [f"## {name}", *(prose(part) for part in (inspect.getdoc(callback) or "").split("\n\n"))]
+    text.append(f"    {' '.join(usage)}{' [OPTIONS]' if len(rows) + 1 > len(usage) else ''}")
+    if rows:
+        text.append(table(["argument or option", "meaning", "default"], rows))
+    return "\n\n".join(text)
+
+
+def _declared(annotation: Any) -> tuple[Any, Any]:
+    """The type of a parameter, without `None`, and what typer is told about it."""
+    base, info = annotation, None
+    if typing.get_origin(annotation) is typing.Annotated:
+        base, info = typing.get_args(annotation)[:2]
+    if typing.get_origin(base) in (types.UnionType, typing.Union):
+        [base] = [one for one in typing.get_args(base) if one is not type(None)]
+    if typing.get_origin(base) is list:
+        [base] = typing.get_args(base)
+    return base, info
+
+
+def _spellings(info: OptionInfo) -> list[str]:
+    """With `Annotated`, typer keeps the first spelling where the default would stand."""
+    first = [info.default] if isinstance(info.default, str) else []
+    return sorted([*first, *(info.param_decls or ())], key=lambda spelling: not spelling.startswith("--"))
+
+
+def _metavar(base: Any) -> str:
+    if isinstance(base, type) and issubclass(base, Enum):
+        return "|".join(str(one.value) for one in base)
+    return _WORDS.get(base, "VALUE")
+
+
+def _default(default: Any) -> str:
+    if default is None or default is False:
+        return ""
+    return code(default.value if isinstance(default, Enum) else default)

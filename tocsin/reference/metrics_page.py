@@ -1,0 +1,28 @@
+"""`metrics.md`, from the registries as an application fills them."""
+
+from __future__ import annotations
+
+from alarm_engine.clock import SystemClock
+from alarm_engine.journal.memory import MemoryJournal
+from backend.live import Live
+from backend.metrics import Metrics
+from tocsin.reference.markdown import code, page, prose, table
+from tocsin.trees import TreeWatch
+
+
+def metrics_page() -> str:
+    """Every figure of `/metrics`."""
+    journal = MemoryJournal()
+    registry = Metrics(Live(journal, {}, "tocsin", SystemClock())).registry
+    TreeWatch(journal, [], lambda _: None).export(registry)
+    families = sorted(registry.collect(), key=lambda family: family.name)
+    rows = [[code(_name(family.name, family.type)), family.type, family.documentation] for family in families]
+    return page(
+        "Figures for Prometheus",
+        prose("`GET /metrics` answers them in the text form of Prometheus. No label grows with the number of PVs."),
+        table(["name", "type", "meaning"], rows),
+    )
+
+
+def _name(name: str, kind: str) -> str:
+    return f"{name}_total" if kind == "counter" else name
