@@ -64,7 +64,8 @@ def demo() -> Iterator[Callable[..., DemoMachine]]:
 
 def iocs_of(pid: int) -> list[psutil.Process]:
     """IOCs that a process has started; those of other tests have other parents."""
-    return [child for child in psutil.Process(pid).children() if "tocsin.demo.ioc" in child.cmdline()]
+    children = [child for child in psutil.Process(pid).children() if not is_gone(child)]
+    return [child for child in children if "tocsin.demo.ioc" in child.cmdline()]
 
 
 def answers(address: str) -> bool:
