@@ -1,0 +1,277 @@
+"""Every event of the journal comes to history, once, whatever fails on the way."""
+
+import asyncio
+
+import pytest
+import structlog
+
+from alarm_engine.errors import HistoryUnavailable, JournalUnavailable
+from alarm_engine.journal.memory import MemoryJournal
+from alarm_engine.journal.port import Cleanup, Position, Record, TopicSpec
+from alarm_engine.journal.sqlite import SqliteJournal
+from alarm_engine.journal.sqlite_file import SqliteFile
+from alarm_engine.model.times import Moment, Monotonic
+from alarm_engine.wire.event import encode_event
+from backend.history.memory import MemoryHistory
+from backend.history.port import EventQuery
+from backend.history.sqlite import SqliteHistory
+from backend.history.writer import GROUP, HistoryWriter, WriterOptions
+from tests.contract.histories import at, command, event
+from tests.contract.journals import until
+
+pytestmark = pytest.mark.timeout(60)
+
+QUICK = WriterOptions(batch_records=7, first_pause_s=0.001, longest_pause_s=0.01, retention_period_s=0.01)
+SPECS = [TopicSpec(f"{config}{end}", Cleanup.DELETE) for config in ("Demo", "Other") for end in ("Events", "Talk")]
+
+
+class SetClock:
+    def __init__(self, wall):
+        self.wall = wall
+
+    def now(self):
+        return Moment(self.wall, Monotonic(0))
+
+
+class FlakyStore(MemoryHistory):
+    """Refuses while it is told to, and counts."""
+
+    def __init__(self):
+        super().__init__()
+        self.broken = False
+        self.refused = 0
+        self.batches = []
+
+    async def write(self, events):
+        if self.broken:
+            self.refused += 1
+            raise HistoryUnavailable("the store sleeps")
+        self.batches.append(len(events))
+        return await super().write(events)
+
+
+class FlakyJournal(MemoryJournal):
+    """Fails every second time."""
+
+    calls = 0
+
+    async def append(self, records, positions=()):
+        self.calls += 1
+        if positions and self.calls % 2:
+            raise JournalUnavailable("the journal sleeps")
+        await super().append(records, positions)
+
+    async def position(self, group, topic):
+        self.calls += 1
+        if self.calls % 2:
+            raise JournalUnavailable("the journal sleeps")
+        return await super().position(group, topic)
+
+
+def records(events):
+    return [Record(f"{event.id.config}Events", str(event.id), encode_event(event)) for event in events]
+
+
+async def stored(store, config="Demo"):
+    return [event.id.n for event in (await store.events(EventQuery(config, at(-1), at(10_000_000), oldest_first=True, limit=10_000))).events]
+
+
+@pytest.fixture
+async def journal():
+    journal = MemoryJournal()
+    await journal.ensure_topics(SPECS)
+    yield journal
+    await journal.close()
+
+
+@pytest.fixture
+async def started():
+    """Starts writers, and stops them at the end."""
+    writers = []
+
+    async def start(journal, store, configs=("Demo",), **more):
+        writer = HistoryWriter(journal, store, configs, options=QUICK, **more)
+        writers.append(writer)
+        await writer.start()
+        return writer
+
+    yield start
+    for writer in writers:
+        await writer.stop()
+
+
+async def test_copies_what_is_there_and_then_follows(journal, started):
+    store = FlakyStore()
+    await journal.append(records([event(n, n) for n in range(1, 31)]))
+    writer = await started(journal, store, ["Demo", "Other"])
+    await until(lambda: writer.written == 30 and writer.lag == 0)
+    assert max(store.batches) <= 7
+    await journal.append([*records([event(31, 31), event(1, 5, config="Other"), command(32, 32)]), Record("DemoTalk", "talk:/Demo", b"{}")])
+    await until(lambda: writer.written == 33)
+    assert await stored(store) == list(range(1, 33))
+    assert await stored(store, "Other") == [1]
+    assert writer.healthy
+    assert (writer.problem, writer.failed, writer.failure()) == ("", 0, None)
+
+
+async def test_goes_on_where_the_last_one_ended(journal, started):
+    store = FlakyStore()
+    await journal.append(records([event(n, n) for n in range(1, 11)]))
+    writer = await started(journal, store)
+    await until(lambda: writer.written == 10 and writer.lag == 0)
+    await writer.stop()
+    await writer.stop()
+    assert not writer.healthy
+    assert await journal.position(GROUP, "DemoEvents") == await journal.end("DemoEvents")
+    await journal.append(records([event(11, 11)]))
+    second = FlakyStore()
+    writer = await started(journal, second)
+    await until(lambda: writer.written == 1)
+    assert await stored(second) == [11]
+
+
+async def test_a_position_is_committed_only_after_the_store_has_answered(journal, started):
+    store = FlakyStore()
+    store.broken = True
+    await journal.append(records([event(n, n) for n in range(1, 21)]))
+    with structlog.testing.capture_logs() as logs:
+        writer = await started(journal, store)
+        await until(lambda: store.refused > 5)
+        assert await journal.position(GROUP, "DemoEvents") is None
+        assert not writer.healthy
+        assert "cannot write history: the store sleeps" in writer.problem
+        assert writer.lag >= 20
+        await journal.append(records([event(21, 21)]))
+        await until(lambda: writer.lag >= 21)
+        store.broken = False
+        await until(lambda: writer.written == 21 and writer.healthy)
+    assert await stored(store) == list(range(1, 22))
+    assert [line["event"] for line in logs] == ["history falls behind, trying again", "history is written again"]
+
+
+async def test_stopped_while_the_store_is_away_nothing_is_lost(journal, started):
+    store = FlakyStore()
+    store.broken = True
+    await journal.append(records([event(1, 1)]))
+    writer = await started(journal, store)
+    await until(lambda: store.refused > 0)
+    await writer.stop()
+    store.broken = False
+    await started(journal, store)
+    await until(lambda: store.batches)
+    assert await stored(store) == [1]
+
+
+async def test_a_journal_that_fails_now_and_then(started):
+    journal, store = FlakyJournal(), FlakyStore()
+    await journal.ensure_topics(SPECS)
+    writer = await started(journal, store)
+    for n in range(1, 30):
+        await journal.append(records([event(n, n)]))
+        await asyncio.sleep(0)
+    await until(lambda: writer.written == 29 and writer.healthy)
+    assert await stored(store) == list(range(1, 30))
+    assert await MemoryJournal.position(journal, GROUP, "DemoEvents") is not None
+    await writer.stop()
+
+
+ODD = {
+    "no JSON": b"{",
+    "no value": None,
+    "newer form": encode_event(event(1, 1)).replace(b'"v":1', b'"v":2'),
+    "other configuration": encode_event(event(1, 1, config="Else")),
+    "time is a text": encode_event(event(1, 1)).replace(b'"time":', b'"time":"soon","was":'),
+    "time is too large": encode_event(event(1, 1)).replace(b'"time":1', b'"time":1800000000'),
+    "path is a number": encode_event(event(1, 1)).replace(b'"path":', b'"path":7,"was":'),
+    "message is a number": encode_event(event(1, 1)).replace(b'"HIHI_ALARM"', b"5"),
+}
+
+
+@pytest.mark.parametrize("value", ODD.values(), ids=ODD)
+async def test_a_record_that_is_no_event_is_counted_named_and_skipped(journal, started, value):
+    store = SqliteLikeStore()
+    await journal.append([*records([event(1, 1)]), Record("DemoEvents", "odd", value), *records([event(2, 2)])])
+    with structlog.testing.capture_logs() as logs:
+        writer = await started(journal, store)
+        await until(lambda: writer.written == 2)
+    await until(lambda: writer.lag == 0)
+    assert writer.failed == 1
+    assert [(line["event"], line["topic"], line["offset"]) for line in logs] == [("record is no event and was skipped", "DemoEvents", 2)]
+    assert writer.healthy
+
+
+class SqliteLikeStore(MemoryHistory):
+    """Chokes on anything that a real store would choke on."""
+
+    async def write(self, events):
+        for one in events:
+            assert 0 <= one.time < 1 << 62
+            encode_event(one)
+            one.path.casefold()
+        return await super().write(events)
+
+
+async def test_a_topic_that_was_made_anew_is_copied_from_its_beginning(journal, started):
+    await journal.append(records([event(1, 1), event(2, 2)]), [Position(GROUP, "DemoEvents", 5_000)])
+    store = FlakyStore()
+    with structlog.testing.capture_logs() as logs:
+        writer = await started(journal, store)
+        await until(lambda: writer.written == 2 and writer.lag == 0)
+    assert await journal.position(GROUP, "DemoEvents") == await journal.end("DemoEvents")
+    assert logs[0]["event"] == "topic was made anew, history is filled from its beginning"
+
+
+async def test_old_events_are_deleted_in_time(journal, started):
+    day = 86_400
+    clock = SetClock(at(10 * day))
+    store = FlakyStore()
+    await journal.append(records([event(n, n * day) for n in range(1, 10)]))
+    writer = await started(journal, store, keep_days=30, clock=clock)
+    await until(lambda: writer.written == 9)
+    clock.wall = at(35.5 * day)
+
+    async def gone():
+        return len(await stored(store)) < 9
+
+    await until(gone)
+    page = await store.events(EventQuery("Demo", at(0), at(100 * day)))
+    assert [event.id.n for event in page.events] == [9, 8, 7, 6, 5]
+    assert writer.healthy
+
+
+async def test_a_fault_of_ours_is_seen(journal, started):
+    class Broken(MemoryHistory):
+        async def write(self, events):
+            raise ZeroDivisionError("ours")
+
+    await journal.append(records([event(1, 1)]))
+    writer = await started(journal, Broken())
+    await until(lambda: writer.failure() is not None)
+    assert not writer.healthy
+    assert "ours" in writer.problem
+
+
+async def test_journal_and_history_in_one_file(tmp_path, started):
+    file = SqliteFile(tmp_path / "tocsin.db")
+    journal, store = SqliteJournal(file), SqliteHistory(file)
+    await journal.start()
+    await store.start()
+    await journal.ensure_topics(SPECS)
+    writer = await started(journal, store, keep_days=30, clock=SetClock(at(0)))
+    for n in range(1, 101):
+        await journal.append(records([event(n, n)]))
+    await until(lambda: writer.written == 100 and writer.lag == 0)
+    assert await stored(store) == list(range(1, 101))
+    await writer.stop()
+    await journal.close()
+    await store.close()
+    journal, store = SqliteJournal(file), SqliteHistory(file)
+    await store.start()
+    await journal.start()
+    writer = await started(journal, store)
+    await journal.append(records([event(101, 101)]))
+    await until(lambda: writer.written == 1 and writer.lag == 0)
+    assert len(await stored(store)) == 101
+    await writer.stop()
+    await store.close()
+    await journal.close()
