@@ -39,7 +39,7 @@ class Fault:
     effects: tuple[Effect, ...]
 
 
-_CHATTER_S: Span = (3, 8)
+_CHATTER_S: Span = (4, 10)
 
 _VACUUM = (
     Fault(
