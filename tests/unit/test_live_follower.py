@@ -10,7 +10,7 @@ import pytest
 
 from alarm_engine.errors import HistoryUnavailable, JournalCorrupt, JournalError, JournalUnavailable
 from alarm_engine.journal.memory import MemoryJournal
-from alarm_engine.journal.port import Record
+from alarm_engine.journal.port import Fetched, Record, StoredRecord
 from alarm_engine.model.event import Event, EventKind
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.state import EventId
@@ -157,6 +157,27 @@ async def test_nor_does_one_that_is_read_after_a_long_pause():
         await it.read()
         assert it.tree.freshness().age_s == pytest.approx(90)
         assert it.tree.freshness().stale
+
+
+def life_sign(bench_: Bench, age_s: float, offset: int) -> StoredRecord:
+    time = Nanos(bench_.clock.now().wall - round(age_s * NANOS_PER_SECOND))
+    value = encode_status(EngineStatus("e", "Acc", 5, time, 3, 2, 0, 0, 0, 0, 0, ""))
+    return StoredRecord(STATUS, offset, time, "status:Acc", value, ())
+
+
+def test_life_signs_of_a_replay_in_several_parts_do_not_look_alive():
+    it = Bench()
+    it.tree._take(Fetched([life_sign(it, 300, 1)], False))
+    it.tree._take(Fetched([life_sign(it, 200, 2)], True))
+    assert it.tree.freshness().age_s == pytest.approx(200)
+
+
+def test_nor_do_those_that_piled_up_while_this_process_was_stopped():
+    it = Bench()
+    it.tree._take(Fetched([], True))
+    it.clock.advance(60)
+    it.tree._take(Fetched([life_sign(it, 50, 1)], True))
+    assert it.tree.freshness().age_s == pytest.approx(50)
 
 
 async def test_an_engine_that_lost_the_configuration_gives_no_life_sign():

@@ -14,13 +14,15 @@ from alarm_engine.evaluator import Cause, Commander, Evaluator, EvaluatorSetting
 from alarm_engine.evaluator.configuration import configure, known_settings, remove
 from alarm_engine.journal.port import Record, StoredRecord
 from alarm_engine.model.command import Command, CommandKind
+from alarm_engine.model.event import Event, EventKind
 from alarm_engine.model.reading import Connection, Reading
 from alarm_engine.model.settings import AlarmSettings, NodeSettings, TitledText
 from alarm_engine.model.severity import Severity
-from alarm_engine.model.state import Alarm, Sample
+from alarm_engine.model.state import Alarm, EventId, Sample, Snapshot
 from alarm_engine.model.times import NANOS_PER_SECOND, Moment, Monotonic, Nanos
 from alarm_engine.publisher import Publisher
 from alarm_engine.wire.config import decode_config, encode_config
+from alarm_engine.wire.event import encode_event
 from alarm_engine.wire.keys import RecordType, key
 from alarm_engine.wire.state import encode_leaf_state
 from alarm_engine.wire.topics import Topics
@@ -187,6 +189,7 @@ def test_it_is_the_tree_of_the_engine(steps):
         assert snapshot is not None
         assert alarm.version == leaf.version
         assert (snapshot.alarm, snapshot.rise) == (leaf.logic.alarm, leaf.rise)
+        assert snapshot.current.severity == leaf.current.severity  # also behind a suppression
         assert (snapshot.acknowledgement, snapshot.suppression) == (leaf.snapshot().acknowledgement, leaf.snapshot().suppression)
     for path, node in engine.nodes.items():
         # What never had an alarm or settings in the journal is not there, and OK.
@@ -295,3 +298,28 @@ def test_what_an_alarm_below_another_one_says_is_refused_without_harm():
     tree = grown(configured("/Acc/S", "/Acc/S/A"))
     assert set(tree.alarms) == {"/Acc/S"}
     assert tree.broken == 1
+
+
+def spoken(n: int, severity: Severity, time: int, kind: EventKind = EventKind.CHANGED) -> StoredRecord:
+    """An event of an engine about /Acc/S/A, with a state."""
+    sample = Sample(severity, "OWN", "1", Nanos(time))
+    snapshot = Snapshot(Alarm(*sample), sample, True, Nanos(time))
+    event = Event(EventId("Acc", 7, n), Nanos(time), kind, "/Acc/S/A", S.OK, severity, snapshot=snapshot)
+    return stored(T.events, "event:/Acc/S/A", encode_event(event), time=time)
+
+
+def test_an_event_that_is_written_again_does_not_bring_an_old_state_back():
+    first, second = spoken(1, S.MAJOR, 10), spoken(2, S.OK, 20)
+    tree = grown([*configured("/Acc/S/A"), first, second, first])
+    assert tree.alarms["/Acc/S/A"].severity is S.OK
+    assert [e.id.n for e in tree.ring.after(None)] == [1, 2]
+
+
+def test_a_foreign_writer_is_believed_until_the_engine_says_something_newer():
+    value = encode_leaf_state(Alarm(S.INVALID, "FOREIGN", "9", Nanos(15)), Sample(S.INVALID, "FOREIGN", "9", Nanos(15)))
+    foreign = stored(T.config, "state:/Acc/S/A", value, time=15)
+    before, after = spoken(1, S.MINOR, 10), spoken(2, S.MAJOR, 20)
+    assert grown([*configured("/Acc/S/A"), before, foreign]).alarms["/Acc/S/A"].severity is S.INVALID
+    assert grown([*configured("/Acc/S/A"), foreign, before]).alarms["/Acc/S/A"].severity is S.INVALID
+    assert grown([*configured("/Acc/S/A"), before, foreign, after]).alarms["/Acc/S/A"].severity is S.MAJOR
+    assert grown([*configured("/Acc/S/A"), before, after, foreign]).alarms["/Acc/S/A"].severity is S.MAJOR
