@@ -59,3 +59,8 @@ def translate(problem: sqlite3.Error, path: Path) -> JournalError:
     if meaning is None:
         return JournalError(f"{path}: {problem}")
     return meaning.kind(f"{meaning.sentence.format(path=path)} (SQLite: {problem})")
+
+
+def damaged(path: Path, finding: str) -> JournalCorrupt:
+    """The error for a file in which a check found something."""
+    return JournalCorrupt(f"{_CORRUPT.sentence.format(path=path)} (SQLite: {finding})")

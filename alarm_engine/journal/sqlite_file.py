@@ -18,7 +18,7 @@ import structlog
 from alarm_engine.errors import JournalCorrupt, JournalError, JournalUnavailable
 from alarm_engine.journal.file_lock import FileLock
 from alarm_engine.journal.sqlite_errors import translate
-from alarm_engine.journal.sqlite_open import Access, FileOptions, connect, prepare
+from alarm_engine.journal.sqlite_open import Access, FileOptions, check, connect, prepare
 from alarm_engine.journal.sqlite_readers import Readers
 from alarm_engine.journal.sqlite_writer import Job, Writer
 
@@ -144,7 +144,7 @@ class SqliteFile:
         if self._options.access is Access.ENGINE:
             self._file_lock.acquire()
         try:
-            connection = self._connect()
+            connection = self._connect(first=True)
         except JournalError:
             self._file_lock.release()
             raise
@@ -157,12 +157,14 @@ class SqliteFile:
         self._writer = Writer(self._connect, self.translate, self._tick)
         self._writer.start(connection)
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, *, first: bool = False) -> sqlite3.Connection:
         """A connection to a file that is ours."""
         try:
             connection = connect(self._path, self._options)
             try:
                 prepare(connection, self._path, self._options)
+                if first and self._options.access is Access.ENGINE:
+                    check(connection, self._path)
             except (sqlite3.Error, JournalError):
                 connection.close()
                 raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
-from itertools import islice
 
 from alarm_engine.journal.following import Look
 from alarm_engine.journal.port import StoredRecord
@@ -57,12 +56,16 @@ class Tail:
             start = min(positions.values(), default=self._first)
             if start < self._first:
                 return None
-            found: list[StoredRecord] = []
-            for record in islice(self._records, start - self._first, None):
+            newer: list[StoredRecord] = []
+            for record in reversed(self._records):  # from the end: a follower is mostly only a few records behind
+                if record.offset < start:
+                    break
                 if record.offset >= positions.get(record.topic, record.offset + 1):
-                    if len(found) == max_records:
-                        return Look(found, True, found[-1].offset + 1)
-                    found.append(record)
+                    newer.append(record)
+            found = newer[::-1]
+            if len(found) > max_records:
+                del found[max_records:]
+                return Look(found, True, found[-1].offset + 1)
             return Look(found, False, self._first + len(self._records))
 
     def _drop(self) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from alarm_engine.errors import JournalCorrupt, JournalError, JournalUnavailable
 from alarm_engine.journal.port import Cleanup, Record, TopicSpec
-from alarm_engine.journal.sqlite import SqliteJournal
+from alarm_engine.journal.sqlite import JournalOptions, SqliteJournal
 from alarm_engine.journal.sqlite_file import SqliteFile
 from alarm_engine.journal.sqlite_open import APPLICATION_ID, Access, FileOptions
 from alarm_engine.journal.sqlite_writer import MAX_GROUP, Job
@@ -218,17 +218,50 @@ async def test_a_directory_in_place_of_the_file(tmp_path):
     assert "cannot be opened" in await refusal(tmp_path / "tocsin.db", JournalUnavailable)
 
 
-async def test_a_damaged_file_says_so_and_what_to_do(path):
-    await fill(path)
+def damage(path, pages):
     data = bytearray(path.read_bytes())
     chance = random.Random(3)
-    for page in range(4096, len(data), 4096):
-        data[page : page + 200] = chance.randbytes(200)
+    for page in pages(len(data) // 4096):
+        data[page * 4096 : page * 4096 + 200] = chance.randbytes(200)
     path.write_bytes(data)
-    with pytest.raises(JournalCorrupt, match=r"is damaged: stop tocsin, move the file away .* restore a backup"):
+
+
+async def test_a_damaged_file_is_refused_and_left_as_it_is(path):
+    await fill(path)
+    damage(path, lambda count: [count // 2])
+    sentence = await refusal(path)
+    assert f"{path} is damaged: stop tocsin, move the file away together with {path}-wal" in sentence
+    assert "restore a backup" in sentence
+
+
+async def test_damage_that_is_met_while_reading(path, monkeypatch):
+    monkeypatch.setattr("alarm_engine.journal.sqlite_open.CHECKED_BYTES", 0)
+    await fill(path)
+    damage(path, lambda count: range(8, count))
+    with pytest.raises(JournalCorrupt, match="is damaged: stop tocsin"):
         await read_the_file(path)
-    path.write_bytes(b"\x00" * 50 + bytes(data[50:]))
+
+
+async def test_a_damaged_beginning(path):
+    await fill(path)
+    path.write_bytes(b"\x00" * 50 + path.read_bytes()[50:])
     assert "its beginning is damaged" in await refusal(path)
+
+
+async def test_upkeep_goes_on_by_itself(path):
+    journal = SqliteJournal(SqliteFile(path), JournalOptions(upkeep_period_s=0.05))
+    await journal.start()
+    await journal.ensure_topics([*SPECS, TopicSpec("DemoTalk", Cleanup.DELETE, retention_s=0)])
+    await journal.append([Record("DemoTalk", "talk:/Demo", b"")])
+    for n in range(4):
+        await journal.append([Record("Demo", f"k{i}", str(n).encode()) for i in range(400)])
+
+    async def tidy():
+        talk, states = await read_all(journal, "DemoTalk"), await read_all(journal, "Demo")
+        return not talk and {record.value for record in states} == {b"3"} and len(states) == 400
+
+    await until(tidy)
+    await journal.close()
 
 
 async def test_a_locked_file_is_unavailable_for_a_while(path, journal):
