@@ -30,7 +30,7 @@ _BATCH = 1000
 _EVENTS_BACK = 4 * KEPT
 """Where journals number all topics in one sequence, other records lie between the events."""
 _STATUS_BACK = 600
-_RECALL_S = 10.0
+_RECALL_S = 2.0
 _LAG_NS = NANOS_PER_SECOND
 """A burst of records takes a moment to read; for longer than that the tree is not what it should be."""
 _FIRST_PAUSE_S = 0.1
