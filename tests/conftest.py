@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -25,12 +26,12 @@ GRACE_S = 2.0
 
 
 @pytest.fixture
-def iocs() -> Iterator[Callable[[str], Ioc]]:
-    """Starts IOCs from database text; all of them end with the test."""
+def iocs() -> Iterator[Callable[..., Ioc]]:
+    """Starts IOCs like `start_ioc`; all of them end with the test."""
     running: list[Ioc] = []
 
-    def start(db_text: str, prefix: str | None = None) -> Ioc:
-        running.append(start_ioc(db_text, prefix))
+    def start(db_text: str, prefix: str | None = None, **options: Any) -> Ioc:
+        running.append(start_ioc(db_text, prefix, **options))
         return running[-1]
 
     yield start

@@ -109,23 +109,27 @@ def port_pool() -> PortPool:
 class Ioc:
     """One soft IOC. A context manager; `stop` and `restart` may be called in between."""
 
-    def __init__(self, db_text: str, prefix: str) -> None:
+    def __init__(self, db_text: str, prefix: str, access_rules: Path | None = None) -> None:
         self.prefix = prefix
         """Replaces `$(P)` in the database."""
         self.port = port_pool().take()
         self.addr = f"{LOOPBACK}:{self.port}"
-        """For `EPICS_CA_ADDR_LIST` and for name servers; also the `server` of a `Connection`."""
+        """For `EPICS_CA_ADDR_LIST` and for name servers. (The `server` of a `Connection` may have the name of the host instead.)"""
         self._holds_port = True
         self._directory = tempfile.TemporaryDirectory(prefix="tocsin-ioc-")
         self._database = Path(self._directory.name) / "test.db"
         self._log = Path(self._directory.name) / "ioc.log"
-        self._database.write_text(db_text.replace("$(P)", prefix), encoding="utf-8")
+        self._access_rules = [] if access_rules is None else [str(access_rules)]
+        self._write(db_text)
         self._process: subprocess.Popen[str] | None = None
         try:
             self._start()
         except BaseException:
             self.close()
             raise
+
+    def _write(self, db_text: str) -> None:
+        self._database.write_text(db_text.replace("$(P)", self.prefix), encoding="utf-8")
 
     def _start(self) -> None:
         environment = os.environ | {
@@ -140,7 +144,7 @@ class Ioc:
         }
         with self._log.open("a", encoding="utf-8") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.ioc_process", str(self._database)],
+                [sys.executable, "-m", "tests.ioc_process", str(self._database), *self._access_rules],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -204,12 +208,14 @@ class Ioc:
             port_pool().give_back(self.port)
             self._holds_port = False
 
-    def restart(self) -> None:
-        """Start again on the same port, with the database as it was in the beginning.
+    def restart(self, db_text: str | None = None) -> None:
+        """Start again on the same port, with the database as it was in the beginning, or with another one.
 
         libca begins to search a channel that was lost only with the next beat of a 10 s timer: wait for up to 20 s.
         """
         self.stop()
+        if db_text is not None:
+            self._write(db_text)
         port_pool().take(self.port)
         self._holds_port = True
         self._start()
@@ -229,9 +235,12 @@ class Ioc:
         self.close()
 
 
-def start_ioc(db_text: str, prefix: str | None = None) -> Ioc:
-    """An IOC that serves the records of `db_text`, ready to answer. `$(P)` becomes the prefix, a random one if none is given."""
-    return Ioc(db_text, random_prefix() if prefix is None else prefix)
+def start_ioc(db_text: str, prefix: str | None = None, *, access_rules: Path | None = None) -> Ioc:
+    """An IOC that serves the records of `db_text`, ready to answer. `$(P)` becomes the prefix, a random one if none is given.
+
+    `access_rules` is a file of EPICS access security.
+    """
+    return Ioc(db_text, random_prefix() if prefix is None else prefix, access_rules)
 
 
 def random_prefix() -> str:

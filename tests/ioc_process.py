@@ -1,4 +1,4 @@
-"""A soft IOC in a process of its own, driven line by line: `python -m tests.ioc_process FILE.db`.
+"""A soft IOC in a process of its own, driven line by line: `python -m tests.ioc_process FILE.db [RULES.acf]`.
 
 Says `ready` once it serves. Reads one JSON request a line, `{"pv": NAME, "value": TEXT}`, and answers `ok` or `refused`.
 Ends when its standard input does, so it never outlives the test that started it.
@@ -19,6 +19,8 @@ def main() -> None:
     os.dup2(2, 1)
     from epicscorelibs import ioc
 
+    if len(sys.argv) > 2:
+        ioc.dbCore.asSetFilename(sys.argv[2].encode())
     ioc.start_ioc(database=str(Path(sys.argv[1])))
     # Calls of the IOC shell flush nothing; the arguments are C strings, the answer is 0 when the value was accepted.
     dbpf = ioc.dbCore.dbpf

@@ -7,6 +7,7 @@ much waits.
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
 import time
@@ -24,6 +25,7 @@ from alarm_engine.sources.ca_library import (
     CaLibrary,
     ConnectionEvent,
     LabelsEvent,
+    LibraryMessage,
     RefusedEvent,
     ValueEvent,
     prepare_environment,
@@ -36,6 +38,7 @@ log = structlog.get_logger()
 _BATCH = 5000
 _TICK_S = 0.25
 """How often an idle source says that it is alive."""
+_DIFFERENT_MESSAGES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,8 @@ class CaSource:
         self._drained = time.monotonic()
         self._thread = threading.Thread(target=self._work, args=(library, drain), name="channel access", daemon=True)
         self._thread.start()
+        # A callback during the shutdown of Python would crash it.
+        atexit.register(self.close)
 
     def subscribe(self, subscriptions: Iterable[Subscription]) -> None:
         """Watch more variables; names may begin with `ca://`."""
@@ -117,6 +122,7 @@ class CaSource:
         if thread is not None:
             self._queue.put(None)
             thread.join()
+            atexit.unregister(self.close)
 
     def _work(self, library: CaLibrary, drain: _Drain) -> None:
         library.attach()
@@ -149,11 +155,13 @@ class _Drain:
         self.channels = channels
         self._sink = sink
         self._inputs: list[Input] = []
+        self._said: set[str] = set()
         self._handlers: dict[type, Callable[[Any, int], None]] = {
             ValueEvent: self._value,
             RefusedEvent: self._refused,
             ConnectionEvent: self._connection,
             LabelsEvent: self._labels,
+            LibraryMessage: self._message,
             _Request: self._request,
         }
 
@@ -201,6 +209,14 @@ class _Drain:
         channel = self.channels.by_number.get(event.number)
         if channel is not None:
             channel.form = channel.form._replace(labels=decode_labels(event.data))
+
+    def _message(self, message: LibraryMessage, _: int) -> None:
+        # libca repeats itself with every attempt, and does not say which address it means.
+        if message.text in self._said or len(self._said) > _DIFFERENT_MESSAGES:
+            log.debug("libca says", text=message.text)
+        else:
+            self._said.add(message.text)
+            log.warning("libca says", text=message.text)
 
     def _request(self, request: _Request, _: int) -> None:
         for pv in request.unsubscribe:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from alarm_engine.errors import SourceError
-from alarm_engine.sources.ca_threads import thread_state_keeper
+from alarm_engine.sources.ca_threads import thread_state_keeper, wait_for_threads
 from alarm_engine.sources.ca_values import CTRL_ENUM, CTRL_ENUM_SIZE, TIME_FIRST, TIME_LAST, buffer_size
 
 log = structlog.get_logger()
@@ -23,6 +23,8 @@ log = structlog.get_logger()
 ECA_NORMAL = 1
 DBE_VALUE, DBE_ALARM, DBE_PROPERTY = 1, 4, 8
 _OP_CONN_UP = 6
+_CIRCUITS_CLOSE_S = 1.0
+"""libca closes the circuit of a server at once when its last channel is cleared; those of others in the process may stay."""
 
 Put = Callable[[Any], None]
 
@@ -62,6 +64,12 @@ class LabelsEvent(NamedTuple):
     data: bytes
 
 
+class LibraryMessage(NamedTuple):
+    """Something that libca would have printed."""
+
+    text: str
+
+
 class _EventArguments(ctypes.Structure):
     _fields_ = (
         ("usr", ctypes.c_size_t), ("chid", ctypes.c_size_t), ("type", ctypes.c_long), ("count", ctypes.c_long),
@@ -98,30 +106,37 @@ class CaLibrary:
 
     def __init__(self, put: Put) -> None:
         """`put` takes events from threads of libca; it must neither block nor raise."""
-        self._ca = _pyepics()
-        if self._ca.libca is None:
-            try:
-                self._ca.initialize_libca()
-            except (OSError, self._ca.ChannelAccessException) as problem:
-                raise SourceError(f"Channel Access cannot be used: {problem}") from problem
-        # A handle of our own to the same library: the argument types below are not those that pyepics sets on its handle.
-        self._lib: Any = ctypes.CDLL(self._ca.libca._name)
-        _declare(self._lib)
-        keep = thread_state_keeper(self._lib)
+        self._ca = ca = _pyepics()
+        try:
+            # A handle of our own to the library of pyepics: the argument types below are not those that pyepics sets on its handle.
+            self._lib: Any = ctypes.CDLL(ca.find_libca() if ca.libca is None else ca.libca._name)
+            _declare(self._lib)
+            self._on_message = _LISTENER(_message_handler(put))
+            # From here on, for the whole process, libca prints nothing: it has something to say already when it starts.
+            self._lib.errlogAddListener(self._on_message, None)
+            self._lib.eltc(0)
+            if ca.libca is None:
+                # Taking libca down at the end of the process waits half a minute for every name server that does not answer.
+                ca.AUTO_CLEANUP = False
+                ca.initialize_libca()
+        except (OSError, AttributeError, ca.ChannelAccessException) as problem:
+            raise SourceError(f"Channel Access cannot be used: {problem}") from problem
         # References to callbacks must live as long as libca may call them.
-        make = self._ca.dbr.make_callback
-        self._on_value = make(_value_handler(put, keep), _EventArguments)
+        make = ca.dbr.make_callback
+        self._on_value = make(_value_handler(put, thread_state_keeper(self._lib)), _EventArguments)
         self._on_labels = make(_labels_handler(put), _EventArguments)
         self._on_connection = make(_connection_handler(put, self._lib.ca_puser), _ConnectionArguments)
-        log.info("channel access", library=self._ca.libca._name, version=self._ca.version())
+        log.info("channel access", library=self._lib._name, protocol=ca.version())
 
     def attach(self) -> None:
         """Let this thread call libca."""
         self._ca.use_initial_context()
 
     def detach(self) -> None:
-        """This thread calls libca no more."""
+        """This thread calls libca no more, and libca has nothing to tell any more."""
+        self._lib.errlogRemoveListeners(self._on_message, None)
         self._ca.detach_context()
+        wait_for_threads(_CIRCUITS_CLOSE_S)
 
     def create(self, name: str, number: int) -> int | None:
         """A channel whose events carry `number`, above 0; None for a name that libca refuses. Connects by itself, whenever it can."""
@@ -168,6 +183,9 @@ class CaLibrary:
         self._lib.ca_flush_io()
 
 
+_LISTENER = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_char_p)
+
+
 def _declare(lib: Any) -> None:
     handle, long, callback, pointer = ctypes.c_size_t, ctypes.c_long, ctypes.c_void_p, ctypes.POINTER(ctypes.c_size_t)
     lib.ca_create_channel.argtypes = [ctypes.c_char_p, callback, handle, ctypes.c_uint, pointer]
@@ -182,6 +200,8 @@ def _declare(lib: Any) -> None:
     lib.ca_host_name.restype = ctypes.c_char_p
     lib.ca_puser.argtypes = [handle]
     lib.ca_puser.restype = handle
+    lib.errlogAddListener.argtypes = [callback, ctypes.c_void_p]
+    lib.errlogRemoveListeners.argtypes = [callback, ctypes.c_void_p]
 
 
 def _value_handler(put: Put, keep: Callable[[], None]) -> Callable[[Any], None]:
@@ -214,3 +234,10 @@ def _connection_handler(put: Put, number_of: Callable[[int], int]) -> Callable[[
         put(ConnectionEvent(number_of(args.chid), args.op == _OP_CONN_UP, time.monotonic_ns()))
 
     return on_connection
+
+
+def _message_handler(put: Put) -> Callable[[Any, bytes], None]:
+    def on_message(_: Any, text: bytes) -> None:
+        put(LibraryMessage(text.decode("utf-8", "replace").strip()))
+
+    return on_message

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -30,9 +31,14 @@ class _PerThread(threading.local):
 _mine = _PerThread()
 
 
+_keeping = set[int]()
+"""Native numbers of the threads whose state is kept."""
+
+
 def _end(_: Any) -> None:
     if _mine.kept:
         _mine.kept = False
+        _keeping.discard(threading.get_native_id())
         _release(_LOCKED)
 
 
@@ -53,6 +59,20 @@ def thread_state_keeper(libca: ctypes.CDLL) -> Callable[[], None]:
     def keep() -> None:
         if not _mine.kept and at_thread_exit(_give_up, None) == 0:
             _mine.kept = True
+            _keeping.add(threading.get_native_id())
             _ensure()
 
     return keep
+
+
+def wait_for_threads(timeout_s: float) -> bool:
+    """Wait until the threads that called back have ended, as those of a circuit without channels do. False if some live on.
+
+    A thread that ended during the shutdown of Python would call into what is no more.
+    """
+    deadline = time.monotonic() + timeout_s
+    while _keeping:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True

@@ -15,7 +15,8 @@ def double_text(value: float) -> str:
     text = repr(value)
     if 1e-3 <= abs(value) < 1e7 or value == 0:
         return text  # the same in both languages
-    return _text(value, text)
+    two_digits = f"{value:.1e}"  # Java never writes fewer, Python does: 5e-324 is 4.9E-324
+    return _text(value, two_digits if float(two_digits) == value else text)
 
 
 def float_text(value: float) -> str:
