@@ -68,12 +68,6 @@ class Intake:
         """All that was taken is committed."""
         self._taken.clear()
 
-    def put_back(self) -> None:
-        """What was taken could not be committed and will be taken again."""
-        with self._lock:
-            self._waiting[:0] = self._taken
-            self._taken = []
-
 
 def height(item: Input) -> Severity:
     """How bad an input is: a lost or impossible PV counts as UNDEFINED."""

@@ -18,6 +18,7 @@ import argon2
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from alarm_engine import strict_yaml
 from alarm_engine.errors import SettingsError
 
 _CACHED_S = 300.0
@@ -69,11 +70,11 @@ class UsersFile(BaseModel):
 def load_users(path: Path) -> UsersFile:
     """Users of a YAML file; raises `SettingsError` that lists every fault, never what stands in the file."""
     try:
-        data = yaml.safe_load(path.read_text("utf-8")) or {}
+        data = strict_yaml.load(path.read_text("utf-8")) or {}
     except (OSError, UnicodeDecodeError) as problem:
         raise SettingsError(f"{path}: the file of users cannot be read: {problem}") from problem
     except yaml.YAMLError as problem:
-        raise SettingsError(f"{path}: the file of users is not YAML") from problem
+        raise SettingsError(f"{path}: the file of users is not YAML{_where(problem)}") from problem
     try:
         users = UsersFile.model_validate(data)
     except ValidationError as problem:
@@ -84,6 +85,13 @@ def load_users(path: Path) -> UsersFile:
     if doubled:
         raise SettingsError(f"{path}: these names stand there more than once: {', '.join(doubled)}")
     return users
+
+
+def _where(problem: yaml.YAMLError) -> str:
+    """Line and kind of a fault, without the text of the file."""
+    if isinstance(problem, yaml.MarkedYAMLError) and problem.problem_mark is not None:
+        return f": line {problem.problem_mark.line + 1}: {problem.problem}"
+    return ""
 
 
 def hash_password(password: str) -> str:

@@ -81,8 +81,8 @@ def _until_connected(url: str, number: int) -> float:
     begin = time.monotonic()
     while time.monotonic() < begin + 120:
         try:
-            answer = httpx.get(url + "/api/v1/configurations", timeout=5).json()
-            if f'"pvs_connected":{number}' in str(answer).replace(" ", "").replace("'", '"'):
+            systems = httpx.get(url + "/api/v1/summary", timeout=5).json()["systems"]
+            if sum(system["total"] - system["unknown"] - system["disconnected"] for system in systems) == number:
                 return time.monotonic() - begin
         except httpx.HTTPError:
             pass

@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack
 from zoneinfo import ZoneInfo
 
 import structlog
-from backend.history.writer import HistoryWriter
 
 from alarm_engine.clock import SystemClock
 from alarm_engine.config.tree import ConfigTree
@@ -25,6 +24,7 @@ from alarm_engine.sources.ca import CaSettings, CaSource
 from alarm_engine.sources.port import Source
 from backend.app import create_app
 from backend.history.sqlite import SqliteHistory
+from backend.history.writer import HistoryWriter
 from backend.live import Live
 from backend.security import check_exposure
 from backend.server import BackendServer
@@ -74,7 +74,8 @@ class Application:
         await watch.start()
         self._stack.push_async_callback(watch.stop)
 
-        self._live = Live(journal, {tree.name: ZoneInfo(tree.time_zone) for tree in trees}, settings.cell, clock)
+        zones = {tree.name: ZoneInfo(tree.time_zone) for tree in trees}
+        self._live = Live(journal, zones, settings.cell, clock, history)
         await self._live.start()
         self._stack.push_async_callback(self._live.stop)
         self._history = HistoryWriter(journal, history, [tree.name for tree in trees], keep_days=settings.history.keep_days)

@@ -12,6 +12,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from alarm_engine import strict_yaml
 from alarm_engine.errors import SettingsError
 
 VERSION = 1
@@ -141,7 +142,7 @@ class Settings(BaseSettings):
 def load(path: Path) -> Settings:
     """Settings of a file and the environment; raises `SettingsError` that lists every fault."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = strict_yaml.load(path.read_text(encoding="utf-8"))
     except OSError as problem:
         raise SettingsError(f"{path}: cannot be read: {problem.strerror}") from problem
     except UnicodeDecodeError as problem:

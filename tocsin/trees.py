@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from alarm_engine.config.load import LoadResult, load_tree
 from alarm_engine.config.sync import Author, SyncPlan, sync
 from alarm_engine.config.tree import ConfigTree
+from alarm_engine.config.unsupported import unsupported
 from alarm_engine.errors import ConfigError, JournalUnavailable
 from alarm_engine.journal.port import Journal
 from tocsin.settings import ConfigurationSettings
@@ -51,6 +52,8 @@ def load_all(configurations: Sequence[ConfigurationSettings]) -> list[Loaded]:
     for settings in configurations:
         one, result = load(settings)
         report(result)
+        for note in unsupported(one.tree) if one else ():
+            log.warning("alarm tree", config=one.tree.name if one else "", note=note)
         if one is None:
             faults = "\n  ".join(str(fault) for fault in result.errors[:_REPORTED])
             raise ConfigError(f"{settings.tree}: no alarm tree can be made of it\n  {faults}")

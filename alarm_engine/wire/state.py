@@ -96,13 +96,13 @@ def decode_state(value: bytes) -> LeafState | NodeState:
         return LeafState(
             alarm=Alarm(
                 severity,
-                data["message"],
+                str(data["message"]),
                 "null" if text is None else str(text),
                 Nanos(stamp["seconds"] * NANOS_PER_SECOND + stamp["nano"]),
                 data.get("latch") is True,
             ),
             current_severity=BY_NAME[data["current_severity"]],
-            current_message=data["current_message"],
+            current_message=str(data["current_message"]),
             modes=modes,
         )
     except (ValueError, KeyError, TypeError, AttributeError) as problem:

@@ -56,14 +56,13 @@ def test_what_is_merged_is_counted():
     assert intake.dropped == 97
 
 
-def test_what_could_not_be_committed_is_taken_again():
+def test_what_is_taken_stays_until_it_is_covered():
     intake = Intake(lambda: None)
     items = numbered([Reading("a", Severity.OK, "", "", Nanos(0), Monotonic(0))] * 5)
     intake.offer(items)
     intake.take(3)
     assert intake.backlog == 5
-    intake.put_back()
-    assert intake.take(10) == items
+    assert intake.take(10) == items[3:]
     intake.covered()
     assert intake.backlog == 0
 

@@ -48,6 +48,7 @@ def test_a_bad_variable_is_named(tmp_path, monkeypatch):
     ("text", "said"),
     [
         ("version: 2\n" + GOOD, "version: 2"),
+        ("store: a\nstore: b\n" + GOOD, "'store' stands twice"),
         ("- a\n", "expected keys and values"),
         ("a: [", "is not YAML"),
         ("{}\n", "configurations: is missing"),

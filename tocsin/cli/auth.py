@@ -30,7 +30,8 @@ Chosen = Annotated[Role, typer.Option("--role", help="viewer looks, operator giv
 def user(name: Name, role: Chosen = Role.OPERATOR) -> None:
     """Ask for a password and print an entry with its hash, to be put into the file of users."""
     password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-    typer.echo(yaml.safe_dump({"users": [{"name": name, "role": role.value, "password": hash_password(password)}]}, sort_keys=False))
+    typer.echo("# below `users:`", err=True)
+    typer.echo(yaml.safe_dump([{"name": name, "role": role.value, "password": hash_password(password)}], sort_keys=False), nl=False)
 
 
 @app.command()
@@ -38,4 +39,5 @@ def token(name: Name, role: Chosen = Role.OPERATOR) -> None:
     """Make a token for a program: printed once, with the entry for the file of users that holds only its hash."""
     secret, digest = new_token()
     Console(stderr=True).print(f"Token (keep it; it is not stored anywhere): [bold]{secret}[/]")
-    typer.echo(yaml.safe_dump({"tokens": [{"name": name, "role": role.value, "sha256": digest}]}, sort_keys=False))
+    typer.echo("# below `tokens:`", err=True)
+    typer.echo(yaml.safe_dump([{"name": name, "role": role.value, "sha256": digest}], sort_keys=False), nl=False)

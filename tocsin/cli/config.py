@@ -18,6 +18,7 @@ from alarm_engine.config.fault import Fault, FaultSeverity, printable, suggestio
 from alarm_engine.config.load import LoadResult, load_tree
 from alarm_engine.config.schema import json_schema
 from alarm_engine.config.tree import ConfigTree, below
+from alarm_engine.config.unsupported import unsupported
 from alarm_engine.config.values import time_zone
 from alarm_engine.config.write import date, to_yaml
 from alarm_engine.model import path as paths
@@ -52,6 +53,8 @@ def check(
         typer.echo(orjson.dumps(_report(result, failed), option=orjson.OPT_INDENT_2))
     else:
         console = _console()
+        for note in unsupported(result.tree) if result.tree else ():
+            console.print(f"note: {note}")
         for fault in result.faults:
             console.print(_line(fault))
         console.print(_summary(result))
