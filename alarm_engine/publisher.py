@@ -13,7 +13,7 @@ from alarm_engine.evaluator.changes import Changes, LeafChange, Removal
 from alarm_engine.journal.port import Journal, Position, Record
 from alarm_engine.wire.config import encode_config
 from alarm_engine.wire.event import encode_event
-from alarm_engine.wire.headers import headers
+from alarm_engine.wire.headers import STATE, headers
 from alarm_engine.wire.keys import RecordType, key
 from alarm_engine.wire.runtime import encode_runtime, encode_switches
 from alarm_engine.wire.state import encode_extras, encode_leaf_state, encode_node_state
@@ -55,7 +55,7 @@ class Publisher:
         records: list[Record] = []
         for step in changes.steps:
             if isinstance(step, LeafChange):
-                extras = headers(state=encode_extras(step.extras))
+                extras = ((STATE, encode_extras(step.extras)),)
                 state = encode_leaf_state(step.alarm, step.current, modes)
                 records.append(Record(topics.config, key(RecordType.STATE, step.path), state, extras))
                 event = step.event

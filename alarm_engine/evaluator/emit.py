@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 from alarm_engine.evaluator.changes import Changes, ConfigWrite, LeafChange, Removal
 from alarm_engine.evaluator.tree import Leaf
@@ -43,6 +44,12 @@ class Cause:
 
 
 NOBODY = Cause()
+
+
+@cache
+def by_itself(reason: str) -> Cause:
+    """A cause that is no person: one of the few named reasons of decisions, made once."""
+    return Cause(reason=reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from alarm_engine.evaluator.changes import Changes, NodeChange
-from alarm_engine.evaluator.emit import NOBODY, Cause, Emitter, Happening
+from alarm_engine.evaluator.emit import Cause, Emitter, Happening, by_itself
 from alarm_engine.evaluator.tree import AlarmTree, Leaf, is_covered
 from alarm_engine.logic.alarm_logic import MAINTENANCE, TRACKED, Outcome
 from alarm_engine.logic.talk import nag, started
@@ -69,12 +69,12 @@ class Evaluator:
 
     def begin(self, now: Moment) -> None:
         """Take over after everything is restored: say so, publish components that differ from their records, start the clocks."""
-        self.emitter.event(EventKind.ENGINE, self.tree.root.path, now, NOBODY.because("took over the configuration"))
+        self.emitter.event(EventKind.ENGINE, self.tree.root.path, now, by_itself("took over the configuration"))
         self.emitter.talk(started(self.tree.root.path))
         self.tree.mark_all()
         for leaf in self.tree.leaves.values():
             if leaf.version is None and not leaf.logic.enabled:
-                self.happened(leaf, Happening(EventKind.CHANGED, leaf.logic.alarm, NOBODY.because("disabled")), now)
+                self.happened(leaf, Happening(EventKind.CHANGED, leaf.logic.alarm, by_itself("disabled")), now)
         self.rest(Timer.NAG, self.settings.nag_period_s, now)
 
     # ------------------------------------------------------------------ inputs
@@ -109,7 +109,7 @@ class Evaluator:
                 self._lost(leaf, DISCONNECTED, now)
             elif leaf.suppression and leaf.suppression.until is not None:
                 if now.wall >= leaf.suppression.until:
-                    self.release(leaf, NOBODY.because("shelving ended"), now)
+                    self.release(leaf, by_itself("shelving ended"), now)
                 else:
                     self.watch_shelf(leaf, now)
 
@@ -201,7 +201,7 @@ class Evaluator:
         if outcome.publish:
             self._settle(leaf, before, outcome, now)
         elif outcome is TRACKED and (former is None or former.severity != sample.severity):
-            happening = Happening(EventKind.CHANGED, before, NOBODY.because(TRACKED.reason), publish=False)
+            happening = Happening(EventKind.CHANGED, before, by_itself(TRACKED.reason), publish=False)
             self.emitter.leaf(leaf, happening, now)
 
     def _returned(self, leaf: Leaf, sample: Sample, now: Moment) -> bool:
@@ -227,7 +227,7 @@ class Evaluator:
             kind = EventKind.ALARM
         elif before.severity is not Severity.OK and leaf.logic.alarm.severity is Severity.OK:
             kind = EventKind.CLEARED
-        self.happened(leaf, Happening(kind, before, NOBODY.because(outcome.reason), outcome.raised, outcome.annunciate), now)
+        self.happened(leaf, Happening(kind, before, by_itself(outcome.reason), outcome.raised, outcome.annunciate), now)
 
     def happened(self, leaf: Leaf, happening: Happening, now: Moment) -> None:
         """Bring everything that depends on an alarm up to date, and emit what happened to it."""

@@ -20,5 +20,5 @@ ENGINE = "tocsin-engine"
 
 def headers(**values: str | None) -> Headers:
     """Headers from texts, named by the constants of this module in lower case; None is left out."""
-    names = {"id": ID, "reason": REASON, "seen": SEEN, "until": UNTIL, "state": STATE, "engine": ENGINE}
+    names = {"id": ID, "reason": REASON, "seen": SEEN, "until": UNTIL, "engine": ENGINE}
     return tuple((names[name], text.encode("utf-8", "replace")) for name, text in values.items() if text)

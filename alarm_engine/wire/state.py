@@ -109,8 +109,8 @@ def decode_state(value: bytes) -> LeafState | NodeState:
         raise WireError(f"not a state record ({problem!r}): {value[:200]!r}") from problem
 
 
-def encode_extras(extras: StateExtras) -> str:
-    """The text of the header."""
+def encode_extras(extras: StateExtras) -> bytes:
+    """The value of the header."""
     return orjson.dumps(
         [
             str(extras.event) if extras.event else None,
@@ -120,7 +120,7 @@ def encode_extras(extras: StateExtras) -> str:
             extras.current_value,
             extras.current_time,
         ]
-    ).decode()
+    )
 
 
 def decode_extras(text: str) -> StateExtras:

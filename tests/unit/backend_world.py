@@ -24,7 +24,7 @@ from alarm_engine.runner import RunnerSettings
 from alarm_engine.sources.memory import MemorySource
 from alarm_engine.wire.config import encode_config
 from alarm_engine.wire.event import decode_event
-from alarm_engine.wire.headers import headers
+from alarm_engine.wire.headers import STATE
 from alarm_engine.wire.keys import RecordType, key
 from alarm_engine.wire.state import StateExtras, encode_extras, encode_leaf_state
 from alarm_engine.wire.topics import Topics, status_topic
@@ -162,5 +162,5 @@ def standing_alarms(number: int, config: str = "Acc") -> list[Record]:
         sample = Sample(severity, "HIHI_ALARM", str(n), time_ns)
         value = encode_leaf_state(Alarm(*sample), sample)
         records.append(Record(topic, key(RecordType.CONFIG, path), settings))
-        records.append(Record(topic, key(RecordType.STATE, path), value, headers(state=encode_extras(extras))))
+        records.append(Record(topic, key(RecordType.STATE, path), value, ((STATE, encode_extras(extras)),)))
     return records
