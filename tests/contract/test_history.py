@@ -137,6 +137,18 @@ async def test_the_cursor_may_have_been_deleted(store):
     assert await numbers(store, after=event(3, 3).id) == []
 
 
+async def test_order_is_that_of_ids_even_if_a_clock_ran_back(store):
+    for n, (seconds, severity) in enumerate([(10, S.MAJOR), (5, S.MINOR), (7, S.OK), (20, S.INVALID), (18, S.MAJOR)], 1):
+        await store.write([event(n, seconds, severity=severity)])
+    assert await numbers(store) == [5, 4, 3, 2, 1]
+    assert await numbers(store, limit=2, after=event(3, 0).id) == [2, 1]
+    assert await numbers(store, oldest_first=True, after=event(1, 0).id) == [2, 3, 4, 5]
+    assert await numbers(store, start=at(7), end=at(20)) == [5, 3, 1]
+    assert (await store.last_before("Demo", ["/Demo/Vac/PV1"], at(30)))["/Demo/Vac/PV1"].id.n == 5
+    pieces = await store.intervals("Demo", ["/Demo/Vac/PV1"], at(0), at(30))
+    assert [(piece.start, piece.severity) for piece in pieces] == [(at(0), None), (at(5), S.MINOR), (at(7), S.OK), (at(18), S.MAJOR)]
+
+
 async def test_the_last_state_before_a_time(store):
     await store.write(
         [
@@ -272,7 +284,7 @@ async def test_limits(store):
         await store.most_frequent("Demo", at(0), at(day), 0)
 
 
-PATHS = ["/Demo/A/P1", "/Demo/A/P2", "/Demo/A/B/P1", "/Demo/A2/p1", "/Demo/Ä/x\\/y", "/Demo/P9", "/Demo"]
+PATHS = ["/Demo/A/P1", "/Demo/A0", "/Demo/A/P2", "/Demo/A/B/P1", "/Demo/A2/p1", "/Demo/Ä/x\\/y", "/Demo/P9", "/Demo"]
 STATES = st.none() | st.builds(
     snapshot, st.sampled_from(S), st.sampled_from(["HIHI", "lolo x"]), suppressed=st.booleans(), connected=st.booleans()
 )
@@ -309,6 +321,9 @@ QUERIES = st.builds(
 QUESTIONS = st.one_of(
     st.tuples(st.just("events"), QUERIES),
     st.tuples(st.just("events"), QUERIES.map(lambda query: replace(query, pv=None, text=None, kinds=frozenset(), user=None))),
+    st.tuples(
+        st.just("events"), QUERIES.map(lambda query: replace(ALL, after=query.after, limit=query.limit, oldest_first=query.oldest_first))
+    ),
     st.tuples(st.just("last_before"), st.just("Demo"), st.just(PATHS), TIMES),
     st.tuples(st.just("intervals"), st.just("Demo"), st.just(PATHS), TIMES, TIMES),
     st.tuples(st.just("counts"), st.just("Demo"), TIMES, TIMES, st.integers(1, 9), st.sampled_from(CountBy), PREFIXES),

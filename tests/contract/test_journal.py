@@ -250,6 +250,7 @@ async def test_compaction_keeps_the_last_record_of_each_key(journal, adapter):
     await adapter.forget(journal)
     assert [(r.key, r.value) for r in await read_all(journal, "Demo")] == [("k2", b"26"), ("k3", b"27"), ("k0", b"28"), ("k1", b"29")]
     assert len(await read_all(journal, "DemoEvents")) == 30
+    assert [record.value for record in await read_all(journal, "Demo", start={"Demo": 1})] == [b"26", b"27", b"28", b"29"]
     assert await journal.end("Demo") == before
 
 

@@ -174,6 +174,14 @@ async def test_an_engine_follows_what_a_guest_writes(path, journal):
     while len(keys) < 3:
         keys += [record.key for record in (await reader.fetch(timeout_s=30)).records]
     assert keys == ["theirs 2", "mine 2", "theirs 3"]
+    for n in range(5):  # their record between two of ours, not yet noticed
+        await journal.append([Record("Demo", f"{n} a", b"")])
+        await guest.append([Record("Demo", f"{n} b", b"")])
+        await journal.append([Record("Demo", f"{n} c", b"")])
+        keys = []
+        while len(keys) < 3:
+            keys += [record.key for record in (await reader.fetch(timeout_s=30)).records]
+        assert keys == [f"{n} a", f"{n} b", f"{n} c"]
     await guest.close()
 
 
