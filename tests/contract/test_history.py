@@ -302,7 +302,7 @@ EVENTS = st.builds(
     comment=st.sampled_from(["", "why x"]),
 )
 TIMES = st.integers(-5, 35).map(at)
-PREFIXES = st.none() | st.sampled_from([*PATHS, "/", "/Demo/A/B", "/Demo/X"])
+PREFIXES = st.none() | st.sampled_from([*PATHS, "/", "/Demo/A", "/Demo/A/B", "/Demo/X"])
 QUERIES = st.builds(
     EventQuery,
     st.just("Demo"),
