@@ -102,6 +102,14 @@ async def test_filters(store):
     assert await numbers(store, text="vac", severities=frozenset({S.MAJOR}), pv="PV*", limit=5) == [1]
 
 
+async def test_a_component_is_not_one_whose_name_begins_alike(store):
+    paths = [f"/Demo/A{more}/PV" for more in ("", " ", ".", "0", "A", "\\/b", "\U0010ffff")]
+    await store.write([event(n, n, path) for n, path in enumerate(paths, 1)])
+    assert await numbers(store, path_prefix="/Demo/A") == [1]
+    assert [one.path for one in await store.most_frequent("Demo", at(0), at(100), 9, "/Demo/A")] == ["/Demo/A/PV"]
+    assert sum(sum(bucket.counts.values()) for bucket in await store.counts("Demo", at(0), at(100), 60, CountBy.SYSTEM, "/Demo/A")) == 1
+
+
 async def test_paging_has_no_gaps_or_doubles_while_new_events_arrive(store):
     chance = random.Random(5)
     # Several events share one time, as those of one command do.
