@@ -25,6 +25,9 @@ from alarm_engine.journal.sqlite import SqliteJournal
 from alarm_engine.journal.sqlite_file import FileOptions, SqliteFile
 from alarm_engine.journal.sqlite_open import Access
 from tests.ioc import Ioc, port_pool, start_ioc
+from tocsin import logs
+from tocsin.application import Application
+from tocsin.settings import BackendSection, ChannelAccessSection, ConfigurationSettings, Settings
 
 Figures = list[tuple[str, float, str]]
 _PUTS = 200
@@ -172,41 +175,83 @@ async def _count_events(path: Path) -> int:
 def _latency() -> Figures:
     with (
         start_ioc('record(ao, "$(P)0") { field(HIGH, 5) field(HSV, MINOR) field(PINI, YES) }') as ioc,
-        _tocsin(ioc, 1, ioc.prefix) as (_, url, directory),
+        tempfile.TemporaryDirectory(prefix="tocsin-bench-") as name,
     ):
-        _until_connected(url, 1)
-        return asyncio.run(_measure(ioc, url, directory))
+        directory = Path(name)
+        (directory / "tree.yaml").write_text(f"config: Bench\nsystems:\n  All:\n    pvs:\n      {ioc.prefix}0: Channel\n")
+        settings = Settings(
+            configurations=(ConfigurationSettings(tree=directory / "tree.yaml", time_zone=None),),
+            store=directory / "tocsin.sqlite",
+            channel_access=ChannelAccessSection(addr_list=(ioc.addr,), auto_addr_list=False),
+            backend=BackendSection(port=0),
+        )
+        return asyncio.run(_measure(ioc, settings))
 
 
-async def _measure(ioc: Ioc, url: str, directory: Path) -> Figures:
-    journal = SqliteJournal(SqliteFile(directory / "tocsin.sqlite", FileOptions(access=Access.READ)))
-    await journal.start()
-    streamed: asyncio.Queue[float] = asyncio.Queue()
+class _Arrivals:
+    """Moments at which events came, in one place where they can be waited for."""
 
-    async def listen() -> None:
-        async with (
-            httpx.AsyncClient(timeout=None) as client,
-            client.stream("GET", url + "/api/v1/stream", params={"config": "Bench"}) as answer,
-        ):
-            async for line in answer.aiter_lines():
-                if line.startswith("data:") and '"kind":"' in line:
-                    streamed.put_nowait(time.perf_counter())
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[float] = asyncio.Queue()
+        self.latencies_ms: list[float] = []
 
-    listening = asyncio.create_task(listen())
-    await asyncio.sleep(0.5)
-    while not streamed.empty():
-        streamed.get_nowait()
-    latencies = []
-    for turn in range(_PUTS):
-        begin = time.perf_counter()
-        await asyncio.to_thread(ioc.put, f"{ioc.prefix}0", 7 if turn % 2 == 0 else 0)
-        latencies.append((await asyncio.wait_for(streamed.get(), 5) - begin) * 1000)
-        await asyncio.sleep(0.02)
-    listening.cancel()
-    await asyncio.gather(listening, return_exceptions=True)
-    await journal.close()
-    cuts = statistics.quantiles(latencies, n=100)
-    return [("put on the IOC to event in the stream, p50", statistics.median(latencies), "ms"), ("... p99", cuts[98], "ms")]
+    def note(self) -> None:
+        self._queue.put_nowait(time.perf_counter())
+
+    async def wait(self, begin: float) -> None:
+        self.latencies_ms.append((await asyncio.wait_for(self._queue.get(), 5) - begin) * 1000)
+
+    def forget(self) -> None:
+        while not self._queue.empty():
+            self._queue.get_nowait()
+
+    def figures(self, what: str) -> Figures:
+        cuts = statistics.quantiles(self.latencies_ms, n=100)
+        return [(f"put on the IOC to {what}, p50", statistics.median(self.latencies_ms), "ms"), ("... p99", cuts[98], "ms")]
+
+
+async def _measure(ioc: Ioc, settings: Settings) -> Figures:
+    logs.set_up("error", "auto")
+    application = Application(settings)
+    await application.start()
+    journaled, streamed = _Arrivals(), _Arrivals()
+    following = [
+        asyncio.create_task(_follow_journal(application, journaled)),
+        asyncio.create_task(_follow_stream(application.url, streamed)),
+    ]
+    try:
+        await asyncio.sleep(2)
+        journaled.forget()
+        streamed.forget()
+        for turn in range(_PUTS):
+            begin = time.perf_counter()
+            put = asyncio.to_thread(ioc.put, f"{ioc.prefix}0", 7 if turn % 2 == 0 else 0)
+            await asyncio.gather(put, journaled.wait(begin), streamed.wait(begin))
+            await asyncio.sleep(0.02)
+    finally:
+        for task in following:
+            task.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
+        await application.stop()
+    return [*journaled.figures("a record in the journal"), *streamed.figures("an event in the stream")]
+
+
+async def _follow_journal(application: Application, arrivals: _Arrivals) -> None:
+    assert application.journal is not None
+    reader = application.journal.reader(["BenchEvents"])
+    while True:
+        for _ in (await reader.fetch()).records:
+            arrivals.note()
+
+
+async def _follow_stream(url: str, arrivals: _Arrivals) -> None:
+    async with (
+        httpx.AsyncClient(timeout=None) as client,
+        client.stream("GET", url + "/api/v1/stream", params={"config": "Bench"}) as answer,
+    ):
+        async for line in answer.aiter_lines():
+            if line.startswith("data:") and '"kind":"' in line:
+                arrivals.note()
 
 
 def run() -> Figures:

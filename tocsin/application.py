@@ -46,6 +46,8 @@ class Application:
         self._settings = settings
         self._source = source
         self._stack = AsyncExitStack()
+        self.journal: SqliteJournal | None = None
+        """The journal, while the application runs."""
         self._engine: EngineThread | None = None
         self._history: HistoryWriter | None = None
         self._live: Live | None = None
@@ -68,6 +70,7 @@ class Application:
         journal, history = SqliteJournal(file), SqliteHistory(file)
         await journal.start()
         self._stack.push_async_callback(journal.close)
+        self.journal = journal
         await history.start()
         self._stack.push_async_callback(history.close)
         watch = TreeWatch(journal, loaded, self._write_grafana)
