@@ -35,6 +35,7 @@ TOPICS = Topics(CONFIG)
 DEADLINE_S = 10.0
 
 _GUIDANCE = TitledText("Pressure", "Call the vacuum group: **4711**\n\n- look at the gauge\n- close the valve")
+_SHORT = TitledText("Exchange it", "Exchange it")
 _HOSTILE = TitledText(
     "Careful", "<script>document.title='guidance'</script> [click](javascript:document.title='link') <img src=x onerror=1>"
 )
@@ -42,7 +43,7 @@ TREE: dict[str, AlarmSettings] = {
     "/Demo/Vacuum/Sector 01/IP1": AlarmSettings(
         "Ion pump pressure", guidance=(_GUIDANCE,), displays=(TitledText("Wiki", "https://wiki.example.org/ip"),)
     ),
-    "/Demo/Vacuum/Sector 02/IP2": AlarmSettings("Ion pump pressure"),
+    "/Demo/Vacuum/Sector 02/IP2": AlarmSettings("Ion pump pressure", guidance=(_SHORT,)),
     "/Demo/RF/CAV1": AlarmSettings("Cavity reflected power", latching=False),
     "/Demo/RF/XSS": AlarmSettings(
         "<img src=x onerror=\"document.title='description'\"><b>bold</b>",

@@ -308,12 +308,20 @@ def test_details_with_guidance(page, plant):
     expect(detail.locator(".badge.big")).to_have_text("MAJOR")
     expect(detail.locator(".guidance strong")).to_have_text("4711")
     expect(detail.locator(".guidance")).to_contain_text("Call the vacuum group")
+    expect(detail.locator(".guidance h4")).to_have_text("Pressure")
     expect(detail.locator(".links a")).to_have_attribute("href", "https://wiki.example.org/ip")
     expect(detail.locator(".settings")).to_contain_text("stays until acknowledged")
     expect(detail.locator(".events li").first).to_contain_text("alarm")
     plant.put("IP1", "INVALID", "LINK_ALARM")
     expect(detail.locator(".badge.big")).to_have_text("INVALID")
     expect(detail.locator(".events li").first).to_contain_text("INVALID")
+
+
+def test_short_guidance_is_not_said_twice(page, plant):
+    page.goto(f"{plant.address}/a?path={IP2}")
+    guidance = page.locator("#detail .guidance")
+    expect(guidance.locator(".html")).to_have_text("Exchange it")
+    expect(guidance.locator("h4")).to_have_count(0)
 
 
 def test_a_link_to_a_component_is_a_filter(page, plant):

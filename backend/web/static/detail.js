@@ -110,7 +110,9 @@ export class Detail {
       entries.map((entry) => {
         const body = make("div.html");
         body.innerHTML = trusted(entry.html);
-        return make("section", {}, make("h4", { text: entry.title }), body);
+        // The title of a short entry is the first line of its text: not said twice.
+        const said = entry.details.trim().split("\n", 1)[0] === entry.title;
+        return make("section", {}, ...(said ? [] : [make("h4", { text: entry.title })]), body);
       });
     const guidance = settings.guidance ?? [];
     this.parts.guidance.replaceChildren(
