@@ -15,6 +15,14 @@ Monotonic = NewType("Monotonic", int)
 NANOS_PER_SECOND = 1_000_000_000
 NANOS_PER_MS = 1_000_000
 
+LATEST = Nanos(4_102_444_800 * NANOS_PER_SECOND)
+"""The year 2100 begins. Stores take 62 bits, JSON 64, dates four digits: a record with a later time could never be written."""
+
+
+def within(time: int) -> Nanos:
+    """The time, or where it is of no use (before 1970, after `LATEST`) the nearest one that is."""
+    return Nanos(min(max(0, time), LATEST))
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:

@@ -11,7 +11,7 @@ import orjson
 
 from alarm_engine.errors import WireError
 from alarm_engine.model.settings import Action, AlarmSettings, NodeSettings, Settings, TitledText
-from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, from_datetime, to_datetime
+from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, from_datetime, to_datetime, within
 from alarm_engine.wire.json_text import encode, quote
 
 _LOCAL_DATE_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?")
@@ -130,7 +130,7 @@ def _enabled(data: dict[str, Any], zone: tzinfo, former: AlarmSettings) -> tuple
     if text.lower() in ("true", "false"):
         return _flag(data["enabled"]), None, ()
     try:
-        return False, parse_local(text, zone), ()
+        return False, within(parse_local(text, zone)), ()
     except (ValueError, OverflowError):
         problem = f"enabled: {text!r} is neither true, false nor a local date like 2040-01-02T03:04:05; kept as it was"
         return former.enabled, former.enabled_at, (problem,)

@@ -10,7 +10,7 @@ import orjson
 from alarm_engine.errors import WireError
 from alarm_engine.model.severity import BY_NAME, NAMES, Severity
 from alarm_engine.model.state import Alarm, EventId, Sample
-from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
+from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, within
 from alarm_engine.wire.json_text import encode, quote
 
 
@@ -98,7 +98,7 @@ def decode_state(value: bytes) -> LeafState | NodeState:
                 severity,
                 str(data["message"]),
                 "null" if text is None else str(text),
-                Nanos(stamp["seconds"] * NANOS_PER_SECOND + stamp["nano"]),
+                within(int(stamp["seconds"]) * NANOS_PER_SECOND + int(stamp["nano"])),
                 data.get("latch") is True,
             ),
             current_severity=BY_NAME[data["current_severity"]],

@@ -15,7 +15,7 @@ from alarm_engine.errors import JournalError
 from alarm_engine.model.command import Command, CommandKind
 from alarm_engine.model.path import canonical, is_path, split
 from alarm_engine.model.state import EventId
-from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, iso
+from alarm_engine.model.times import LATEST, NANOS_PER_SECOND, Nanos, iso
 from backend.api.freshness import Trust, trust
 from backend.api.lookup import event_id, moment, span_s, tree_of
 from backend.api.problems import PREFIX, RESPONSES, Problem, ProblemDocument, fault, faulty_request
@@ -181,6 +181,8 @@ def _until(body: CommandBody, now: Nanos) -> Nanos | None:
         until = Nanos(now + round(span_s(str(body.duration)) * NANOS_PER_SECOND))
     else:
         return None
+    if until > LATEST:
+        raise ValueError("must end before 2100: take the alarm out of service instead")
     if until <= now:
         raise ValueError(f"must be in the future: {iso(until)} has passed")
     return until

@@ -12,14 +12,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from alarm_engine.model.path import canonical, is_path, split
 from alarm_engine.model.severity import BY_NAME, Severity
 from alarm_engine.model.state import EventId
-from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, from_datetime, from_ms
+from alarm_engine.model.times import LATEST, NANOS_PER_SECOND, Nanos, from_datetime, from_ms
 from backend.api.problems import Problem, fault, faulty_request
 from backend.live import Live
 from backend.live.follower import Follower
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*(ms|s|m|h|d|w)")
-_LAST_MS = 253_402_300_799_999  # end of the year 9999
 _MAX_PATH = 2000
 
 
@@ -73,7 +72,13 @@ def span_s(text: str) -> float:
 
 def moment(text: str, now: Nanos) -> Nanos:
     """A time: ISO 8601 with a zone, milliseconds since the epoch, `now`, or a span from now: `-1h`, `+2h`. Raises `ValueError`."""
-    text = text.strip()
+    found = _moment(text.strip(), now)
+    if found > LATEST:
+        raise ValueError(f"{text!r} is later than 2100, where times end here")
+    return found
+
+
+def _moment(text: str, now: Nanos) -> Nanos:
     if text == "now":
         return now
     if text[:4] == "now-":
@@ -81,8 +86,6 @@ def moment(text: str, now: Nanos) -> Nanos:
     if text[:1] in ("-", "+") and _SPAN.fullmatch(text[1:]):
         return Nanos(now + (-1 if text[0] == "-" else 1) * round(span_s(text[1:]) * NANOS_PER_SECOND))
     if re.fullmatch(r"\d{1,15}", text):
-        if int(text) > _LAST_MS:
-            raise ValueError(f"{text!r} is after the year 9999: expected milliseconds since the epoch")
         return from_ms(int(text))
     try:
         found = datetime.fromisoformat(text.replace(" ", "+") if re.search(r"T[^+Z]* \d\d:?\d\d$", text) else text)

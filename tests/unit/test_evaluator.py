@@ -8,7 +8,7 @@ from alarm_engine.model.reading import Connection, Failure, Reading
 from alarm_engine.model.settings import AlarmSettings
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.state import EventId
-from alarm_engine.model.times import Nanos
+from alarm_engine.model.times import LATEST, Nanos
 from tests.unit.evaluating import Control, event_id, kinds, only
 
 S = Severity
@@ -201,6 +201,9 @@ def test_commands_are_refused_with_a_sentence():
     assert "no alarm and no component" in only(control.command(K.ACKNOWLEDGE, "/Demo/nowhere")).reason
     assert "needs a time" in only(control.command(K.SHELVE, GC)).reason
     assert "has passed" in only(control.command(K.SHELVE, GC, until=Nanos(control.now.wall - 1))).reason
+    for far in (LATEST + 1, 253_402_300_799 * 10**9, 10**30):  # the last two cannot be written as a date, or not in 64 bits
+        assert "later than 2100" in only(control.command(K.SHELVE, GC, until=Nanos(far))).reason
+    assert control.leaf(GC).suppression is None
 
 
 def test_a_retry_is_answered_again_and_executed_once():

@@ -13,7 +13,7 @@ from alarm_engine.model.command import CommandKind
 from alarm_engine.model.settings import AlarmSettings, NodeSettings
 from alarm_engine.model.severity import BY_NAME
 from alarm_engine.model.state import Sample
-from alarm_engine.model.times import Nanos
+from alarm_engine.model.times import LATEST, Nanos
 from alarm_engine.wire.command import decode_command, encode_command
 from alarm_engine.wire.config import decode_config, encode_config, encode_delete_note, local_text, parse_local
 from alarm_engine.wire.keys import RecordType, parse_key
@@ -86,6 +86,22 @@ def test_dates_are_local():
     zone = ZoneInfo("Europe/Berlin")
     assert local_text(parse_local("2040-07-02T03:04", zone), zone) == "2040-07-02T03:04:00"
     assert parse_local("2040-07-02T03:04:05.12", zone) == parse_local("2040-07-02T01:04:05.12", UTC)
+
+
+@pytest.mark.parametrize(("text", "time"), [("9999-12-31T23:59:59", LATEST), ("2600-01-01T00:00:00", LATEST), ("0001-01-01T00:00:00", 0)])
+def test_dates_that_no_event_could_hold_are_cut(text, time):
+    settings = decode_config(f'{{"description":"x","enabled":"{text}"}}'.encode(), UTC).settings
+    assert isinstance(settings, AlarmSettings)
+    assert (settings.enabled, settings.enabled_at) == (False, time)
+
+
+@pytest.mark.parametrize(("seconds", "time"), [(10**12, LATEST), (-(10**12), 0)])
+def test_times_that_no_event_could_hold_are_cut(seconds, time):
+    stamp = f'{{"seconds":{seconds},"nano":0}}'
+    raw = f'{{"severity":"OK","message":"","value":"","time":{stamp},"current_severity":"OK","current_message":""}}'
+    state = decode_state(raw.encode())
+    assert isinstance(state, LeafState)
+    assert state.alarm.time == time
 
 
 @pytest.mark.parametrize(
