@@ -65,6 +65,7 @@ class Changes:
     subscribe: set[str] = field(default_factory=set)
     """PVs that are watched from now on."""
     unsubscribe: set[str] = field(default_factory=set)
+    """PVs that are watched no more; to be ended before `subscribe`, which may have the same PV."""
 
     @property
     def is_empty(self) -> bool:

@@ -28,6 +28,8 @@ DISCONNECTED = "Disconnected"
 NO_PV = "No PV"
 NEVER_PROCESSED = "UDF_ALARM"
 _CLOCK_CHECK_NS = 60 * NANOS_PER_SECOND
+_LATE_NS = NANOS_PER_SECOND // 20
+"""Inputs that waited longer are taken for what they were when they came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +85,25 @@ class Evaluator:
         """What the sources delivered, in order. PVs that are not in this tree are left aside."""
         watchers = self.tree.watchers
         for item in inputs:
+            then = now if now.monotonic - item.arrival < _LATE_NS else self._catch_up(item.arrival, now)
             for leaf in watchers.get(item.pv, ()):
                 if isinstance(item, Reading):
                     if not leaf.connected:
                         self._connected(leaf)
-                    self._sample(leaf, Sample(item.severity, item.message, item.value, item.pv_time), now)
-                elif isinstance(item, Connection):
-                    if item.up:
-                        self._connected(leaf)
-                    else:
-                        self._lost(leaf, DISCONNECTED, now)
-                else:
-                    self._lost(leaf, NO_PV, now)
+                    self._sample(leaf, Sample(item.severity, item.message, item.value, item.pv_time), then)
+                elif not isinstance(item, Connection):
+                    self._lost(leaf, NO_PV, then)
+                elif not item.up:
+                    self._lost(leaf, DISCONNECTED, then)
+                # A channel that is up says nothing yet: a hung IOC accepts connections and sends no value.
+
+    def _catch_up(self, arrival: Monotonic, now: Moment) -> Moment:
+        """The moment at which a late input came. What was due before is done first: a delay must not outlive a jam of the journal."""
+        then = Moment(Nanos(now.wall - (now.monotonic - arrival)), arrival)
+        due = self.timers.next()
+        if due is not None and due <= arrival:
+            self.tick(then)
+        return then
 
     def tick(self, now: Moment) -> None:
         """Timers that are due."""
@@ -156,8 +165,8 @@ class Evaluator:
     def watch(self, leaf: Leaf, now: Moment) -> None:
         """A new alarm: its PV is subscribed, and expected within the connection time-out."""
         changes = self.emitter.changes
+        # Not taken back from `unsubscribe`: an alarm that moved needs a new subscription, for one that stands says nothing again.
         changes.subscribe.add(leaf.pv)
-        changes.unsubscribe.discard(leaf.pv)
         timeout = round(self.settings.connection_timeout_s * NANOS_PER_SECOND)
         self.timers.set((Timer.CONNECT, leaf), Monotonic(now.monotonic + timeout))
 

@@ -245,6 +245,7 @@ async def test_nothing_is_lost_while_the_journal_cannot_be_written():
 async def test_the_life_sign_tells_how_it_is(site):
     async with site.running() as engine:
         site.source.connect("GC1")
+        site.source.put("GC1", S.OK, "NO_ALARM")
         async with asyncio.timeout(5):
             while engine.statuses()[0].pvs_connected != 1:
                 await asyncio.sleep(0.005)

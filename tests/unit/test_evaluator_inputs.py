@@ -1,0 +1,87 @@
+"""Inputs in odd order, late, or missing: none of them may leave an alarm quiet."""
+
+from __future__ import annotations
+
+import pytest
+
+from alarm_engine.evaluator import Cause
+from alarm_engine.evaluator.configuration import configure, remove
+from alarm_engine.model.reading import Reading
+from alarm_engine.model.settings import AlarmSettings
+from alarm_engine.model.severity import Severity
+from alarm_engine.model.times import Moment, Nanos
+from tests.unit.evaluating import MESSAGES, Control
+
+S = Severity
+GC = "/Demo/Vacuum/GC1"
+MOVED = "/Demo/Ring/GC1"
+
+
+def reading(severity: Severity, then: Moment) -> Reading:
+    return Reading("GC1", severity, MESSAGES[severity], "1.0", then.wall, then.monotonic)
+
+
+def test_a_channel_that_is_up_and_sends_no_value_is_an_alarm_after_the_time_out():
+    control = Control({GC: AlarmSettings("Pressure")})
+    control.link("GC1", True)
+    control.advance(31)
+    assert (control.severity(GC), control.leaf(GC).current.message) == (S.UNDEFINED, "Disconnected")
+    control.sample("GC1", S.OK)
+    assert control.leaf(GC).connected
+
+
+def test_an_alarm_that_moves_is_subscribed_anew():
+    control = Control({GC: AlarmSettings("Pressure")})
+    control.sample("GC1", S.MAJOR)
+    remove(control.evaluator, GC, Cause(), control.now)
+    assert configure(control.evaluator, MOVED, AlarmSettings("Pressure"), Cause(), control.now) is None
+    changes = control.take()
+    assert (changes.unsubscribe, changes.subscribe) == ({"GC1"}, {"GC1"})
+
+
+def test_an_alarm_that_comes_and_goes_in_one_batch_is_not_subscribed():
+    control = Control()
+    assert configure(control.evaluator, GC, AlarmSettings("Pressure"), Cause(), control.now) is None
+    remove(control.evaluator, GC, Cause(), control.now)
+    assert not control.take().subscribe
+
+
+@pytest.mark.parametrize("one_batch", [True, False])
+def test_a_delay_that_ran_out_while_the_journal_was_stuck_raises(one_batch):
+    control = Control({GC: AlarmSettings("Pressure", delay_s=5)})
+    control.sample("GC1", S.OK)
+    start = control.now
+    high, back = reading(S.MAJOR, start.plus_s(1)), reading(S.OK, start.plus_s(50))
+    if not one_batch:
+        control.now = start.plus_s(1)
+        control.evaluator.feed([high], control.now)
+        control.take()
+    control.now = start.plus_s(60)
+    control.evaluator.feed([back] if one_batch is False else [high, back], control.now)
+    changes = control.take()
+    assert control.severity(GC) is S.MAJOR
+    assert [event.time for event in changes.events] == sorted(event.time for event in changes.events)
+    assert [talk.text for talk in changes.talks] == ["MAJOR Alarm: Pressure"]
+
+
+def test_a_blip_shorter_than_its_delay_stays_one_however_late_it_is_evaluated():
+    control = Control({GC: AlarmSettings("Pressure", delay_s=5)})
+    control.sample("GC1", S.OK)
+    start = control.now
+    control.now = start.plus_s(60)
+    control.evaluator.feed([reading(S.MAJOR, start.plus_s(1)), reading(S.OK, start.plus_s(4))], control.now)
+    control.take()
+    control.advance(20)
+    assert control.severity(GC) is S.OK
+
+
+def test_a_delay_runs_from_when_the_sample_came():
+    control = Control({GC: AlarmSettings("Pressure", delay_s=5)})
+    start = control.now
+    control.now = start.plus_s(3)
+    control.evaluator.feed([reading(S.MAJOR, start.plus_s(1))], control.now)
+    control.take()
+    assert control.evaluator.deadline() is not None
+    control.advance(3.1)
+    assert control.severity(GC) is S.MAJOR
+    assert control.leaf(GC).logic.alarm.time == Nanos(start.plus_s(1).wall)
