@@ -30,3 +30,13 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping
 def load(text: str) -> Any:
     """The value of a document; raises `yaml.YAMLError`."""
     return yaml.load(text, Loader=_Loader)
+
+
+def sentence(problem: yaml.YAMLError) -> str:
+    """What is wrong with a document, and where, in one line."""
+    if not isinstance(problem, yaml.MarkedYAMLError):
+        return " ".join(str(problem).split())
+    said = ", ".join(part for part in (problem.context, problem.problem) if part)
+    hint = "; a tab cannot indent" if r"'\t' that cannot start any token" in said else ""
+    mark = problem.problem_mark or problem.context_mark
+    return f"{f'line {mark.line + 1}: ' if mark else ''}{said}{hint}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,6 +17,19 @@ from alarm_engine import strict_yaml
 from alarm_engine.errors import SettingsError
 
 VERSION = 1
+
+_KINDS = {
+    "int_": "a whole number",
+    "float_": "a number",
+    "bool_": "true or false",
+    "string_type": "a text",
+    "path_type": "the name of a file",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "model_type": "keys and values",
+    "dict_type": "keys and values",
+}
+"""How the kind of an error of pydantic begins, and what was expected."""
 
 
 def _zone(name: str) -> str:
@@ -148,7 +162,7 @@ def load(path: Path) -> Settings:
     except UnicodeDecodeError as problem:
         raise SettingsError(f"{path}: is not UTF-8 text (byte {problem.start})") from problem
     except yaml.YAMLError as problem:
-        raise SettingsError(f"{path}: is not YAML: {problem}") from problem
+        raise SettingsError(f"{path}: is not YAML: {strict_yaml.sentence(problem)}") from problem
     if not isinstance(data, dict):
         raise SettingsError(f"{path}: expected keys and values, for example\n  configurations:\n    - tree: tree.yaml")
     version = data.get("version", VERSION)
@@ -165,11 +179,21 @@ def validate(data: dict[str, Any], origin: str) -> Settings:
     try:
         return Settings(**data)
     except ValidationError as problem:
-        lines = [_sentence(error, data) for error in problem.errors()]
+        lines = [_sentence(error) for error in _causes(problem.errors())]
         raise SettingsError(f"{origin}: {len(lines)} fault{'s' if len(lines) > 1 else ''}\n  " + "\n  ".join(lines)) from None
 
 
-def _sentence(error: Any, data: dict[str, Any]) -> str:
+def _causes(errors: Sequence[Any]) -> list[Any]:
+    """Without errors that only follow from another one further inside: a list is no longer filled when its one entry is faulty."""
+    places = [error["loc"] for error in errors]
+    return [
+        error
+        for error in errors
+        if not any(len(place) > len(error["loc"]) and place[: len(error["loc"])] == error["loc"] for place in places)
+    ]
+
+
+def _sentence(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"])
     variable = "TOCSIN_" + "__".join(str(part) for part in error["loc"]).upper()
     origin = f" (from the environment variable {variable})" if variable in os.environ else ""
@@ -180,7 +204,18 @@ def _sentence(error: Any, data: dict[str, Any]) -> str:
         return f"{where}: unknown key{origin}; {hint}"
     if error["type"] == "missing":
         return f"{where}: is missing"
-    return f"{where}: {error.get('input')!r}{origin}: {error['msg']}"
+    return f"{where}: {error.get('input')!r}{origin}: {_expected(error)}"
+
+
+def _expected(error: Any) -> str:
+    kind = error["type"]
+    if kind == "too_short":
+        return "must not be empty"
+    named = next((words for beginning, words in _KINDS.items() if kind.startswith(beginning)), None)
+    if named is not None:
+        return f"expected {named}"
+    message: str = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    return message[:1].lower() + message[1:]
 
 
 def _keys_beside(location: tuple[Any, ...]) -> list[str]:

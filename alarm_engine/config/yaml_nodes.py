@@ -123,18 +123,19 @@ def parse(data: bytes, limits: TextLimits | None = None) -> tuple[Node | None, t
     except yaml.reader.ReaderError as problem:
         raise Unreadable(_unprintable(text, problem)) from problem
     except yaml.MarkedYAMLError as problem:
-        raise Unreadable(_syntax(problem)) from problem
+        raise Unreadable(_syntax(text, problem)) from problem
     finally:
         loader.dispose()
     return builder.root, tuple(builder.problems)
 
 
-def _syntax(error: yaml.MarkedYAMLError) -> TextProblem:
+def _syntax(text: str, error: yaml.MarkedYAMLError) -> TextProblem:
     mark = error.problem_mark or error.context_mark
     said = ", ".join(part for part in (error.context, error.problem) if part)
-    hint = "; a tab cannot indent" if "cannot start any token" in said else ""
     if mark is None:
-        return TextProblem(None, None, f"is no YAML: {said}{hint}")
+        return TextProblem(None, None, f"is no YAML: {said}")
+    line = text.split("\n")[mark.line :][:1]
+    hint = "; a tab cannot indent" if line and line[0][mark.column :].startswith("\t") else ""
     return TextProblem(mark.line + 1, mark.column + 1, f"is no YAML: {said}{hint}")
 
 
