@@ -26,7 +26,10 @@ class FileLock:
         try:
             descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as problem:
-            raise JournalUnavailable(f"{self._path} cannot be used: {self._lock_path}: {problem.strerror}") from problem
+            raise JournalUnavailable(
+                f"{self._path} cannot be used: {self._lock_path}: {problem.strerror}; "
+                "the directory must be writable by the user who runs tocsin"
+            ) from problem
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._sign(descriptor)

@@ -22,7 +22,7 @@ _BUSY = _Meaning(
 _READ_ONLY = _Meaning(JournalUnavailable, "{path} cannot be written: check the owner and the rights of the file and of its directory")
 _DAMAGED = (
     "stop tocsin, move the file away together with {path}-wal and {path}-shm, and restore a backup"
-    " (or start with a new file and sync the alarm tree from its files: acknowledgements and history are then lost)"
+    " (or start without: the alarm tree comes from its files, acknowledgements and history are then lost)"
 )
 _CORRUPT = _Meaning(JournalCorrupt, "{path} is damaged: " + _DAMAGED)
 
