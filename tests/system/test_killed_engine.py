@@ -96,7 +96,7 @@ async def test_twenty_kills_under_load(tmp_path):
         for alarm_path, event in last.items():
             leaf, snapshot = evaluator.tree.leaves[alarm_path], event.snapshot
             assert snapshot
-            assert leaf.logic.alarm == snapshot.alarm or not leaf.logic.enabled
+            assert leaf.logic.alarm[:2] == snapshot.alarm[:2] or not leaf.logic.enabled
             assert leaf.suppression == snapshot.suppression
             assert (leaf.acknowledgement if leaf.logic.alarm.severity.is_acknowledged else None) == snapshot.acknowledgement
             assert leaf.rise == snapshot.rise

@@ -194,6 +194,18 @@ def test_out_of_service_needs_somebody_to_end_it():
     assert kinds(control.command(K.ENABLE, GC)) == [EventKind.ENABLED, EventKind.COMMAND]
 
 
+def test_acknowledging_what_is_not_in_alarm_publishes_as_phoebus_does():
+    control = Control({GC: AlarmSettings("Pressure", latching=False)})
+    control.sample("GC1", S.MAJOR)
+    control.sample("GC1", S.OK)  # the alarm follows: OK / NO_ALARM
+    changes = control.command(K.ACKNOWLEDGE, GC)
+    assert kinds(changes) == [EventKind.CHANGED, EventKind.COMMAND]
+    assert control.leaf(GC).logic.alarm.message == "OK"
+    changes = control.command(K.ACKNOWLEDGE, GC)
+    assert kinds(changes) == [EventKind.COMMAND]
+    assert len(changes.steps) == 2  # the state once more, and the answer
+
+
 def test_commands_are_refused_with_a_sentence():
     control = room()
     old = control.command(K.ACKNOWLEDGE, GC, sent=Nanos(control.now.wall - 20_000_000_000))
