@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from dashboards.pv import alarm
 from dashboards.subsystem import subsystem
 
 DEFAULT_PAGE_URL = "http://127.0.0.1:8080"
+_PAGE_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 
 
 class Tree(Protocol):
@@ -67,8 +69,10 @@ def systems_of(tree: Tree) -> list[str]:
 
 
 def build(trees: Sequence[Tree], options: BuildOptions | None = None) -> dict[str, bytes]:
-    """Content of each file by its name `CONFIGURATION/UID.json`; raises `BuildError` if two would be the same."""
+    """Content of each file by its name `CONFIGURATION/UID.json`; raises `BuildError` if two would be the same, or links lead nowhere."""
     options = options or BuildOptions()
+    if not _PAGE_URL.fullmatch(options.page_url):
+        raise BuildError(f"page url {options.page_url!r}: expected http://host:port as browsers reach the operator's page, without query")
     files: dict[str, bytes] = {}
     source = Datasource(options.datasource, options.datasource_uid or DEFAULT_UIDS[options.datasource])
     for tree in trees:
@@ -122,7 +126,7 @@ def write(files: Mapping[str, bytes], directory: Path, *, clear: bool = True) ->
         for path in removed:
             path.unlink()
     except OSError as problem:
-        raise BuildError(f"cannot write dashboards to {directory}: {problem.strerror or problem} ({problem.filename})") from problem
+        raise BuildError(f"cannot write to {directory}: {problem.strerror or problem} ({problem.filename})") from problem
     return Written(tuple(changed), tuple(unchanged), tuple(_name(path, directory) for path in removed))
 
 

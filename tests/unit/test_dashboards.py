@@ -69,6 +69,19 @@ def test_two_trees_of_one_name_are_refused():
         build([tree("/Ring/A/p"), tree("/Ring/B/p")])
 
 
+@pytest.mark.parametrize(
+    "url", ["tocsin.example.org", "", "/page", "ftp://a", "http://", "http://a/?q=1", "http://a b", "javascript:alert(1)"]
+)
+def test_an_address_that_no_link_could_lead_to_is_refused(url):
+    with pytest.raises(BuildError, match="expected http://host:port"):
+        build([tree("/Ring/A/p")], BuildOptions(page_url=url))
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "http://[::1]:8080/", "https://control.example.org/alarms"])
+def test_addresses_of_the_page(url):
+    assert build([tree("/Ring/A/p")], BuildOptions(page_url=url))
+
+
 def test_systems_are_in_the_order_of_the_tree():
     assert systems_of(tree("/Ring/S10/p", "/Ring/S2/p", "/Ring/S2/deep/p")) == ["S2", "S10"]
     assert systems_of(tree("/Ring/S1/p", "/Ring/p")) == ["S1", ""]
