@@ -40,6 +40,25 @@ def test_check_of_a_good_tree(tree: Path) -> None:
     assert run("check", tree) == (0, "Demo: 3 alarms in 3 components from 1 file: no faults\n", "")
 
 
+def test_check_notes_what_has_no_effect_yet(tree: Path) -> None:
+    pvs = (
+        "ca://A:B: a",
+        "C:D.VAL: c",
+        'pva://E:F: {description: e, filter: "X > 1"}',
+        "sim://sine: s",
+        "G: {description: g, actions: 'mailto:a@b'}",
+    )
+    tree.write_text("config: Demo\npvs:\n" + "".join(f"  {line}\n" for line in pvs))
+    assert run("check", tree) == (
+        0,
+        "note: PV of /Demo/pva:\\/\\/E:F and 1 more: only Channel Access is read by this version, so the alarm stays UNDEFINED\n"
+        "note: filter of /Demo/pva:\\/\\/E:F: kept and published, but not evaluated by this version, so the alarm is always in service\n"
+        "note: actions of /Demo/G: kept and published, but not carried out by this version\n"
+        "Demo: 5 alarms in 1 component from 1 file: no faults\n",
+        "",
+    )
+
+
 def test_check_names_every_fault_and_exits_with_1(tree: Path) -> None:
     tree.write_text(TREE.replace("delay: 5", "delay: soon").replace("Gauge 2", ""))
     assert run("check", tree) == (
