@@ -18,7 +18,7 @@ lint: $(VENV)/.developing  ## ruff, mypy, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache | tail -n 8
+	$(BIN)/lint-imports --no-cache --no-logo
 
 unit: $(VENV)/.developing  ## logic and ports, without network
 	$(PYTEST) tests/unit tests/contract

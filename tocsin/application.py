@@ -141,7 +141,7 @@ class Application:
 
     def _channel_access(self) -> Source:
         chosen = self._settings.channel_access
-        return CaSource(CaSettings(chosen.addr_list, chosen.auto_addr_list, chosen.name_servers))
+        return CaSource(CaSettings(chosen.addr_list, chosen.auto_addr_list, chosen.name_servers, chosen.server_timeout_s))
 
     def _write_grafana(self, trees: Sequence[ConfigTree]) -> None:
         write_grafana_files(self._settings.dashboards, trees, self.url.rstrip("/"))

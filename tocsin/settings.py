@@ -76,6 +76,9 @@ class ChannelAccessSection(Section):
     addr_list: tuple[str, ...] | None = Field(None, description="Addresses to search, like EPICS_CA_ADDR_LIST.")
     auto_addr_list: bool | None = Field(None, description="Search all networks of this machine too, like EPICS_CA_AUTO_ADDR_LIST.")
     name_servers: tuple[str, ...] = Field((), description="host:port of TCP name servers or IOCs, like EPICS_CA_NAME_SERVERS.")
+    server_timeout_s: float | None = Field(
+        None, gt=0, description="Seconds without a word after which an IOC counts as gone, like EPICS_CA_CONN_TMO (30)."
+    )
 
 
 class BackendSection(Section):
