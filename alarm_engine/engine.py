@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from alarm_engine.journal.port import Journal, Record
 from alarm_engine.model.reading import Input
 from alarm_engine.model.status import EngineStatus
 from alarm_engine.ownership.port import Ownership
-from alarm_engine.runner import Runner, RunnerSettings
+from alarm_engine.runner import Runner, RunnerSettings, ending
 from alarm_engine.sources.port import Source
 from alarm_engine.wire.keys import RecordType, key
 from alarm_engine.wire.status import encode_status
@@ -72,8 +71,7 @@ class Engine:
         """Stop in reverse order; may be called again, and after a start that failed."""
         if self._status is not None:
             self._status.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._status
+            await asyncio.gather(self._status, return_exceptions=True)
             self._status = None
         self._ports.source.close()
         for runner in reversed(self.runners):
@@ -84,7 +82,10 @@ class Engine:
 
     def failure(self) -> BaseException | None:
         """What ended a part of the engine that must not end, None while all is well."""
-        return next((failure for runner in self.runners if (failure := runner.failure())), None)
+        failures = [runner.failure() for runner in self.runners]
+        if self._status is not None:
+            failures.append(ending(self._status))
+        return next((failure for failure in failures if failure is not None), None)
 
     def statuses(self) -> list[EngineStatus]:
         """Life signs as they would be given now."""

@@ -118,10 +118,7 @@ class Runner:
 
     def failure(self) -> BaseException | None:
         """What ended a task of this runner, None while all is well."""
-        for task in self._tasks:
-            if task.done() and not task.cancelled():
-                return task.exception() or RuntimeError(f"{task.get_name()} ended")
-        return None
+        return next((failure for task in self._tasks if (failure := ending(task))), None)
 
     def status(self, engine: str) -> EngineStatus:
         """The life sign of this configuration as it is now."""
@@ -248,3 +245,10 @@ class Runner:
         leaf = self.evaluator.tree.leaves.get(path)
         if overtaken and leaf is not None:
             self.evaluator.emitter.config(leaf, cause)
+
+
+def ending(task: asyncio.Task[None]) -> BaseException | None:
+    """What ended a task that must not end, None while it runs. One that was cancelled by nobody who stops it has ended as well."""
+    if not task.done():
+        return None
+    return (None if task.cancelled() else task.exception()) or RuntimeError(f"{task.get_name()} ended")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from concurrent.futures import Future
 
@@ -17,6 +18,7 @@ class EngineThread:
         self._ports = ports
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
+        self._asked_to_stop = False
         self._thread: threading.Thread | None = None
         self.engine: Engine | None = None
         self.ended: Future[BaseException | None] = Future()
@@ -27,12 +29,14 @@ class EngineThread:
         ready: Future[None] = Future()
         self._thread = threading.Thread(target=self._main, args=(ready,), name="alarm engine", daemon=True)
         self._thread.start()
-        await asyncio.wrap_future(ready)
+        await asyncio.shield(asyncio.wrap_future(ready))  # giving up here does not cancel what the thread resolves
 
     async def stop(self) -> None:
-        """Returns when the thread has ended."""
-        if self._loop is not None and self._stopping is not None and not self.ended.done():
-            self._loop.call_soon_threadsafe(self._stopping.set)
+        """Returns when the thread has ended; an engine that is still starting is not waited for."""
+        self._asked_to_stop = True  # before looking at the loop: the thread makes its loop first and looks at this afterwards
+        if self._loop is not None and self._stopping is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has closed by itself
+                self._loop.call_soon_threadsafe(self._stopping.set)
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
             self._thread = None
@@ -48,14 +52,31 @@ class EngineThread:
         self.ended.set_result(outcome)
 
     async def _serve(self, ready: Future[None]) -> None:
-        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        if self._asked_to_stop:
+            self._stopping.set()
         self.engine = Engine(self._settings, self._ports)
         try:
-            await self.engine.start()
-            ready.set_result(None)
-            await self._until_stopped(self.engine, self._stopping)
+            if await self._started(self.engine, self._stopping):
+                ready.set_result(None)
+                await self._until_stopped(self.engine, self._stopping)
         finally:
             await self.engine.stop()
+
+    @staticmethod
+    async def _started(engine: Engine, stopping: asyncio.Event) -> bool:
+        """Start, unless asked to stop meanwhile: a journal on a full disk keeps the first records waiting for as long as it is full."""
+        start, stop = asyncio.create_task(engine.start()), asyncio.create_task(stopping.wait())
+        try:
+            await asyncio.wait((start, stop), return_when=asyncio.FIRST_COMPLETED)
+            if start.done():
+                await start
+            return start.done()
+        finally:
+            start.cancel()
+            stop.cancel()
+            await asyncio.gather(start, stop, return_exceptions=True)
 
     @staticmethod
     async def _until_stopped(engine: Engine, stopping: asyncio.Event) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ class _Waiter:
 
     def wake(self) -> None:
         """Resolve the future on its own loop; one that was closed meanwhile has nobody left to wake."""
-        if not self.loop.is_closed():
+        # Not asked beforehand whether it is closed: it may be closed between the question and the call.
+        with contextlib.suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self._resolve)
 
     def _resolve(self) -> None:

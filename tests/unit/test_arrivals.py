@@ -41,3 +41,15 @@ def test_a_waiter_whose_loop_is_gone_harms_nobody():
     loop.close()
     arrivals.announce(["Demo"])
     waiting._log_destroy_pending = False  # left behind on purpose
+
+
+def test_a_loop_that_closes_while_its_waiter_is_woken_harms_nobody(monkeypatch):
+    arrivals = Arrivals()
+    loop = asyncio.new_event_loop()
+    waiting = loop.create_task(arrivals.wait(TOPICS, 0, None))
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    loop.close()
+    monkeypatch.setattr(loop, "is_closed", lambda: False)  # it was closed right after the question
+    arrivals.announce(["Demo"])  # would end the thread that writes the journal
+    waiting._log_destroy_pending = False  # left behind on purpose

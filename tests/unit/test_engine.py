@@ -10,7 +10,7 @@ import pytest
 
 from alarm_engine.clock import SystemClock
 from alarm_engine.engine import Engine, EnginePorts, EngineSettings, is_alive
-from alarm_engine.errors import JournalUnavailable
+from alarm_engine.errors import JournalError, JournalUnavailable
 from alarm_engine.evaluator import EvaluatorSettings
 from alarm_engine.journal.memory import MemoryJournal
 from alarm_engine.journal.port import Record
@@ -121,12 +121,12 @@ async def test_a_command_is_not_executed_again_after_a_restart(site):
     async with site.running():
         site.source.put("GC1", S.MAJOR, "HIHI_ALARM")
         await site.until(lambda e: e.kind is EventKind.ALARM)
-        await site.command(CommandKind.ACKNOWLEDGE, "/Demo", id="c-1")
-        await site.until(lambda e: e.correlation == "c-1")
+        await site.command(CommandKind.ACKNOWLEDGE, GC, id="c-1")
+        await site.until(lambda e: e.correlation == "c-1" and e.kind is EventKind.COMMAND)
     async with site.running():
         site.source.put("GC1", S.INVALID, "LINK_ALARM")
         await site.until(lambda e: e.to_severity is S.INVALID)
-        await site.command(CommandKind.ACKNOWLEDGE, "/Demo", id="c-1")
+        await site.command(CommandKind.ACKNOWLEDGE, GC, id="c-1")
         await site.command(CommandKind.ACKNOWLEDGE, "/Demo/none", id="c-2")
         await site.until(lambda e: e.correlation == "c-2")
         assert [e.kind for e in await site.events() if e.correlation == "c-1"] == [
@@ -254,3 +254,30 @@ async def test_the_life_sign_tells_how_it_is(site):
         async with asyncio.timeout(5):
             while not await site.read("cellStatus"):
                 await asyncio.sleep(0.01)
+
+
+class _OddStatus(MemoryJournal):
+    """Fails for life signs, in a way that does not pass."""
+
+    async def append(self, records, positions=()):
+        if records and records[0].topic == "cellStatus":
+            raise JournalError("odd")
+        await super().append(records, positions)
+
+
+async def test_a_life_sign_that_died_is_noticed_and_does_not_keep_the_engine_from_stopping():
+    site = Site()
+    site.journal = _OddStatus()
+    await site.begin()
+    async with site.running() as engine, asyncio.timeout(5):
+        while engine.failure() is None:
+            await asyncio.sleep(0.005)
+        assert str(engine.failure()) == "odd"
+    assert engine.runners == []
+
+
+async def test_a_task_that_somebody_else_cancelled_is_noticed(site):
+    async with site.running() as engine, asyncio.timeout(5):
+        engine.runners[0]._tasks[0].cancel()
+        while engine.failure() is None:
+            await asyncio.sleep(0.005)
