@@ -48,7 +48,6 @@ def render(options: ProvisioningOptions) -> dict[str, bytes]:
     environment.filters |= {"text": _text, "variable": _variable, "lower_bool": lambda value: str(value).lower()}
     environment.globals["folder_uid"] = folder_uid
     values = {
-        "backend_url": backend_url,
         "grafana_url": f"{backend_url}/grafana",
         "datasource": options.datasource,
         "configs": options.configs,
