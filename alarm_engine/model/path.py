@@ -98,5 +98,13 @@ def update(path: str | None, modifier: str | None) -> str:
 
 @lru_cache(maxsize=100_000)
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Sort key in which runs of digits compare as numbers: `X:1, X:2, X:10`."""
-    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in _DIGITS.split(text) if part)
+    """Sort key in which runs of digits compare as numbers: `X:1, X:2, X:10`.
+
+    As texts after their lengths: a run may be longer than any number that Python or JSON takes.
+    """
+    return tuple(_digits_key(part) if part.isdecimal() else (1, 0, part) for part in _DIGITS.split(text) if part)
+
+
+def _digits_key(digits: str) -> tuple[int, int, str]:
+    digits = digits.lstrip("0")
+    return 0, len(digits), digits

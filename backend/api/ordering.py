@@ -19,6 +19,8 @@ from backend.live import LiveAlarm
 
 Key = tuple[Any, ...]
 _NEVER = 2**63
+_DEEPEST = 4
+"""No key is nested deeper."""
 _BEYOND_TIMES = 2.0**62
 """More nanoseconds than any time stamp has until the year 2116."""
 
@@ -76,8 +78,10 @@ def read_cursor(text: str, sort: str) -> Key:
         raise ValueError("is no cursor that this server gave") from problem
     if of != sort or not isinstance(key, list):
         raise ValueError(f"is a cursor of the order {str(of)[:40]!r}, not of {sort!r}")
-    return _tuples(key)
+    return _tuples(key, _DEEPEST)
 
 
-def _tuples(value: list[Any]) -> Key:
-    return tuple(_tuples(item) if isinstance(item, list) else item for item in value)
+def _tuples(value: list[Any], depth: int) -> Key:
+    if depth == 0:
+        raise ValueError("is no cursor that this server gave")
+    return tuple(_tuples(item, depth - 1) if isinstance(item, list) else item for item in value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 from alarm_engine.model.settings import Action, AlarmSettings, NodeSettings, TitledText
 from alarm_engine.model.severity import Severity
 from backend.api import forms
@@ -10,6 +12,7 @@ from backend.api.ordering import ORDERS
 from tests.unit.backend_world import PVS, number_notable, standing_alarms, until, world
 
 S = Severity
+DEEP = base64.urlsafe_b64encode(b'["severity",' + b"[" * 900 + b"]" * 900 + b"]").decode().rstrip("=")
 
 
 async def test_configurations():
@@ -122,6 +125,20 @@ async def test_pages_have_no_gaps_and_no_doubles():
         assert answer.status_code == 422  # of the right order, but no key of it
 
 
+async def test_pages_go_on_after_a_number_of_any_length():
+    async with world() as site, site.client() as client:
+        for pv, value in (("GC1", "9" * 30), ("GC2", "1" + "0" * 5000), ("GC10", "7")):
+            site.feed(pv, S.MAJOR, value=value)
+            await site.shows(f"/Acc/Vacuum/{pv}", S.MAJOR)
+        seen, after = [], None
+        while not seen or after:
+            answer = await client.get("/api/v1/alarms", params={"sort": "value", "limit": 1, **({"after": after} if after else {})})
+            assert answer.status_code == 200, answer.text
+            seen += [row["pv"] for row in answer.json()["alarms"]]
+            after = answer.json()["next"]
+        assert seen == ["GC10", "GC1", "GC2"]
+
+
 async def test_an_alarm_that_goes_between_two_pages_leaves_no_gap():
     alarms = {f"/Acc/S/PV:{n}": AlarmSettings("d", latching=False) for n in range(6)}
     async with world(alarms) as site, site.client() as client:
@@ -144,6 +161,7 @@ FAULTY = [
     ("sort=colour", ["sort", "severity"]),
     ("path=Acc", ["path", "slash"]),
     ("after=rubbish", ["after", "cursor"]),
+    (f"after={DEEP}", ["after", "cursor"]),
     ("sort=pv&after=WyJwYXRoIixbMV1d", ["after", "order"]),
     ("config=Acc&path=/Other/x", ["path", "Acc"]),
     ("acknowledged=perhaps", ["acknowledged"]),

@@ -78,6 +78,8 @@ def test_paths_round_trip(elements):
 
 def test_natural_order():
     assert sorted(["X:10", "X:2", "X:1", "A"], key=p.natural_key) == ["A", "X:1", "X:2", "X:10"]
+    assert p.natural_key("X:007") == p.natural_key("X:7")
+    assert sorted(["X:" + "9" * 5000, "X:1" + "0" * 5000], key=p.natural_key)[0][2] == "9", "a number too long for Python's int"
 
 
 def test_times():
