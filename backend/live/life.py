@@ -23,14 +23,16 @@ class LifeSign:
         """A life sign was read.
 
         `live`: it has just been written, since everything before it was read already; then only our own clock counts. Otherwise it may
-        be a recording of long ago: its time of day says how old it is. Raises `ValueError` for one that cannot be read.
+        be a recording of long ago: its time of day says how old it is; one of a time to come says nothing. Raises `ValueError` for one
+        that cannot be read.
         """
         if self.status is not None and status.epoch < self.status.epoch:
             return  # an engine that lost the configuration and does not know it yet
         self._last_event = EventId.parse(status.last_event) if status.last_event else None
         self.status = status
-        age_ns = 0 if live else max(0, now.wall - status.time)
-        self._alive_at = Monotonic(now.monotonic - age_ns)
+        age_ns = 0 if live else now.wall - status.time
+        if age_ns >= 0:
+            self._alive_at = Monotonic(now.monotonic - age_ns)
 
     def compare(self, as_of: EventId | None, now: Moment) -> None:
         """Look whether we have all the events that the engine says it has written."""

@@ -145,6 +145,18 @@ async def test_a_life_sign_of_long_ago_that_is_replayed_does_not_look_alive():
         assert it.tree.freshness().age_s == pytest.approx(60)
 
 
+async def test_nor_does_one_that_says_it_was_written_after_now():
+    """The clock of that engine was ahead of ours: how old it is cannot be told."""
+    async with bench(start=False) as it:
+        status = EngineStatus("e", "Acc", 5, Nanos((START_S + 60) * NANOS_PER_SECOND), 3, 2, 0, 0, 0, 0, 0, "")
+        await it.journal.append([Record(STATUS, "status:Acc", encode_status(status))])
+        await it.live.start()
+        await it.read()
+        assert it.tree.freshness().stale
+        await it.status(age_s=-60)
+        assert not it.tree.freshness().stale
+
+
 async def test_nor_does_one_that_is_read_after_a_long_pause():
     async with bench() as it:
         await it.status()
