@@ -20,6 +20,8 @@ from backend.live.follower import Follower
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*(ms|s|m|h|d|w)")
 _MAX_PATH = 2000
+_NO_ID = 1 << 62
+"""No store takes larger numbers."""
 
 
 class Question(BaseModel):
@@ -101,6 +103,8 @@ def _moment(text: str, now: Nanos) -> Nanos:
 def event_id(text: str, config: str) -> EventId:
     """An event id of a configuration; raises `ValueError`."""
     found = EventId.parse(text)
+    if not (0 <= found.epoch < _NO_ID and 0 <= found.n < _NO_ID):
+        raise ValueError(f"{text!r} is no event: its numbers are beyond all that are given")
     if found.config != config:
         raise ValueError(f"{text!r} is an event of another configuration than {config}")
     return found

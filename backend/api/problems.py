@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -64,7 +65,15 @@ def problem_response(status: int, detail: str, headers: Mapping[str, str] | None
     """A problem document."""
     title = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Error"
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "message": detail, **extra}
-    return Response(orjson.dumps(body), status, {"Cache-Control": "no-store", **(headers or {})}, MEDIA_TYPE)
+    return Response(_encode(body), status, {"Cache-Control": "no-store", **(headers or {})}, MEDIA_TYPE)
+
+
+def _encode(body: dict[str, Any]) -> bytes:
+    """A document; what a client sent may be repeated in it, also half a character, which only the slower encoder can write."""
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        return json.dumps(body).encode()
 
 
 def fault(where: str, message: str, value: object = None) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def payload_of(given: dict[str, Any] | str | None) -> dict[str, Any]:
     if isinstance(given, str):
         try:
             given = json.loads(given) if given.strip() else {}
-        except ValueError as problem:
+        except (ValueError, RecursionError) as problem:
             raise BadQuestion(f"payload is no JSON: {problem}") from problem
     if not isinstance(given, dict | None):
         raise BadQuestion(f"payload must be a JSON object, not {type(given).__name__}")

@@ -165,7 +165,7 @@ def _time(name: str, text: str | None, default: Nanos, faults: list[str]) -> Nan
 def _limit(text: str | None, faults: list[str]) -> int | None:
     if text is None:
         return None
-    if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_LIMIT:
+    if text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= MAX_LIMIT:
         return int(text)
     faults.append(f"limit: {text!r} is no whole number from 1 to {MAX_LIMIT}")
     return None

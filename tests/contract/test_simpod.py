@@ -68,6 +68,12 @@ async def test_a_payload_without_its_marker_is_refused_aloud(site):
         assert 'no marker "v": 1' in answer.json()["message"]
 
 
+async def test_a_payload_nested_without_end_is_refused(site):
+    answer = await site.client.post("/grafana/query", json=body({"refId": "A", "target": "active", "payload": "[" * 100_000}))
+    assert answer.status_code == 400
+    assert "JSON" in answer.json()["message"]
+
+
 async def test_a_payload_as_text_is_read_too(site):
     text = json.dumps({"v": 1, "config": "Demo", "system": ["RF"]})
     (frame,) = await query(site, {"refId": "A", "target": "active", "payload": text})

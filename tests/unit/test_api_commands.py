@@ -194,6 +194,17 @@ async def test_a_faulty_command_is_told_all_its_faults(body, words):
         assert await written(site) == 0
 
 
+@pytest.mark.parametrize("part", ['"user":"\\ud800"', '"seen":"\\ud800"', '"id":"\\ud800"', '"\\ud800":1'])
+async def test_text_that_no_answer_could_repeat_is_told_so(part):
+    async with world(engine=False) as site, site.client() as client:
+        body = f'{{"command":"acknowledge","path":"{GC1}",{part}}}'
+        answer = await client.post("/api/v1/commands", content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 422
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["message"]
+        assert await written(site) == 0
+
+
 async def test_text_that_is_no_json_is_told_so():
     async with world(engine=False) as site, site.client() as client:
         answer = await client.post("/api/v1/commands", content=b"{nonsense", headers={"Content-Type": "application/json"})

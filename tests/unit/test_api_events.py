@@ -54,7 +54,8 @@ async def test_an_event_tells_the_whole_story():
         await site.raised("/Acc/Vacuum/GC1")
         await client.post("/api/v1/commands", json={"command": "acknowledge", "path": "/Acc/Vacuum", "user": "mara", "reason": "known"})
         await site.copy_history()
-        closing, acknowledged, *_ = (await client.get("/api/v1/events")).json()["events"]
+        closing, *events = (await client.get("/api/v1/events")).json()["events"]
+        acknowledged = next(event for event in events if event["kind"] == "acknowledged")
         assert (closing["kind"], closing["result"]) == ("command", {"command": "acknowledge", "count": 1, "left_alone": []})
         assert (acknowledged["from"], acknowledged["to"], acknowledged["user"], acknowledged["comment"]) == (
             "MAJOR",
@@ -77,7 +78,10 @@ FAULTY = [
     ("kind=party", ["kind"]),
     ("severity=AWFUL", ["severity"]),
     ("after=7", ["after", "7"]),
+    ("start=9999-12-31T23:59:59-23:00", ["start", "2100"]),
+    ("end=%2B999999999w", ["end", "2100"]),
     ("after=Other.1.1", ["after", "Other"]),
+    ("after=Acc.1." + "9" * 40, ["after", "event"]),
     ("order=sideways", ["order", "newest"]),
     ("begin=-1h", ["begin", "not known"]),
 ]

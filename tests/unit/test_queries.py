@@ -295,6 +295,8 @@ REFUSED = [
     ({"from": "2000", "to": "1000"}, "from (2000) must be before to (1000)"),
     ({"limit": "0"}, "limit: '0'"),
     ({"limit": "²"}, "limit: '²'"),
+    ({"limit": "0000000019999999"}, "limit: '0000000019999999'"),
+    ({"limit": "000000001" + "9" * 4400}, "limit: '000000001"),
     ({"path": "Vacuum"}, "path: 'Vacuum' must begin with a slash"),
 ]
 
