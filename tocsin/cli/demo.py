@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +15,7 @@ from tocsin import logs
 from tocsin.application import Application
 from tocsin.cli.run import serve
 from tocsin.demo.machine_process import DemoMachine
-from tocsin.demo.site import demo_settings
+from tocsin.demo.site import demo_settings, forget
 
 _WHAT_TO_TRY = (
     ("Open", "{url}/"),
@@ -39,8 +38,8 @@ def demo(
 
     A real IOC with Channel Access on loopback, the engine, the web side, generated dashboards. Nothing leaves this machine.
     """
-    if fresh and (directory / "tocsin.sqlite").exists():
-        shutil.rmtree(directory)
+    if fresh:
+        forget(directory)
     logs.set_up("info" if verbose else "error", "auto")
     machine = DemoMachine()
     machine.start()
