@@ -126,7 +126,7 @@ def _advice(host: str, port: int, problem: OSError) -> str:
     if problem.errno == errno.EADDRINUSE:
         return (
             f"port {port} on {host} is in use: is another tocsin running? "
-            "Stop it, or choose another port (backend.port; 0 takes any free one)"
+            "Stop it, or choose another port (--port, or backend.port in the settings; 0 takes any free one)"
         )
     if problem.errno == errno.EACCES:
         return f"port {port} on {host} may not be used by this user: choose one above 1023 (backend.port)"
