@@ -31,7 +31,7 @@ def configure(evaluator: Evaluator, path: str, settings: Settings, cause: Cause,
         return None
     leaf = evaluator.tree.add(path, in_force(settings, now), now)
     if leaf is None:
-        return f"{path} cannot be an alarm: it is outside of {evaluator.tree.root.path}, or something else stands there or above"
+        return f"{path} cannot be an alarm: it is outside of {evaluator.tree.root.path}, too deep, or something else stands there or above"
     evaluator.watch(leaf, now)
     if not leaf.settings.enabled:
         leaf.suppression = cause.suppression(now, leaf.settings.enabled_at)
@@ -60,7 +60,7 @@ def _configure_node(evaluator: Evaluator, path: str, settings: NodeSettings, cau
     new = path not in evaluator.tree.nodes
     node = evaluator.tree.node(path)
     if node is None:
-        return f"{path} cannot be a component: it is outside of {evaluator.tree.root.path}, or an alarm stands there or above"
+        return f"{path} cannot be a component: it is outside of {evaluator.tree.root.path}, too deep, or an alarm stands there or above"
     if new or node.settings != settings:
         node.settings = settings
         evaluator.emitter.event(EventKind.CONFIGURED, path, now, cause.because("added" if new else "edited"))

@@ -16,6 +16,10 @@ from alarm_engine.wire.runtime import Runtime
 from alarm_engine.wire.state import StateExtras
 
 
+DEEPEST = 100
+"""Most levels of components: the tree is walked recursively, and one record with a mad path must not end the engine."""
+
+
 class Leaf:
     """One alarm."""
 
@@ -165,12 +169,12 @@ class AlarmTree:
         self._dirty: set[Node] = set()
 
     def node(self, path: str) -> Node | None:
-        """The component at a path, made if it is missing; None where an alarm stands in the way, or outside this tree."""
+        """The component at a path, made if it is missing; None where an alarm stands in the way, outside this tree, or too deep."""
         node = self.nodes.get(path)
         if node is not None:
             return node
         above = ancestors(path)
-        parent = self.node(above[0]) if above and path not in self.leaves else None
+        parent = self.node(above[0]) if 0 < len(above) < DEEPEST and path not in self.leaves else None
         if parent is None:
             return None
         node = self.nodes[path] = Node(path, NodeSettings(), parent)

@@ -14,6 +14,7 @@ from alarm_engine.model.settings import Action, AlarmSettings, NodeSettings, Set
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, from_datetime, to_datetime, within
 from alarm_engine.wire.json_text import encode, quote
 
+_GREATEST_INT = 2**31 - 1
 _LOCAL_DATE_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?")
 
 
@@ -151,10 +152,12 @@ def _flag(value: Any) -> bool:
 
 
 def _number(value: Any) -> int:
+    """An integer of 32 bits as Java has it: what lies beyond is cut, since no event could hold the end of such a delay."""
     try:
-        return int(value) if isinstance(value, int) else int(float(value))
+        number = int(value) if isinstance(value, int) else int(float(value))
     except (TypeError, ValueError, OverflowError):
         return 0
+    return max(-_GREATEST_INT - 1, min(number, _GREATEST_INT))
 
 
 def _entries(value: Any) -> tuple[TitledText, ...]:

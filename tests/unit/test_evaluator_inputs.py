@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 import pytest
 
 from alarm_engine.evaluator import Cause
 from alarm_engine.evaluator.configuration import configure, remove
 from alarm_engine.model.reading import Reading
-from alarm_engine.model.settings import AlarmSettings
+from alarm_engine.model.settings import AlarmSettings, NodeSettings
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.times import Moment, Nanos
+from alarm_engine.wire.config import decode_config
 from tests.unit.evaluating import MESSAGES, Control
 
 S = Severity
@@ -85,3 +88,24 @@ def test_a_delay_runs_from_when_the_sample_came():
     control.advance(3.1)
     assert control.severity(GC) is S.MAJOR
     assert control.leaf(GC).logic.alarm.time == Nanos(start.plus_s(1).wall)
+
+
+@pytest.mark.parametrize(
+    "field", ['"delay":1000000000000', '"delay":1e300', '"delay":5,"count":1e30', '"count":9223372036854775807,"delay":9']
+)
+def test_no_number_of_a_record_ends_the_engine(field):
+    settings = decode_config(f'{{"description":"Pressure",{field}}}'.encode(), UTC).settings
+    assert isinstance(settings, AlarmSettings)
+    control = Control({GC: settings})
+    control.sample("GC1", S.MAJOR)
+    control.advance(1)
+    assert control.leaf(GC).current.severity is S.MAJOR
+
+
+def test_a_path_of_very_many_levels_is_refused():
+    control = Control()
+    for levels, refused in ((50, False), (150, True), (1500, True)):
+        path = "/Demo/" + "/".join(str(level) for level in range(levels))
+        assert bool(configure(control.evaluator, path, AlarmSettings("Pressure"), Cause(), control.now)) is refused
+        assert bool(configure(control.evaluator, path + "/node", NodeSettings(), Cause(), control.now))
+    control.take()
