@@ -9,6 +9,7 @@ import structlog
 
 from alarm_engine.errors import WireError
 from alarm_engine.evaluator import Commander, Evaluator, Saved
+from alarm_engine.evaluator.commands import Given
 from alarm_engine.evaluator.restoration import restore_leaf, restore_node
 from alarm_engine.journal.port import Journal, StoredRecord
 from alarm_engine.model.event import Event, EventKind
@@ -151,4 +152,4 @@ def remember_answers(commander: Commander, events: list[Event]) -> None:
     """Commands that were answered before this engine started: a retry is not executed again."""
     for event in events:
         if event.correlation and event.kind in (EventKind.COMMAND, EventKind.REFUSED):
-            commander.remember(event.correlation, event.kind, event.reason, event.result)
+            commander.remember(event.correlation, Given(event.path, event.kind, event.reason, event.result))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 from alarm_engine.evaluator.configuration import apply_enablement
 from alarm_engine.evaluator.emit import Cause, Happening
@@ -19,6 +20,7 @@ from alarm_engine.wire.config import whole_second
 from alarm_engine.wire.runtime import Switches
 
 _REMEMBERED = 10_000
+_OTHER_COMMAND = "this id was given to another command before: give each command an id of its own"
 _HIDING = frozenset({CommandKind.ACKNOWLEDGE, CommandKind.SHELVE, CommandKind.DISABLE})
 """Commands that take an alarm off the screen: not for one that the user has not seen."""
 
@@ -30,17 +32,30 @@ _SWITCHES: dict[CommandKind, Callable[[Switches], Switches]] = {
 }
 
 
+class Given(NamedTuple):
+    """An answer that was given."""
+
+    path: str
+    kind: EventKind
+    reason: str
+    result: CommandResult | None
+
+    def answers(self, command: Command) -> bool:
+        """True if it is about the same command: an id that is used again for another one must not look like success."""
+        return self.path == command.path and (self.result is None or self.result.command == command.kind.value)
+
+
 class Commander:
     """Carries commands out; remembers their ids, so that a retry is answered again but not executed again."""
 
     def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
-        self._answers: OrderedDict[str, tuple[EventKind, str, CommandResult | None]] = OrderedDict()
+        self._answers: OrderedDict[str, Given] = OrderedDict()
 
-    def remember(self, correlation: str, kind: EventKind, reason: str, result: CommandResult | None) -> None:
-        """An answer that was given before this engine started."""
+    def remember(self, correlation: str, answer: Given) -> None:
+        """An answer that was given, maybe before this engine started."""
         if correlation:
-            self._answers[correlation] = (kind, reason, result)
+            self._answers[correlation] = answer
             while len(self._answers) > _REMEMBERED:
                 self._answers.popitem(last=False)
 
@@ -49,8 +64,9 @@ class Commander:
         cause = Cause(command.user, command.host, command.reason, command.id)
         known = self._answers.get(command.id) if command.id else None
         if known is not None:
-            kind, reason, result = known
-            self._evaluator.emitter.event(kind, command.path, now, cause.because(reason), result)
+            if not known.answers(command):
+                known = Given(command.path, EventKind.REFUSED, _OTHER_COMMAND, None)
+            self._evaluator.emitter.event(known.kind, command.path, now, cause.because(known.reason), known.result)
             return
         problem = self._problem(command, now)
         if problem:
@@ -63,7 +79,7 @@ class Commander:
 
     def _answer(self, command: Command, kind: EventKind, cause: Cause, result: CommandResult | None, now: Moment) -> None:
         self._evaluator.emitter.event(kind, command.path, now, cause, result)
-        self.remember(command.id, kind, cause.reason, result)
+        self.remember(command.id, Given(command.path, kind, cause.reason, result))
 
     def _problem(self, command: Command, now: Moment) -> str:
         """Why a command cannot be carried out, empty if it can."""

@@ -15,7 +15,6 @@ from alarm_engine.model.times import Moment, Nanos
 from alarm_engine.wire.runtime import Runtime
 from alarm_engine.wire.state import StateExtras
 
-
 DEEPEST = 100
 """Most levels of components: the tree is walked recursively, and one record with a mad path must not end the engine."""
 
