@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 import argon2
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from alarm_engine import strict_yaml
 from alarm_engine.errors import SettingsError
@@ -71,20 +72,28 @@ def load_users(path: Path) -> UsersFile:
     """Users of a YAML file; raises `SettingsError` that lists every fault, never what stands in the file."""
     try:
         data = strict_yaml.load(path.read_text("utf-8")) or {}
-    except (OSError, UnicodeDecodeError) as problem:
-        raise SettingsError(f"{path}: the file of users cannot be read: {problem}") from problem
+    except OSError as problem:
+        raise SettingsError(f"{path}: the file of users cannot be read: {problem.strerror}") from problem
+    except UnicodeDecodeError as problem:
+        raise SettingsError(f"{path}: the file of users cannot be read: no UTF-8 text (byte {problem.start})") from problem
     except yaml.YAMLError as problem:
         raise SettingsError(f"{path}: the file of users is not YAML{_where(problem)}") from problem
     try:
         users = UsersFile.model_validate(data)
     except ValidationError as problem:
-        faults = "\n".join(f"  {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in problem.errors(include_input=False))
+        faults = "\n".join(f"  {'.'.join(map(str, fault['loc']))}: {_said(fault)}" for fault in problem.errors(include_input=False))
         raise SettingsError(f"{path}: the file of users has faults:\n{faults}") from None
     names = [entry.name for entry in (*users.users, *users.tokens)]
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
         raise SettingsError(f"{path}: these names stand there more than once: {', '.join(doubled)}")
     return users
+
+
+def _said(fault: ErrorDetails) -> str:
+    known = {"missing": "is missing", "extra_forbidden": "is an unknown key"}.get(fault["type"])
+    message = fault["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    return known or message[:1].lower() + message[1:]
 
 
 def _where(problem: yaml.YAMLError) -> str:

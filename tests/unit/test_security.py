@@ -237,7 +237,8 @@ def test_a_file_of_users(tmp_path):
     ("text", "words"),
     [
         ("users: [{name: a, role: boss, password: hunter2}]", ["users.0.role", "users.0.password", "argon2"]),
-        ("usrs: []", ["usrs"]),
+        ("usrs: []", ["usrs: is an unknown key"]),
+        ("users: [{name: a, role: boss}]", ["users.0.role: should be 'viewer', 'operator' or 'engineer'", "users.0.password: is missing"]),
         ("users: [{name: 'a:b', role: viewer}]", ["users.0.name", "users.0.password"]),
         ("tokens: [{name: a, role: viewer, sha256: zz}]", ["tokens.0.sha256"]),
         ("users: [", ["YAML"]),

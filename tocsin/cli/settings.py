@@ -9,6 +9,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from alarm_engine.errors import SettingsError
+from backend.security import check_exposure
+from tocsin.access import make_security
 from tocsin.settings import Settings, load
 
 app = typer.Typer(help="Check a settings file; print its schema.", no_args_is_help=True)
@@ -16,9 +19,14 @@ app = typer.Typer(help="Check a settings file; print its schema.", no_args_is_he
 
 @app.command()
 def check(file: Annotated[Path, typer.Argument(help="Settings file.")]) -> None:
-    """Say every fault of a settings file; exit status 2 if there is one."""
+    """Say every fault of a settings file; exit status 2 if there is one. Trees are checked by `tocsin config check`."""
     settings = load(file)
-    Console().print(f"[green]{file} is good[/]: {len(settings.configurations)} configuration(s), page on port {settings.backend.port}")
+    missing = [str(one.tree) for one in settings.configurations if not one.tree.exists()]
+    if missing:
+        raise SettingsError(f"{file}: there is no alarm tree {', '.join(missing)}")
+    security = make_security(settings)
+    check_exposure(settings.backend.host, settings.backend.commands, security.settings.mode)
+    typer.echo(f"{file} is good: {len(settings.configurations)} configuration(s), page on port {settings.backend.port}")
 
 
 @app.command()
