@@ -193,6 +193,7 @@ def alarms_router(services: Services) -> APIRouter:
     async def alarms(question: Annotated[AlarmQuestion, Query()]) -> Response:
         """Alarms as they are now, filtered, sorted and page by page; without parameters the active ones, worst first."""
         trees = trees_of(live, question.config, question.path)
+        _check_path(trees, question.path)
         found = select(trees, question)
         shown, following = page(found, question, rows)
         return live_response({"total": len(found), "alarms": shown, "next": following}, trees)
@@ -209,6 +210,16 @@ def alarms_router(services: Services) -> APIRouter:
         return live_response({"alarm": {**alarm_object(found), "settings": _settings(found, tree, services)}}, [tree])
 
     return router
+
+
+def _check_path(trees: Sequence[Follower], path: str | None) -> None:
+    """Raise `Problem` (404) for a path that is not there: no alarm below a misspelt one must not read as all is well.
+
+    Of a tree that is stale nobody knows what it has; then the answer says that.
+    """
+    if path is None or any(path in tree.alarms or path in tree.nodes or tree.freshness().stale for tree in trees):
+        return
+    raise Problem(404, f"there is no alarm and no component {path[:500]}")
 
 
 def _configuration(tree: Follower) -> dict[str, Any]:

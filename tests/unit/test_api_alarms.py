@@ -79,7 +79,6 @@ FILTERS = [
     ("state=all&sort=-pv", ["P1", "INTERLOCK", "GC10", "GC2", "GC1"]),
     ("state=all&path=/Acc/Vacuum&sort=pv&offset=1&limit=1", ["GC2"]),
     ("state=all&path=/Acc/Vacuum/GC1", ["GC1"]),
-    ("state=all&path=/Acc/Vac", []),
     ("state=all&severity=MAJOR_ACK", ["GC2"]),
     ("state=all&severity=major&sort=pv", ["GC1", "GC2"]),
     ("state=all&severity=MINOR&severity=INVALID", []),
@@ -195,6 +194,18 @@ async def test_an_unknown_configuration_is_not_there():
             answer = await client.get(f"/api/v1/{query}")
             assert answer.status_code == 404, query
             assert "Acc" in answer.json()["message"], query
+
+
+async def test_below_a_misspelt_path_all_is_not_well():
+    async with world() as site, site.client() as client:
+        answer = await client.get("/api/v1/alarms?path=/Acc/Vac")
+        assert answer.status_code == 404
+        assert answer.json()["message"] == "there is no alarm and no component /Acc/Vac"
+        for path in ("/Acc", "/Acc/Vacuum", "/Acc/Vacuum/GC1"):
+            assert (await client.get("/api/v1/alarms", params={"path": path})).status_code == 200
+    async with world(engine=False) as site, site.client() as client:
+        answer = await client.get("/api/v1/alarms?path=/Acc/Vacum")
+        assert (answer.status_code, answer.json()["stale"]) == (200, True)
 
 
 async def test_one_alarm_with_settings_and_inherited_guidance():
