@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -11,11 +10,11 @@ import structlog
 from alarm_engine.clock import Clock
 from alarm_engine.errors import JournalUnavailable
 from alarm_engine.journal.port import Journal, Record
-from alarm_engine.model.reading import Input
 from alarm_engine.model.status import EngineStatus
 from alarm_engine.ownership.port import Ownership
 from alarm_engine.runner import Runner, RunnerSettings, ending
 from alarm_engine.sources.port import Source
+from alarm_engine.sources.shared import SharedSource
 from alarm_engine.wire.keys import RecordType, key
 from alarm_engine.wire.status import encode_status
 from alarm_engine.wire.topics import status_topic
@@ -59,10 +58,13 @@ class Engine:
         """Restore every configuration, then begin to listen. Raises `JournalError`, `SourceError`."""
         journal, source = self._ports.journal, self._ports.source
         await journal.ensure_topics([status_topic(self._settings.cell)])
-        source.start(self._deliver)
-        for settings in self._settings.configurations:
+        shared = SharedSource(source)
+        shares = [shared.share() for _ in self._settings.configurations]
+        source.start(shared.deliver)
+        for settings, share in zip(self._settings.configurations, shares, strict=True):
             await self._ports.ownership.acquire(settings.evaluator.config)
-            runner = Runner(settings, journal, source, self._ports.clock)
+            runner = Runner(settings, journal, share, self._ports.clock)
+            share.sink = runner.intake.offer
             self.runners.append(runner)
             await runner.start()
         self._status = asyncio.create_task(self._give_life_signs(), name="life sign")
@@ -90,11 +92,6 @@ class Engine:
     def statuses(self) -> list[EngineStatus]:
         """Life signs as they would be given now."""
         return [runner.status(self._settings.name) for runner in self.runners]
-
-    def _deliver(self, inputs: Sequence[Input]) -> None:
-        """From a thread of the source. Evaluators leave PVs of other configurations aside."""
-        for runner in self.runners:
-            runner.intake.offer(inputs)
 
     async def _give_life_signs(self) -> None:
         """Each second, but only while every loop is alive: a silent engine is better than one that lies."""

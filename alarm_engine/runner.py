@@ -21,7 +21,7 @@ from alarm_engine.model.status import EngineStatus
 from alarm_engine.model.times import NANOS_PER_MS, NANOS_PER_SECOND, Monotonic
 from alarm_engine.publisher import Publisher
 from alarm_engine.replay import last_events, remember_answers, replay
-from alarm_engine.sources.port import Source, Subscription
+from alarm_engine.sources.port import Subscription, Watching
 from alarm_engine.wire.command import decode_command
 from alarm_engine.wire.config import decode_config
 from alarm_engine.wire.headers import ENGINE
@@ -52,7 +52,7 @@ class RunnerSettings:
 class Runner:
     """Runs one configuration."""
 
-    def __init__(self, settings: RunnerSettings, journal: Journal, source: Source, clock: Clock) -> None:
+    def __init__(self, settings: RunnerSettings, journal: Journal, source: Watching, clock: Clock) -> None:
         self._settings = settings
         self._journal = journal
         self._source = source

@@ -37,12 +37,8 @@ class SourceStatus:
     """Items received from the network and not yet handed on."""
 
 
-class Source(Protocol):
-    """A way to process variables."""
-
-    def start(self, sink: Sink) -> None:
-        """Begin to deliver. Raises `SourceError` if the library cannot be used."""
-        ...
+class Watching(Protocol):
+    """What those need who watch process variables."""
 
     def subscribe(self, subscriptions: Iterable[Subscription]) -> None:
         """Watch more variables; one that is watched already changes its `values`. Returns before they connect."""
@@ -54,6 +50,14 @@ class Source(Protocol):
 
     def status(self) -> SourceStatus:
         """How it is doing; cheap."""
+        ...
+
+
+class Source(Watching, Protocol):
+    """A way to process variables."""
+
+    def start(self, sink: Sink) -> None:
+        """Begin to deliver. Raises `SourceError` if the library cannot be used."""
         ...
 
     def close(self) -> None:
