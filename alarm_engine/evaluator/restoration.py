@@ -39,10 +39,13 @@ def restore_leaf(evaluator: Evaluator, path: str, saved: Saved, now: Moment) -> 
 
     Returns False where something else stands in the way.
     """
-    leaf = evaluator.tree.add(path, in_force(saved.settings, now), now)
+    runtime = saved.runtime or Runtime()
+    # A shelf of ours that ended while nobody was there is ended by its timer, which says so to everybody and in the configuration.
+    at = runtime.suppression.until if runtime.suppression is not None else None
+    settings = saved.settings if at is not None and at == saved.settings.enabled_at else in_force(saved.settings, now)
+    leaf = evaluator.tree.add(path, settings, now)
     if leaf is None:
         return False
-    runtime = saved.runtime or Runtime()
     leaf.has_runtime = saved.runtime is not None
     leaf.acknowledgement, leaf.kept = runtime.acknowledgement, runtime.kept
     if not leaf.settings.enabled:

@@ -349,8 +349,26 @@ def test_a_shelf_that_ended_while_nobody_was_there():
     control.command(K.SHELVE, GC, until=Nanos(control.now.wall + 5_000_000_000))
     control.now = control.now.plus_s(60)
     again = control.restarted()
+    again.evaluator.tick(again.now)
+    changes = again.take()
+    assert kinds(changes) == [EventKind.UNSHELVED]
+    assert changes.runtimes == {GC: None}
+    assert [(write.path, write.settings.enabled) for write in changes.configs] == [(GC, True)]
     assert again.leaf(GC).settings.enabled
     assert kinds(again.sample("GC1", S.MAJOR)) == [EventKind.ALARM]
+
+
+def test_an_acknowledgement_outlives_a_shelf_that_ended_while_nobody_was_there():
+    control = room()
+    control.sample("GC1", S.MAJOR)
+    control.command(K.ACKNOWLEDGE, GC)
+    control.command(K.SHELVE, GC, until=Nanos(control.now.wall + 5_000_000_000))
+    control.now = control.now.plus_s(60)
+    again = control.restarted()
+    again.evaluator.tick(again.now)
+    again.take()
+    again.sample("GC1", S.MAJOR)
+    assert again.severity(GC) is S.MAJOR_ACK
 
 
 def test_event_time_never_runs_back():
