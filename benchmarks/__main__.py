@@ -17,7 +17,7 @@ from rich.table import Table
 
 def main(wanted: list[str]) -> int:
     """Run the benchmarks of these names, or all."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     names = sorted(path.stem.removesuffix("_bench") for path in Path(__file__).parent.glob("*_bench.py"))
     unknown = [name for name in wanted if name not in names]
     if unknown:
