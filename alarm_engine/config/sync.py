@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from alarm_engine.config.tree import ConfigTree
 from alarm_engine.errors import WireError
 from alarm_engine.journal.port import Journal, Record, StoredRecord
-from alarm_engine.model.path import canonical, is_below, split
+from alarm_engine.model.path import ancestors, canonical, is_below, split
 from alarm_engine.model.settings import AlarmSettings, NodeSettings, Settings
 from alarm_engine.wire.config import decode_config, encode_config, encode_delete_note
 from alarm_engine.wire.keys import RecordType, key, parse_key
@@ -58,9 +58,11 @@ def plan(tree: ConfigTree, topic: Mapping[str, Settings], synced: Mapping[str, S
     """
     result = SyncPlan()
     wanted: dict[str, Settings] = {**tree.nodes, **tree.alarms}
+    # What stands at a path keeps its kind until it is deleted: an alarm does not become a component by being written as one.
+    retyped = {path for path, settings in wanted.items() if path in topic and type(topic[path]) is not type(settings)}
     for path in sorted(wanted, key=lambda p: len(split(p))):
         settings = wanted[path]
-        there, last = topic.get(path), synced.get(path)
+        there, last = (None if path in retyped else topic.get(path)), synced.get(path)
         if last != settings:
             result.synced[path] = settings
         target = _with_operators_choice(settings, there, last)
@@ -73,10 +75,23 @@ def plan(tree: ConfigTree, topic: Mapping[str, Settings], synced: Mapping[str, S
         else:
             continue
         result.write[path] = target
-    for path in sorted(topic, key=lambda p: len(split(p)), reverse=True):
-        if path not in wanted and path != f"/{tree.name}" and not any(is_below(path, faulty) for faulty in left_out):
-            (result.removed if path in synced else result.foreign).append(path)
+    _plan_removals(result, [path for path in topic if path not in wanted and path != f"/{tree.name}"], synced, retyped, left_out)
     return result
+
+
+def _plan_removals(result: SyncPlan, gone: list[str], synced: Mapping[str, Settings], retyped: set[str], left_out: Sequence[str]) -> None:
+    """What only the topic has, children first. A component goes only if all below goes: its deletion takes everything with it."""
+    needed: set[str] = set()
+    for path in sorted([*gone, *retyped], key=lambda p: len(split(p)), reverse=True):
+        if path in retyped or any(above in retyped for above in ancestors(path)):
+            result.removed.append(path)
+        elif any(is_below(path, faulty) for faulty in left_out):
+            needed.update(ancestors(path))
+        elif path in synced and path not in needed:
+            result.removed.append(path)
+        else:
+            result.foreign.append(path)
+            needed.update(ancestors(path))
 
 
 def _with_operators_choice(settings: Settings, there: Settings | None, last: Settings | None) -> Settings:

@@ -76,3 +76,21 @@ def test_what_is_missing_because_of_a_fault_is_not_removed():
 def test_a_root_with_guidance_is_written():
     root = {"/Demo": NodeSettings(guidance=(TitledText("Who", "4411"),))}
     assert plan(tree({}, root), {}, {}).added == ["/Demo"]
+
+
+def test_a_component_stays_while_something_that_others_added_stands_in_it():
+    known = {"/Demo/Vac": NodeSettings(), A: AlarmSettings("a")}
+    difference = plan(tree({"/Demo/Mag/C": AlarmSettings("c")}), {**known, B: AlarmSettings("theirs")}, known)
+    assert (difference.removed, difference.foreign) == ([A], [B, "/Demo/Vac"])
+    difference = plan(tree({"/Demo/Mag/C": AlarmSettings("c")}), {**known, B: AlarmSettings("b")}, {**known, B: AlarmSettings("b")}, (B,))
+    assert difference.removed == [A]
+
+
+async def test_an_alarm_that_becomes_a_component_and_back_is_removed_first(journal):
+    group = tree({A: AlarmSettings("a")})
+    single = tree({"/Demo/Vac": AlarmSettings("single")})
+    await sync(journal, group, ME)
+    for wanted, removed in ((single, [A, "/Demo/Vac"]), (group, ["/Demo/Vac"])):
+        difference = await sync(journal, wanted, ME)
+        assert (difference.removed, difference.edited, difference.added) == (removed, [], [*wanted.nodes, *wanted.alarms][1:])
+        assert (await sync(journal, wanted, ME)).is_empty
