@@ -38,6 +38,12 @@ log = structlog.get_logger()
 MAX_GAP = 10_000
 """A client that missed more events than that loads everything anew, which is quicker."""
 
+UNKNOWN_S = 3.0
+"""For that long a client may have an event that is not read here yet: another server was quicker."""
+
+HISTORY_S = 5.0
+"""For that long the history is waited for."""
+
 _PAGE = 1000
 _STATUS_S = 1.0
 _AT_ONCE = 500
@@ -59,11 +65,14 @@ class Gap(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
+class Wish:
+    """What one client asks for."""
+
     tree: Follower
     path: str | None
     after: EventId | None
     problem: str = ""
+    """Why `after` could not be read."""
 
 
 class Streams:
@@ -98,8 +107,9 @@ class Streams:
             start = max((after.epoch - 86_400) * NANOS_PER_SECOND, now - (MAX_RANGE_DAYS - 2) * _DAY_NS)
             query = EventQuery(tree.config, Nanos(start), Nanos(now + _DAY_NS), oldest_first=True, limit=_PAGE, after=after)
             try:
-                page = await self.services.history.events(query)
-            except HistoryError as problem:
+                async with asyncio.timeout(HISTORY_S):
+                    page = await self.services.history.events(query)
+            except (HistoryError, TimeoutError) as problem:
                 raise Gap(f"the history store does not answer: {problem}") from problem
             if not page.events:
                 raise Gap("the events in between are not in the history store")
@@ -109,13 +119,14 @@ class Streams:
                 raise Gap(f"more than {MAX_GAP} events in between")
         return found + rest
 
-    async def messages(self, wish: _Wish) -> AsyncGenerator[bytes, None]:
+    async def messages(self, wish: Wish) -> AsyncGenerator[bytes, None]:
         """What one client is sent."""
         tree, known = wish.tree, wish.after
         try:
             if wish.problem:
                 raise Gap(wish.problem)
             yield b"retry: 1000\n\n" + _status(tree, known)
+            doubts = _Doubts(tree, known)
             if known is None:
                 known = tree.newest
             elif tree.recent(known) is None:
@@ -127,6 +138,7 @@ class Streams:
             due = loop.time() + _STATUS_S
             while not self.closing.is_set():
                 await self._wait(tree, known, due - loop.time())
+                doubts.check(known, loop.time())
                 recent = tree.recent(known)
                 if recent is None and known is not None:
                     raise Gap("this client is too slow for the events that come")
@@ -157,12 +169,40 @@ class Streams:
             await asyncio.gather(event, closing, return_exceptions=True)
 
 
+class _Doubts:
+    """Reasons why a client may lack something that no event will ever tell it."""
+
+    def __init__(self, tree: Follower, known: EventId | None) -> None:
+        """Raises `Gap`, as `check`."""
+        self._tree = tree
+        self._early = known is None and bool(tree.problem)
+        self._beyond_since: float | None = None
+        if known is not None and tree.contradicts(known):
+            raise Gap(_OTHER_PAST)
+
+    def check(self, known: EventId | None, now: float) -> None:
+        """Look again; `now` in seconds of a steady clock."""
+        if self._tree.problem:
+            return
+        if self._early:
+            raise Gap("the journal had not been read to its end when this client came")
+        if not self._tree.is_beyond(known):
+            self._beyond_since = None
+        elif self._beyond_since is None:
+            self._beyond_since = now
+        elif now - self._beyond_since > UNKNOWN_S:
+            raise Gap(_OTHER_PAST)
+
+
+_OTHER_PAST = "the newest event that this client has is not known here: the journal was replaced"
+
+
 class EventStream(Response):
     """Sends messages as they come. A client that takes nothing for long is let go: it comes back, and is told what it missed."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, streams: Streams, wish: _Wish) -> None:
+    def __init__(self, streams: Streams, wish: Wish) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._streams = streams
@@ -232,9 +272,9 @@ def stream_router(streams: Streams) -> APIRouter:
         tree = one_tree(streams.services.live, question.config, question.path)
         text = last_event_id or question.after
         try:
-            wish = _Wish(tree, question.path, event_id(text, tree.config) if text else None)
+            wish = Wish(tree, question.path, event_id(text, tree.config) if text else None)
         except ValueError as problem:
-            wish = _Wish(tree, question.path, None, str(problem))
+            wish = Wish(tree, question.path, None, str(problem))
         return EventStream(streams, wish)
 
     return router
@@ -251,7 +291,8 @@ def _status(tree: Follower, known: EventId | None) -> bytes:
     engine: dict[str, Any] | None = None
     if status is not None:
         engine = {name: getattr(status, name) for name in ("engine", "epoch", "pvs_total", "pvs_connected", "backlog", "dropped")}
-    data = {**trust([tree]), "maintenance": freshness.maintenance, "notify": freshness.notify, "engine": engine}
+    unknown = tree.root.counts.unknown
+    data = {**trust([tree]), "unknown": unknown, "maintenance": freshness.maintenance, "notify": freshness.notify, "engine": engine}
     return _message("status", known, data)
 
 

@@ -119,6 +119,15 @@ class Follower:
             return []
         return self._tree.ring.after(after)
 
+    def contradicts(self, known: EventId) -> bool:
+        """True for an event that somebody has, and that is not in the journal although newer ones are."""
+        return self._tree.ring.contradicts(known)
+
+    def is_beyond(self, known: EventId | None) -> bool:
+        """True for an event that is newer than all that has been read here."""
+        as_of = self._tree.as_of
+        return known is not None and (as_of is None or known[1:] > as_of[1:])
+
     async def wait(self, after: EventId | None, timeout_s: float) -> bool:
         """Wait until there is an event after that one; False on time-out."""
         try:

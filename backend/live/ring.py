@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 
 from alarm_engine.model.event import Event
 from alarm_engine.model.state import EventId
@@ -40,6 +40,12 @@ class EventRing:
         if not events or known[1:] < events[0].id[1:]:
             return None
         return events[bisect_right(events, known[1:], key=_order) :]
+
+    def contradicts(self, known: EventId) -> bool:
+        """True for an id that never was: newer events and older ones are kept, and it is not among them."""
+        events = self._events
+        at = bisect_left(events, known[1:], key=_order)
+        return 0 < at < len(events) and events[at].id[1:] != known[1:]
 
 
 def _order(event: Event) -> tuple[int, int]:

@@ -79,6 +79,8 @@ def test_alarms_are_shown_and_follow_the_stream(page, plant):
 
 
 def test_an_alarm_that_clears_leaves_the_table(page, plant):
+    for pv in ("IP1", "IP2", "XSS"):
+        plant.put(pv, "OK", "NO_ALARM")
     plant.put("CAV1", "MINOR", "HIGH_ALARM")  # CAV1 does not latch
     page.goto(plant.address)
     expect(row(page, CAV)).to_be_visible()
@@ -118,7 +120,7 @@ def test_acknowledge_everything_below_a_component(operator, plant):
     operator.locator("#ask-reason").fill("known")
     operator.locator("#ask-ok").click()
     expect(row(operator, IP2)).to_have_count(0)
-    expect(operator.locator("#empty:visible")).to_have_text("No active alarms with this filter")
+    expect(operator.locator("#empty:visible")).to_have_text("No active alarms with this filter, but nothing is known yet of 1.")
     operator.get_by_role("button", name="Show the whole tree").click()
     expect(severity(operator, CAV)).to_have_text("MAJOR")
     assert plant.alarm(IP2).snapshot.acknowledgement.reason == "known"
@@ -383,6 +385,25 @@ def test_an_empty_table_is_no_good_news_without_an_engine(page, plant):
     page.goto(plant.address)
     expect(page.locator("#banner")).to_contain_text("STALE", timeout=BLIND_MS)
     expect(page.locator("#empty:visible")).to_have_text("NOT KNOWN: see the banner above.")
+
+
+def test_an_empty_table_is_no_good_news_before_pvs_have_come(page, plant):
+    page.goto(plant.address)
+    live(page)
+    empty = page.locator("#empty:visible")
+    expect(empty).to_have_text("No active alarms, but nothing is known yet of 4.")
+    for pv in ("IP1", "IP2", "CAV1", "XSS"):
+        plant.put(pv, "OK", "NO_ALARM")
+    expect(empty).to_have_text("No active alarms. The engine is live.")
+
+
+def test_what_was_answered_before_the_journal_was_read_is_not_shown(page, plant):
+    plant.put("IP1", "MAJOR", "HIHI_ALARM")
+    early = {"as_of": None, "age_s": None, "stale": True, "total": 0, "alarms": [], "next": None}
+    page.route("**/api/v1/alarms?*", lambda route: route.fulfill(json=early), times=1)
+    page.goto(plant.address)
+    live(page)
+    expect(severity(page, IP1)).to_have_text("MAJOR")
 
 
 def test_new_settings_are_seen_without_a_reload(page, plant):

@@ -127,6 +127,8 @@ class Page {
     this.showConfigurations(names);
     const [root, quietless] = await Promise.all([link.tree(this.config, signal), this.loadAlarms(signal)]);
     if (signal.aborted) return;
+    // Without an event to go on from, the stream would not tell of what happened between that answer and its own beginning.
+    if (!quietless.asOf) throw new link.RequestError("Nothing has happened here yet, or the journal is still being read");
     this.store.config = this.config;
     this.store.load(quietless.rows, quietless.asOf);
     this.tree.setRoot(root);
@@ -239,6 +241,7 @@ class Page {
   takeStatus(status) {
     this.trust.status = status;
     this.trust.show();
+    this.showEmpty();
   }
 
   // ---- painting ----
@@ -342,7 +345,11 @@ class Page {
     const filtered = this.path || this.q || this.severities.size;
     const quiet = { active: "No active alarms", acknowledged: "No acknowledged alarms", shelved: "Nothing shelved or out of service", all: "No alarms", events: "No events" };
     if (this.trust.blind) setText(empty, "NOT KNOWN: see the banner above.");
-    else setText(empty, `${quiet[this.tab]}${filtered ? " with this filter" : this.tab === "active" ? ". The engine is live." : "."}`);
+    else {
+      const { unknown } = this.trust.status;
+      const but = this.tab === "active" && unknown ? `, but nothing is known yet of ${unknown}.` : "";
+      setText(empty, `${quiet[this.tab]}${filtered ? " with this filter" : ""}${but || (filtered ? "" : this.tab === "active" ? ". The engine is live." : ".")}`);
+    }
   }
 
   /** Rows that commands are for: the selected ones, else the one under the keyboard's cursor. */
