@@ -9,6 +9,7 @@ from alarm_engine.model.settings import AlarmSettings, TitledText
 from alarm_engine.model.subsystem import title
 from alarm_engine.model.times import iso
 from backend.live.model import LiveAlarm, LiveTree
+from backend.live.standing import Standing, standing
 from backend.queries.guidance import is_url
 from backend.queries.live import spoken
 from backend.queries.request import Ask, Row, Sources
@@ -42,7 +43,8 @@ def _state(tree: LiveTree, alarm: LiveAlarm, sources: Sources) -> Iterator[tuple
         yield "Warning", stale_note(freshness)
         yield "Last severity", alarm.severity.name if snapshot else _NONE
     else:
-        yield "Severity", "unknown" if snapshot is None else "SHELVED" if is_suppressed(alarm) else alarm.severity.name
+        is_unknown = standing(alarm) is Standing.UNKNOWN
+        yield "Severity", "unknown" if is_unknown else "SHELVED" if is_suppressed(alarm) else alarm.severity.name
     if snapshot is None:
         yield "Warning", "No engine has said anything about this alarm yet"
         return

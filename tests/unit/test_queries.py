@@ -8,6 +8,7 @@ import pytest
 
 from alarm_engine.errors import HistoryUnavailable
 from alarm_engine.model.command import CommandKind
+from alarm_engine.model.settings import AlarmSettings
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.subsystem import MAX_UID, alarm_uid, folder_uid, overview_uid, system_of, system_uid, title
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, to_ms
@@ -16,6 +17,7 @@ from backend.queries.registry import QUERIES
 from backend.queries.request import BadQuestion, pairs_of, read_ask
 from backend.queries.timeline import Span, cut_stale, merge, roll_up, widen
 from tests.grafana_site import ALARMS, GONE, ODD, SAFE, TOP, V1, V2, V4, running_site, scenario
+from tests.unit.backend_world import until, world
 from tests.unit.evaluating import START, Control
 
 HOUR = 3600 * NANOS_PER_SECOND
@@ -102,6 +104,16 @@ async def test_an_alarm_that_nobody_has_said_anything_about_is_not_ok():
         assert by(await rows(site, "systems"), "system")["Personnel Safety"]["tile"] == "NO_DATA 1"
         (note,) = await rows(site, "active", system="Personnel Safety")
         assert note["severity"] == "NO_DATA"
+
+
+async def test_an_alarm_whose_pv_has_never_come_is_not_ok():
+    async with world() as site, site.client() as client:
+        path = "/Acc/Vacuum/GC99"
+        await site.configure({path: AlarmSettings("Added while the engine runs")})
+        await until(lambda: (alarm := site.tree.alarms.get(path)) and alarm.snapshot)
+        found = (await client.get("/grafana/rows/pv/settings", params={"path": path})).json()
+        assert by(found, "key")["Severity"]["value"] == "unknown"
+        assert by(found, "key")["Connection"]["value"] == "disconnected"
 
 
 async def test_an_all_clear_is_a_row_and_a_wrong_name_is_none(site):
