@@ -52,6 +52,7 @@ class Application:
         self._history: HistoryWriter | None = None
         self._live: Live | None = None
         self._server: BackendServer | None = None
+        self._watch: TreeWatch | None = None
 
     @property
     def url(self) -> str:
@@ -73,7 +74,7 @@ class Application:
         self.journal = journal
         await history.start()
         self._stack.push_async_callback(history.close)
-        watch = TreeWatch(journal, loaded, self._write_grafana)
+        self._watch = watch = TreeWatch(journal, loaded, self._write_grafana)
         await watch.start()
         self._stack.push_async_callback(watch.stop)
 
@@ -107,7 +108,7 @@ class Application:
         assert self._engine is not None
         while not stopping.is_set():
             failure = self._engine.ended.result() if self._engine.ended.done() else None
-            for part in (self._live, self._history, self._server):
+            for part in (self._live, self._history, self._server, self._watch):
                 failure = failure or (part.failure() if part is not None else None)
             if failure is not None:
                 if isinstance(failure, TocsinError):

@@ -91,11 +91,18 @@ def stamps(files: Sequence[str]) -> tuple[tuple[str, int, int], ...]:
 class TreeWatch:
     """Keeps the journal at what the files say. A reload with errors keeps what was there, and says so in a gauge."""
 
-    def __init__(self, journal: Journal, loaded: Sequence[Loaded], changed: Callable[[Sequence[ConfigTree]], None]) -> None:
-        """`changed` is called with all trees after one of them changed."""
+    def __init__(
+        self,
+        journal: Journal,
+        loaded: Sequence[Loaded],
+        changed: Callable[[Sequence[ConfigTree]], None],
+        period_s: float = _LOOK_EVERY_S,
+    ) -> None:
+        """`changed` is called with all trees after one of them changed; files are looked at every `period_s`."""
         self._journal = journal
         self._loaded = list(loaded)
         self._changed = changed
+        self._period_s = period_s
         self._task: asyncio.Task[None] | None = None
         self.faulty = 0
         """Configurations whose files have errors and are not in force."""
@@ -118,16 +125,29 @@ class TreeWatch:
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
 
+    def failure(self) -> BaseException | None:
+        """What ended the looking, which must not end; None while it goes on."""
+        if self._task is None or not self._task.done() or self._task.cancelled():
+            return None
+        return self._task.exception()
+
     async def _watch(self) -> None:
         seen = [loaded.stamps for loaded in self._loaded]
+        last = list(seen)
         faulty: set[int] = set()
         while True:
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(self._period_s)
             for index, loaded in enumerate(self._loaded):
-                now = await asyncio.to_thread(stamps, [name for name, _, _ in seen[index]])
-                if now == seen[index]:
+                names = [name for name, _, _ in seen[index]]
+                now = await asyncio.to_thread(stamps, names)
+                # Half a file may be a good tree with half of the alarms: they would be removed, and their acknowledgements with them.
+                settled, last[index] = now == last[index], now
+                if now == seen[index] or not settled:
                     continue
                 again, result = await asyncio.to_thread(load, loaded.settings)
+                last[index] = await asyncio.to_thread(stamps, names)
+                if last[index] != now:
+                    continue  # written to while it was read
                 report(result)
                 seen[index] = stamps(result.files) if result.files else now
                 if again is None or result.errors or again.tree.name != loaded.tree.name:

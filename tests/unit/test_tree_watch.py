@@ -1,0 +1,95 @@
+"""Files of a tree are followed, but only when whoever writes them is done."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from alarm_engine.errors import JournalError
+from alarm_engine.journal.memory import MemoryJournal
+from alarm_engine.wire.topics import Topics
+from tocsin.settings import ConfigurationSettings
+from tocsin.trees import TreeWatch, load_all
+
+HEAD = "config: Demo\ntime_zone: UTC\npvs:\n  A: {description: a}\n"
+B = "  B: {description: b}\n"
+PERIOD_S = 0.01
+
+
+class _Journal(MemoryJournal):
+    broken = False
+
+    async def append(self, records, positions=()):
+        if self.broken:
+            raise JournalError("odd")
+        await super().append(records, positions)
+
+    async def alarms(self) -> set[str]:
+        reader = self.reader([Topics("Demo").config])
+        try:
+            records = (await reader.fetch(timeout_s=0.01)).records
+        finally:
+            await reader.close()
+        last = {record.key: record.value for record in records}
+        return {key for key, value in last.items() if value is not None and b"description" in value}
+
+
+class _Site:
+    def __init__(self, folder) -> None:
+        self.file = folder / "tree.yaml"
+        self.file.write_text(HEAD + B)
+        self.journal = _Journal()
+        self.changed = 0
+        self.watch = TreeWatch(self.journal, load_all([ConfigurationSettings(tree=self.file)]), self._count, PERIOD_S)
+
+    def _count(self, trees) -> None:
+        self.changed += 1
+
+
+@pytest.fixture
+async def site(tmp_path):
+    site = _Site(tmp_path)
+    await site.journal.start()
+    await site.watch.start()
+    yield site
+    await site.watch.stop()
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_an_edit_comes_in_force(site):
+    site.file.write_text(HEAD)
+    await until(lambda: site.changed)
+    assert await site.journal.alarms() == {"config:/Demo/A"}
+
+
+async def test_a_file_that_is_being_written_is_left_alone(site, monkeypatch):
+    sizes: set[int] = set()
+    looked = asyncio.Event()
+
+    def growing(names):
+        found = tuple((name, len(sizes), 0) for name in names)  # other stamps at every look
+        sizes.add(len(sizes))
+        if len(sizes) > 20:
+            loop.call_soon_threadsafe(looked.set)
+        return found
+
+    loop = asyncio.get_running_loop()
+    site.file.write_text(HEAD)
+    monkeypatch.setattr("tocsin.trees.stamps", growing)
+    async with asyncio.timeout(5):
+        await looked.wait()
+    assert await site.journal.alarms() == {"config:/Demo/A", "config:/Demo/B"}
+
+
+async def test_an_end_of_the_looking_is_noticed(site):
+    assert site.watch.failure() is None
+    site.journal.broken = True
+    site.file.write_text(HEAD)
+    await until(lambda: site.watch.failure() is not None)
+    assert str(site.watch.failure()) == "odd"
