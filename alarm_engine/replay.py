@@ -12,6 +12,7 @@ from alarm_engine.evaluator import Commander, Evaluator, Saved
 from alarm_engine.evaluator.commands import Given
 from alarm_engine.evaluator.restoration import restore_leaf, restore_node
 from alarm_engine.journal.port import Journal, StoredRecord
+from alarm_engine.journal.reading import read_to_end
 from alarm_engine.model.event import Event, EventKind
 from alarm_engine.model.path import canonical, split
 from alarm_engine.model.settings import AlarmSettings, Settings
@@ -106,16 +107,8 @@ class Replayed:
 async def replay(journal: Journal, topics: Topics, zone: tzinfo) -> Replayed:
     """Read the configuration from its beginning to its end."""
     replayed = Replayed()
-    reader = journal.reader([topics.config, topics.runtime])
-    try:
-        caught_up = False
-        while not caught_up:
-            fetched = await reader.fetch(timeout_s=1.0)
-            caught_up = fetched.caught_up
-            for record in fetched.records:
-                replayed.apply(record, topics, zone)
-    finally:
-        await reader.close()
+    async for record in read_to_end(journal, [topics.config, topics.runtime]):
+        replayed.apply(record, topics, zone)
     return replayed
 
 
@@ -125,16 +118,8 @@ async def last_events(journal: Journal, topics: Topics, wanted: int = 1000) -> l
     window = wanted
     while True:
         start = max(0, end - window)
-        events: list[Event] = []
-        reader = journal.reader([topics.events], {topics.events: start})
-        try:
-            caught_up = False
-            while not caught_up:
-                fetched = await reader.fetch(timeout_s=1.0)
-                caught_up = fetched.caught_up
-                events += [event for record in fetched.records if (event := _event(record)) is not None]
-        finally:
-            await reader.close()
+        read = read_to_end(journal, [topics.events], {topics.events: start})
+        events = [event async for record in read if (event := _event(record)) is not None]
         if events or start == 0:
             return events[-wanted:]
         window *= 8

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from alarm_engine.config.tree import ConfigTree
 from alarm_engine.errors import WireError
 from alarm_engine.journal.port import Journal, Record, StoredRecord
+from alarm_engine.journal.reading import read_to_end
 from alarm_engine.model.path import ancestors, canonical, is_below, split
 from alarm_engine.model.settings import AlarmSettings, NodeSettings, Settings
 from alarm_engine.wire.config import decode_config, encode_config, encode_delete_note
@@ -126,17 +127,9 @@ async def sync(journal: Journal, tree: ConfigTree, author: Author, left_out: Seq
     """Bring the topics of a tree to what the files say; returns what was written. Raises `JournalError`."""
     topics, zone = Topics(tree.name), ZoneInfo(tree.time_zone)
     await journal.ensure_topics(topics.specs())
-    reader = journal.reader([topics.config, topics.settings])
     current: dict[RecordType, dict[str, Settings]] = {RecordType.CONFIG: {}, RecordType.SYNCED: {}}
-    try:
-        caught_up = False
-        while not caught_up:
-            fetched = await reader.fetch(timeout_s=1.0)
-            caught_up = fetched.caught_up
-            for record in fetched.records:
-                _read(record, zone, current)
-    finally:
-        await reader.close()
+    async for record in read_to_end(journal, [topics.config, topics.settings]):
+        _read(record, zone, current)
     difference = plan(tree, current[RecordType.CONFIG], current[RecordType.SYNCED], left_out)
     if not difference.is_empty:
         await journal.append(records(tree, difference, author))

@@ -1,0 +1,21 @@
+"""Reading topics from a position to their end, once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from alarm_engine.journal.port import Journal, StoredRecord
+
+
+async def read_to_end(journal: Journal, topics: Sequence[str], start: Mapping[str, int] | None = None) -> AsyncIterator[StoredRecord]:
+    """Every record from `start` (else the beginning) to what was the end when it got there."""
+    reader = journal.reader(topics, start)
+    try:
+        caught_up = False
+        while not caught_up:
+            fetched = await reader.fetch(timeout_s=1.0)
+            caught_up = fetched.caught_up
+            for record in fetched.records:
+                yield record
+    finally:
+        await reader.close()
