@@ -46,8 +46,9 @@ class Publisher:
         async for attempt in retrying:
             with attempt:
                 await self._journal.append(records, positions)
-            if attempt.retry_state.attempt_number > 1 and not attempt.retry_state.outcome:
-                log.info("journal works again", config=self._topics.config, attempts=attempt.retry_state.attempt_number)
+            state = attempt.retry_state
+            if state.attempt_number > 1 and state.outcome is not None and not state.outcome.failed:
+                log.info("journal is written again", config=self._topics.config, attempts=state.attempt_number)
 
     def records(self, changes: Changes) -> list[Record]:
         """The records of a change set: alarms and their events in order, then components from the bottom up, then the rest."""
