@@ -63,7 +63,7 @@ class SecuritySettings:
     proxy_role: Role = Role.OPERATOR
     """What a user may do whom the proxy names and the file of users does not."""
     allowed_hosts: tuple[str, ...] = ()
-    """Names under which this server is reached, beside those of loopback."""
+    """Names under which this server is reached, beside those of loopback; on a network none means any."""
     loopback: bool = True
     """The server listens on loopback only: then only requests for a loopback name are answered."""
 
@@ -102,11 +102,16 @@ class Security:
         return default if role is None else Role[role.upper()]
 
     def is_host_allowed(self, host: str) -> bool:
-        """False for a `Host` header that a page elsewhere got pointed at this server (DNS rebinding)."""
-        if not self.settings.loopback:
+        """False for a `Host` header that a page elsewhere got pointed at this server (DNS rebinding).
+
+        On a network any name is good as long as none is given; addresses always are, since that attack needs a name.
+        """
+        settings = self.settings
+        if not settings.loopback and not settings.allowed_hosts:
             return True
         name = host_name(host)
-        return is_loopback(name) or name in {allowed.lower() for allowed in self.settings.allowed_hosts}
+        is_known = is_loopback(name) or name in {allowed.lower() for allowed in settings.allowed_hosts}
+        return is_known or (not settings.loopback and _is_address(name))
 
     def is_same_site(self, headers: Mapping[str, str]) -> bool:
         """False for a request that a page from elsewhere made a browser send (browsers add passwords by themselves)."""
@@ -129,6 +134,14 @@ def host_name(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.rpartition(":")[0] if host.count(":") == 1 else host
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:
