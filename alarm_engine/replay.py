@@ -42,6 +42,11 @@ class Replayed:
     broken: int = 0
     """Records that could not be read."""
 
+    @property
+    def newest_epoch(self) -> int:
+        """The newest epoch that an alarm's state comes from: known even when no event is left, after a month of quiet."""
+        return max((extras.event.epoch for extras in self.extras.values() if extras.event is not None), default=0)
+
     def apply(self, record: StoredRecord, topics: Topics, zone: tzinfo) -> None:
         """One record; a broken one is reported and left aside, so that every other alarm lives."""
         if record.topic == topics.config:

@@ -88,7 +88,8 @@ class Runner:
         self.broken = replayed.broken
         now = clock.now()
         last = events[-1] if events else None
-        self.epoch = max(last.id.epoch + 1 if last else 0, now.wall // NANOS_PER_SECOND)
+        before = max(last.id.epoch if last else 0, replayed.newest_epoch)
+        self.epoch = max(before + 1, now.wall // NANOS_PER_SECOND)
         self.evaluator = Evaluator(self._settings.evaluator, self.epoch, last.time if last else now.wall)
         self.commander = Commander(self.evaluator)
         remember_answers(self.commander, events)

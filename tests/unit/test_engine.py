@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC
 
 import pytest
@@ -147,6 +148,21 @@ async def test_ids_grow_over_a_restart_and_times_never_run_back(site):
         assert [e.id for e in events] == sorted({e.id for e in events})
         assert [e.time for e in events] == sorted(e.time for e in events)
         assert sum(e.kind is EventKind.ALARM and e.path == GC for e in events) == 1
+
+
+async def test_ids_grow_even_when_the_events_have_expired_and_the_clock_runs_back(site, monkeypatch):
+    async with site.running():
+        site.source.put("GC1", S.MAJOR, "HIHI_ALARM")
+        before = (await site.until(lambda e: e.kind is EventKind.ALARM)).id
+    await site.journal.ensure_topics([replace(spec, retention_s=0) for spec in T.specs() if spec.name == T.events])
+    await asyncio.sleep(0.001)
+    await site.journal.compact()
+    assert not await site.events()
+    year_ns = 365 * 86_400 * 10**9
+    now = SystemClock.now
+    monkeypatch.setattr(SystemClock, "now", lambda clock: replace(now(clock), wall=Nanos(now(clock).wall - year_ns)))
+    async with site.running() as engine:
+        assert engine.runners[0].epoch > before.epoch
 
 
 async def test_configuration_is_applied_by_difference(site):
