@@ -199,8 +199,9 @@ async def test_on_loopback_only_its_own_names_are_answered(host, good):
 
 
 @pytest.mark.parametrize(
-    ("host", "good"), [("tocsin.example", True), ("10.1.2.3:8080", True), ("[fe80::1]", True), ("localhost", True), ("evil.org", False), ("", False)]
-)  # fmt: skip
+    ("host", "good"),
+    [("tocsin.example", True), ("10.1.2.3:8080", True), ("[fe80::1]", True), ("localhost", True), ("evil.org", False), ("", False)],
+)
 async def test_on_a_network_names_count_once_they_are_given(host, good):
     """A browser on the machine of a trusted proxy could be led here under a foreign name, and send the header of the proxy."""
     given = SecuritySettings(mode=AuthMode.PROXY, proxy_addresses=("127.0.0.1",), loopback=False, allowed_hosts=("Tocsin.example",))
