@@ -113,8 +113,8 @@ def _moment(match: re.Match[str], zone: tzinfo) -> Nanos:
         moment = datetime.fromisoformat(wall + ("+00:00" if offset == "Z" else offset or ""))
     except ValueError as problem:
         raise BadValue(f"is no date that exists ({problem})", DATE_EXPECTED) from problem
-    if not 1970 < moment.year < 9999:
-        raise BadValue("is no date an alarm can wait for", "a year from 1971 to 9998")
+    if not 1970 < moment.year < 2100:
+        raise BadValue("is no date an alarm can wait for", "a year from 1971 to 2099")
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone)
         if moment.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != moment.replace(tzinfo=None):

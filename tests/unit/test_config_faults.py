@@ -53,7 +53,8 @@ def faults_of(directory: Path, text: str | bytes, **others: str) -> list[str]:
         ("enabled: tomorrow", f'enabled: "tomorrow" is neither true, false nor a date — {DATE}'),
         ("enabled: off", f'enabled: "off" is neither true, false nor a date; did you mean false, without quotes? — {DATE}'),
         ("enabled: 2040-02-30", f'enabled: "2040-02-30" is no date that exists (day is out of range for month) — {DATE}'),
-        ("enabled: 1970-01-01", 'enabled: "1970-01-01" is no date an alarm can wait for — expected a year from 1971 to 9998'),
+        ("enabled: 1970-01-01", 'enabled: "1970-01-01" is no date an alarm can wait for — expected a year from 1971 to 2099'),
+        ("enabled: 2600-01-01", 'enabled: "2600-01-01" is no date an alarm can wait for — expected a year from 1971 to 2099'),
         (
             "enabled: 2040-03-25T02:30:00",
             'enabled: "2040-03-25T02:30:00" does not exist in Europe/Berlin: clocks are put forward over it'
