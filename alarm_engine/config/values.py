@@ -56,7 +56,7 @@ def flag(text: str, plain: bool) -> bool:
     meant = {"true": "true", "yes": "true", "on": "true", "y": "true", "false": "false", "no": "false", "off": "false", "n": "false"}.get(
         word
     )
-    hint = f"; did you mean {meant}, without quotes?" if meant else ""
+    hint = f"; did you mean {meant}{'' if plain else ', without quotes'}?" if meant else ""
     raise BadValue(f"is neither true nor false{hint}", "true or false")
 
 
