@@ -154,7 +154,7 @@ class Commander:
             return False
         before = logic.alarm
         logic.unacknowledge()
-        leaf.kept = None
+        leaf.kept = leaf.acknowledgement = None
         if before.severity == logic.alarm.severity:
             self._again(leaf, before, cause, now)
             return False
@@ -165,6 +165,7 @@ class Commander:
         """Phoebus publishes the state of every alarm that a command reaches; an event only where something is different."""
         if leaf.logic.alarm[:2] == before[:2]:
             self._evaluator.emitter.again(leaf)
+            self._evaluator.keep(leaf, now)
         else:
             self._evaluator.happened(leaf, Happening(EventKind.CHANGED, before, cause), now)
 

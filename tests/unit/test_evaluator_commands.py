@@ -30,3 +30,16 @@ def test_an_id_that_is_used_again_for_another_command_is_refused(kind, path):
     assert again.kind is EventKind.COMMAND
     assert again.result
     assert again.result.done == 1
+
+
+def test_an_acknowledgement_that_was_taken_back_while_the_pv_was_away_stays_taken_back():
+    control = Control({GC: AlarmSettings("Pressure")})
+    control.sample("GC1", S.MAJOR)
+    control.command(K.ACKNOWLEDGE, GC)
+    control.link("GC1", False)
+    control.command(K.UNACKNOWLEDGE, GC)
+    for room in (control.restarted(), control):
+        assert room.leaf(GC).kept is None
+        assert room.leaf(GC).acknowledgement is None
+        room.sample("GC1", S.MAJOR)
+        assert room.severity(GC) is S.UNDEFINED  # latched: somebody has to see that the PV was away
