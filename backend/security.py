@@ -82,7 +82,7 @@ class Security:
         if settings.mode is AuthMode.NONE:
             return Identity("", Role.ENGINEER, client)
         if settings.mode is AuthMode.PROXY and client in settings.proxy_addresses:
-            name = headers.get(settings.proxy_header.lower(), "")
+            name = _utf8(headers.get(settings.proxy_header.lower(), ""))
             client = headers.get("x-forwarded-for", client).rpartition(",")[2].strip()
             if name:
                 return Identity(name, self._role_of(name, settings.proxy_role), client)
@@ -126,6 +126,14 @@ class Security:
             origin.rpartition("//")[2].lower() == headers.get("host", "").lower()
             or name in {allowed.lower() for allowed in self.settings.allowed_hosts}
         )
+
+
+def _utf8(value: str) -> str:
+    """A header's text as the proxy wrote it: headers are read as Latin-1, names are written in UTF-8."""
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value
 
 
 def host_name(host: str) -> str:

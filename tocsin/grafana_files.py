@@ -9,6 +9,7 @@ import structlog
 from alarm_engine.config.tree import ConfigTree
 from alarm_engine.errors import TocsinError
 from dashboards.build import BuildOptions, build, write
+from dashboards.check import check
 from dashboards.kit.palette import Theme
 from dashboards.kit.targets import Kind
 from provisioning.render import ProvisioningOptions, render
@@ -24,7 +25,10 @@ def write_grafana_files(settings: DashboardsSection, trees: Sequence[ConfigTree]
     dashboards = settings.out / "dashboards"
     options = BuildOptions(Theme(settings.palette), Kind(settings.datasource), page_url=settings.page_url or url)
     try:
-        files = {f"dashboards/{name}": content for name, content in build(trees, options).items()}
+        built = build(trees, options)
+        for fault in check(built):
+            log.warning("dashboard", fault=fault)
+        files = {f"dashboards/{name}": content for name, content in built.items()}
         provisioning = ProvisioningOptions(
             backend_url=settings.backend_url or url,
             datasource=settings.datasource,

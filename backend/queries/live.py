@@ -82,18 +82,21 @@ def _since(system: Subsystem) -> int | None:
 
 
 def totals(sources: Sources, ask: Ask) -> list[Row]:
-    """One row with the number of alarms of each severity; all null while the engine is stale."""
+    """One row with the number of alarms of each severity; all null while the engine is stale, or nothing is known of any of them."""
     trees = [tree for tree in sources.asked(ask) if knows(tree, ask)]
     if not trees:
         return []
     stale = any(tree.freshness().stale for tree in trees)
     figures = dict.fromkeys(("MAJOR", "INVALID", "UNDEFINED", "MINOR", "acknowledged", "shelved"), 0)
+    total = unknown = 0
     for counts in (counts for tree in trees for counts in _counts(tree, ask)):
+        total, unknown = total + counts.total, unknown + counts.unknown
         for severity in (Severity.MAJOR, Severity.INVALID, Severity.UNDEFINED, Severity.MINOR):
             figures[severity.name] += counts.severities[severity]
         figures["acknowledged"] += sum(counts.severities[Severity.MINOR_ACK : Severity.MINOR])
         figures["shelved"] += counts.shelved + counts.disabled
-    return [{name: None if stale else figure for name, figure in figures.items()}]
+    blind = stale or (unknown > 0 and unknown == total)
+    return [{name: None if blind else figure for name, figure in figures.items()}]
 
 
 def _counts(tree: LiveTree, ask: Ask) -> list[Counts]:
@@ -219,15 +222,19 @@ def shelved(sources: Sources, ask: Ask) -> list[Row]:
     """What is shelved or out of service, by whom, why, and for how long; the soonest back first."""
     rows: list[Row] = []
     exists = False
+    notes: list[Row] = []
     for tree in sources.asked(ask):
         if not knows(tree, ask):
             continue
         exists = True
+        freshness = tree.freshness()
+        if freshness.stale:
+            notes.append({**dict.fromkeys(_SHELVED), "severity": STALE, "reason": stale_note(freshness)})
         rows += [_shelved_row(tree, alarm, sources) for alarm in alarms_of(tree, ask, notable=True) if is_suppressed(alarm)]
     rows.sort(key=lambda row: (row["left"] is None, row["left"] or 0, row["path"]))
-    if exists and not rows:
-        rows.append({**dict.fromkeys(_SHELVED), "reason": "Nothing is shelved or out of service"})
-    return rows[: ask.limit]
+    if exists and not rows and not notes:
+        notes.append({**dict.fromkeys(_SHELVED), "reason": "Nothing is shelved or out of service"})
+    return [*notes, *rows][: ask.limit]
 
 
 _SHELVED = ("severity", "left", "until", "shelved", "pv", "path", "system", "dash", "by", "reason", "kind", "description")
