@@ -14,7 +14,6 @@ from alarm_engine.evaluator.tree import Leaf
 from alarm_engine.model.command import Command, CommandKind
 from alarm_engine.model.event import CommandResult, EventKind
 from alarm_engine.model.severity import Severity
-from alarm_engine.model.state import Alarm
 from alarm_engine.model.times import LATEST, NANOS_PER_SECOND, Moment, iso, within
 from alarm_engine.wire.config import whole_second
 from alarm_engine.wire.runtime import Switches
@@ -140,7 +139,7 @@ class Commander:
         before = logic.alarm
         logic.acknowledge(now)
         if not before.severity.is_active:
-            self._again(leaf, before, cause, now)
+            self._evaluator.emitter.again(leaf)
             return False
         leaf.acknowledgement = cause.acknowledgement(now)
         if logic.alarm.severity is Severity.OK:
@@ -156,18 +155,10 @@ class Commander:
         logic.unacknowledge()
         leaf.kept = leaf.acknowledgement = None
         if before.severity == logic.alarm.severity:
-            self._again(leaf, before, cause, now)
+            self._evaluator.emitter.again(leaf)
             return False
         self._evaluator.happened(leaf, Happening(EventKind.UNACKNOWLEDGED, before, cause), now)
         return True
-
-    def _again(self, leaf: Leaf, before: Alarm, cause: Cause, now: Moment) -> None:
-        """Phoebus publishes the state of every alarm that a command reaches; an event only where something is different."""
-        if leaf.logic.alarm[:2] == before[:2]:
-            self._evaluator.emitter.again(leaf)
-            self._evaluator.keep(leaf, now)
-        else:
-            self._evaluator.happened(leaf, Happening(EventKind.CHANGED, before, cause), now)
 
     def _switch(self, command: Command, cause: Cause, now: Moment) -> None:
         """Modes hold for the whole configuration, wherever the command was sent to."""

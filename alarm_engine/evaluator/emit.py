@@ -118,7 +118,7 @@ class Emitter:
             self.changes.talks.append(annunciation(leaf.path, leaf.settings.description, alarm.severity))
 
     def again(self, leaf: Leaf) -> None:
-        """Publish a state to which nothing happened."""
+        """Publish a state to which nothing happened, as Phoebus does for every alarm that an acknowledgement reaches."""
         self.changes.steps.append(LeafChange(leaf.path, leaf.logic.alarm, leaf.logic.current, leaf.extras(), None))
 
     def event(self, kind: EventKind, path: str, now: Moment, cause: Cause = NOBODY, result: CommandResult | None = None) -> None:
