@@ -10,7 +10,7 @@ from alarm_engine.errors import WireError
 from alarm_engine.model.event import CommandResult, Event, EventKind
 from alarm_engine.model.severity import BY_NAME, NAMES
 from alarm_engine.model.state import Acknowledgement, Alarm, EventId, Sample, Snapshot, Suppression
-from alarm_engine.model.times import Nanos
+from alarm_engine.wire.json_text import moment
 
 VERSION = 1
 
@@ -52,7 +52,7 @@ def decode_event(value: bytes) -> Event:
         snapshot = data.get("state")
         return Event(
             id=EventId.parse(data["id"]),
-            time=Nanos(data["time"]),
+            time=moment(data["time"]),
             kind=EventKind(data["kind"]),
             path=data["path"],
             from_severity=BY_NAME[data["from"]],
@@ -101,10 +101,10 @@ def decode_snapshot(data: dict[str, Any]) -> Snapshot:
     now_severity, now_message, now_value, now_time = data["current"]
     rise, ack, suppression = data.get("rise"), data.get("ack"), data.get("suppression")
     return Snapshot(
-        alarm=Alarm(BY_NAME[severity], message, value, Nanos(time), data.get("latch", False)),
-        current=Sample(BY_NAME[now_severity], now_message, now_value, Nanos(now_time)),
+        alarm=Alarm(BY_NAME[severity], message, value, moment(time), data.get("latch", False)),
+        current=Sample(BY_NAME[now_severity], now_message, now_value, moment(now_time)),
         connected=data.get("connected", True),
-        since=Nanos(data["since"]),
+        since=moment(data["since"]),
         rise=EventId.parse(rise) if rise else None,
         acknowledgement=decode_acknowledgement(ack) if ack else None,
         suppression=decode_suppression(suppression) if suppression else None,
@@ -119,7 +119,7 @@ def encode_acknowledgement(ack: Acknowledgement) -> dict[str, Any]:
 
 def decode_acknowledgement(data: dict[str, Any]) -> Acknowledgement:
     """Who took notice, from its JSON object."""
-    return Acknowledgement(data["user"], data["host"], data["reason"], Nanos(data["time"]))
+    return Acknowledgement(data["user"], data["host"], data["reason"], moment(data["time"]))
 
 
 def encode_suppression(suppression: Suppression) -> dict[str, Any]:
@@ -133,4 +133,4 @@ def encode_suppression(suppression: Suppression) -> dict[str, Any]:
 def decode_suppression(data: dict[str, Any]) -> Suppression:
     """Shelving or out of service, from its JSON object."""
     until = data["until"]
-    return Suppression(data["user"], data["host"], data["reason"], Nanos(data["since"]), None if until is None else Nanos(until))
+    return Suppression(data["user"], data["host"], data["reason"], moment(data["since"]), None if until is None else moment(until))

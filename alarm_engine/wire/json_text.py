@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 from json.encoder import encode_basestring
+from typing import Any
 
+from alarm_engine.model.times import Nanos
+
+_GREATEST = 2**63
 _PLAIN = re.compile(r'[^\x00-\x1f"\\\U00010000-\U0010ffff]*').fullmatch
 _SPECIAL = re.compile(r"\\u00[0-9a-f]{2}|[\U00010000-\U0010ffff]")
 
@@ -27,3 +31,10 @@ def _respell(match: re.Match[str]) -> str:
 def encode(text: str) -> bytes:
     """UTF-8; a lone surrogate, which no JSON text can hold, becomes `?`."""
     return text.encode("utf-8", "replace")
+
+
+def moment(value: Any) -> Nanos:
+    """A time as our records have it, an integer of 64 bits; raises `TypeError` for anything else, which would fail much later."""
+    if type(value) is int and abs(value) < _GREATEST:
+        return Nanos(value)
+    raise TypeError(f"{str(value)[:40]!r} is not a time in nanoseconds")

@@ -17,6 +17,7 @@ from alarm_engine.wire.event import (
     encode_acknowledgement,
     encode_suppression,
 )  # fmt: skip
+from alarm_engine.wire.json_text import moment
 
 VERSION = 1
 
@@ -80,8 +81,8 @@ def decode_runtime(value: bytes) -> Runtime:
             kept=_decode_alarm(kept) if kept else None,
             suppression=decode_suppression(suppression) if suppression else None,
             pending=_decode_alarm(pending) if pending else None,
-            deadline=data.get("deadline"),
-            ring=tuple(data.get("ring", ())),
+            deadline=moment(data["deadline"]) if pending else None,
+            ring=tuple(moment(time) for time in data.get("ring", ())),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise WireError(f"not a runtime record ({problem!r}): {value[:200]!r}") from problem
@@ -91,7 +92,7 @@ def decode_switches(value: bytes) -> Switches:
     """Switches of a configuration; raises `WireError`."""
     try:
         data = _load(value)
-        return Switches(data["maintenance"], data["notify"])
+        return Switches(data["maintenance"] is True, data["notify"] is not False)
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise WireError(f"not a record of switches ({problem!r}): {value[:200]!r}") from problem
 
@@ -109,4 +110,4 @@ def _encode_alarm(alarm: Alarm) -> list[Any]:
 
 def _decode_alarm(data: list[Any]) -> Alarm:
     severity, message, value, time, latch = data
-    return Alarm(BY_NAME[severity], message, value, Nanos(time), latch)
+    return Alarm(BY_NAME[severity], str(message), str(value), moment(time), latch is True)

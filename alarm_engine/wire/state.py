@@ -11,7 +11,7 @@ from alarm_engine.errors import WireError
 from alarm_engine.model.severity import BY_NAME, NAMES, Severity
 from alarm_engine.model.state import Alarm, EventId, Sample
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, within
-from alarm_engine.wire.json_text import encode, quote
+from alarm_engine.wire.json_text import encode, moment, quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +131,10 @@ def decode_extras(text: str) -> StateExtras:
         return StateExtras(
             EventId.parse(event) if event else None,
             EventId.parse(rise) if rise else None,
-            Nanos(since),
+            moment(since),
             connected is True,
-            value,
-            Nanos(time),
+            str(value),
+            moment(time),
         )
-    except (ValueError, TypeError) as problem:
+    except (ValueError, TypeError, AttributeError) as problem:
         raise WireError(f"header of a state record cannot be read ({problem!r}): {text[:200]!r}") from problem
