@@ -156,6 +156,7 @@ class Commander:
         leaf.kept = leaf.acknowledgement = None
         if before.severity == logic.alarm.severity:
             self._evaluator.emitter.again(leaf)
+            self._evaluator.keep(leaf, now)
             return False
         self._evaluator.happened(leaf, Happening(EventKind.UNACKNOWLEDGED, before, cause), now)
         return True
