@@ -68,6 +68,7 @@ class Runner:
         self._tasks: list[asyncio.Task[None]] = []
         self._last_event: EventId | None = None
         self._evaluated: Monotonic = clock.now().monotonic
+        self._look_for_missing: asyncio.TimerHandle | None = None
         self.epoch = 0
         self.broken = 0
         """Records that could not be understood."""
@@ -107,15 +108,24 @@ class Runner:
             asyncio.create_task(self._follow(), name=f"follow {config}"),
             asyncio.create_task(self._run(), name=f"evaluate {config}"),
         ]
+        self._look_for_missing = self._loop.call_later(self._settings.evaluator.connection_timeout_s, self._report_missing)
 
     async def stop(self) -> None:
         """Finish the round that is running, publish nothing more."""
+        if self._look_for_missing is not None:
+            self._look_for_missing.cancel()
         if self._reader is not None:
             await self._reader.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+
+    def _report_missing(self) -> None:
+        """Once after the start: names that nothing answers to, as a wrong one in the tree."""
+        missing = sorted(leaf.pv for leaf in self.evaluator.tree.leaves.values() if not leaf.connected)
+        if missing:
+            log.warning("PVs not found", config=self.topics.config, number=len(missing), first=missing[:5])
 
     def failure(self) -> BaseException | None:
         """What ended a task of this runner, None while all is well."""

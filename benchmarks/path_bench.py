@@ -70,7 +70,7 @@ def _tocsin(ioc: Ioc, number: int, prefix: str, engine_only: bool = False) -> It
             f"configurations: [{{tree: tree.yaml}}]\nbackend: {{port: {port}}}\n"
             f"channel_access: {{addr_list: ['{ioc.addr}'], auto_addr_list: false}}\nlog: {{level: error}}\n"
         )
-        module = ["benchmarks.engine_only"] if engine_only else ["tocsin.cli.main", "run", "--settings"]
+        module = ["benchmarks.engine_only"] if engine_only else ["tocsin", "run", "--settings"]
         process = subprocess.Popen([sys.executable, "-m", *module, str(directory / "site.yaml")], stdout=subprocess.DEVNULL)
         try:
             yield process, f"http://127.0.0.1:{port}", directory

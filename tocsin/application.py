@@ -46,6 +46,8 @@ class Application:
         self._settings = settings
         self._source = source
         self._stack = AsyncExitStack()
+        self.faults = 0
+        """Errors in the files of the alarm trees at the start: what they concern is left out."""
         self.journal: SqliteJournal | None = None
         """The journal, while the application runs."""
         self._engine: EngineThread | None = None
@@ -66,6 +68,7 @@ class Application:
         check_exposure(settings.backend.host, settings.backend.commands, security.settings.mode)
         loaded = await asyncio.to_thread(load_all, settings.configurations)
         trees = [one.tree for one in loaded]
+        self.faults = sum(one.faults for one in loaded)
 
         file = SqliteFile(settings.store)
         journal, history = SqliteJournal(file), SqliteHistory(file)

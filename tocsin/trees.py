@@ -33,6 +33,8 @@ class Loaded:
     settings: ConfigurationSettings
     tree: ConfigTree
     left_out: tuple[str, ...]
+    faults: int
+    """Number of errors in its files."""
     stamps: tuple[tuple[str, int, int], ...]
     """Name, time of change and size of every file: what is compared to see a change."""
 
@@ -43,7 +45,8 @@ def load(settings: ConfigurationSettings) -> tuple[Loaded | None, LoadResult]:
     if result.tree is None:
         return None, result
     tree = replace(result.tree, time_zone=settings.time_zone or result.tree.time_zone)
-    return Loaded(settings, tree, result.left_out, stamps(result.files or (str(settings.tree),))), result
+    files = result.files or (str(settings.tree),)
+    return Loaded(settings, tree, result.left_out, len(result.errors), stamps(files)), result
 
 
 def load_all(configurations: Sequence[ConfigurationSettings]) -> list[Loaded]:
@@ -51,12 +54,12 @@ def load_all(configurations: Sequence[ConfigurationSettings]) -> list[Loaded]:
     loaded: list[Loaded] = []
     for settings in configurations:
         one, result = load(settings)
-        report(result)
-        for note in unsupported(one.tree) if one else ():
-            log.warning("alarm tree", config=one.tree.name if one else "", note=note)
         if one is None:
             faults = "\n  ".join(str(fault) for fault in result.errors[:_REPORTED])
             raise ConfigError(f"{settings.tree}: no alarm tree can be made of it\n  {faults}")
+        report(result)
+        for note in unsupported(one.tree):
+            log.warning("alarm tree", config=one.tree.name, note=note)
         twin = next((other for other in loaded if other.tree.name == one.tree.name), None)
         if twin is not None:
             raise ConfigError(f"{settings.tree} and {twin.settings.tree} are both named {one.tree.name}: give one another `config` name")

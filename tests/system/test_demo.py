@@ -21,7 +21,7 @@ class Demo:
     """A running `tocsin demo` in a process group of its own, as under a terminal."""
 
     def __init__(self, directory: Path) -> None:
-        arguments = [sys.executable, "-m", "tocsin.cli.main", "demo", "--port", "0", "--dir", str(directory / "demo")]
+        arguments = [sys.executable, "-m", "tocsin", "demo", "--port", "0", "--dir", str(directory / "demo")]
         environment = os.environ | {"COLUMNS": "200"}
         self.process = subprocess.Popen(
             arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, env=environment

@@ -48,14 +48,8 @@ def main() -> None:
     except TocsinError as problem:
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]tocsin:[/] {_plain(str(problem))}")
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 def _plain(text: str) -> str:
     """Text that rich does not take for markup."""
     return text.replace("[", "\\[")
-
-
-if __name__ == "__main__":
-    main()

@@ -28,7 +28,15 @@ def run(
     if port is not None:
         chosen = chosen.model_copy(update={"backend": chosen.backend.model_copy(update={"port": port})})
     logs.set_up(chosen.log.level, chosen.log.form)
-    asyncio.run(serve(chosen, lambda application: Console().print(f"[bold]tocsin[/] is watching. Open {application.url}")))
+    asyncio.run(serve(chosen, _tell))
+
+
+def _tell(application: Application) -> None:
+    console = Console()
+    console.print(f"[bold]tocsin[/] is watching. Open {application.url}")
+    if application.faults:
+        entries = "1 entry" if application.faults == 1 else f"{application.faults} entries"
+        console.print(f"[bold yellow]{entries} of the alarm tree left out because of faults:[/] see above, or `tocsin config check`")
 
 
 async def serve(settings: Settings, started: Callable[[Application], None]) -> None:
