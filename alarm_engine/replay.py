@@ -63,6 +63,9 @@ class Replayed:
         except WireError as problem:
             self.broken += 1
             log.warning("record skipped", topic=record.topic, offset=record.offset, key=record.key, problem=str(problem))
+        except Exception:
+            self.broken += 1
+            log.exception("record skipped by a fault of tocsin, please report it", topic=record.topic, offset=record.offset)
 
     def _config(self, path: str, value: bytes | None, zone: tzinfo) -> None:
         if value is None:
@@ -117,7 +120,7 @@ async def replay(journal: Journal, topics: Topics, zone: tzinfo) -> Replayed:
     return replayed
 
 
-async def last_events(journal: Journal, topics: Topics, wanted: int = 1000) -> list[Event]:
+async def last_events(journal: Journal, topics: Topics, wanted: int = 20_000) -> list[Event]:
     """The newest events of a configuration, oldest first: at least one if there is any."""
     end = await journal.end(topics.events)
     window = wanted

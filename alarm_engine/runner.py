@@ -18,7 +18,7 @@ from alarm_engine.journal.port import Journal, JournalReader, Position, StoredRe
 from alarm_engine.model.path import canonical
 from alarm_engine.model.state import EventId
 from alarm_engine.model.status import EngineStatus
-from alarm_engine.model.times import NANOS_PER_MS, NANOS_PER_SECOND, Monotonic
+from alarm_engine.model.times import NANOS_PER_MS, NANOS_PER_SECOND, Monotonic, iso
 from alarm_engine.publisher import Publisher
 from alarm_engine.replay import last_events, remember_answers, replay
 from alarm_engine.sources.port import Subscription, Watching
@@ -34,6 +34,7 @@ BATCH = 5000
 """Inputs evaluated and published in one transaction at most."""
 _IDLE_TICK_S = 0.5
 _GROUP = "engine"
+_FUTURE_NS = 60 * NANOS_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ class Runner:
         self._last_event: EventId | None = None
         self._evaluated: Monotonic = clock.now().monotonic
         self._look_for_missing: asyncio.TimerHandle | None = None
+        self._blind_since: Monotonic | None = None
+        """Since when commands and configuration cannot be read."""
         self.epoch = 0
         self.broken = 0
         """Records that could not be understood."""
@@ -102,6 +105,12 @@ class Runner:
             position = await self._journal.end(self.topics.command)
         starts = {self.topics.config: replayed.next_config, self.topics.command: position}
         self._reader = self._journal.reader([self.topics.config, self.topics.command], starts)
+        if last is not None and last.time > now.wall + _FUTURE_NS:
+            log.error(
+                "the newest event lies in the future: was the clock of this machine wrong? New events keep that time until it has come",
+                config=config,
+                newest=iso(last.time),
+            )
         log.info("configuration restored", config=config, alarms=len(self.evaluator.tree.leaves), epoch=self.epoch, broken=self.broken)
         await self._round()
         self._tasks = [
@@ -111,7 +120,7 @@ class Runner:
         self._look_for_missing = self._loop.call_later(self._settings.evaluator.connection_timeout_s, self._report_missing)
 
     async def stop(self) -> None:
-        """Finish the round that is running, publish nothing more."""
+        """Decide nothing more. A round that is being written when this is called may still be written: whole, or not at all."""
         if self._look_for_missing is not None:
             self._look_for_missing.cancel()
         if self._reader is not None:
@@ -136,7 +145,8 @@ class Runner:
         now = self._clock.now()
         source = self._source.status()
         leaves = self.evaluator.tree.leaves.values()
-        age_ms = (now.monotonic - self._evaluated) // NANOS_PER_MS
+        ticked = self._evaluated if self._blind_since is None else min(self._evaluated, self._blind_since)
+        age_ms = (now.monotonic - ticked) // NANOS_PER_MS
         return EngineStatus(
             engine=engine,
             config=self._settings.evaluator.config,
@@ -160,7 +170,9 @@ class Runner:
         while True:
             try:
                 fetched = await self._reader.fetch()
+                self._blind_since = None
             except JournalUnavailable as problem:
+                self._blind_since = self._blind_since or self._clock.now().monotonic
                 log.warning("journal cannot be read, trying again", config=self.topics.config, problem=str(problem))
                 await asyncio.sleep(0.5)
                 continue
@@ -229,6 +241,9 @@ class Runner:
         except WireError as problem:
             self.broken += 1
             log.warning("record skipped", topic=record.topic, offset=record.offset, key=record.key, problem=str(problem))
+        except Exception:
+            self.broken += 1
+            log.exception("record skipped by a fault of tocsin, please report it", topic=record.topic, offset=record.offset)
 
     def _configure(self, path: str, record: StoredRecord) -> None:
         now = self._clock.now()

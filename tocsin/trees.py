@@ -17,6 +17,7 @@ from alarm_engine.config.tree import ConfigTree
 from alarm_engine.config.unsupported import unsupported
 from alarm_engine.errors import ConfigError, JournalUnavailable
 from alarm_engine.journal.port import Journal
+from alarm_engine.wire.topics import Topics
 from tocsin.settings import ConfigurationSettings
 
 log = structlog.get_logger()
@@ -64,7 +65,18 @@ def load_all(configurations: Sequence[ConfigurationSettings]) -> list[Loaded]:
         if twin is not None:
             raise ConfigError(f"{settings.tree} and {twin.settings.tree} are both named {one.tree.name}: give one another `config` name")
         loaded.append(one)
+    _refuse_shared_topics([one.tree for one in loaded])
     return loaded
+
+
+def _refuse_shared_topics(trees: Sequence[ConfigTree]) -> None:
+    """Two configurations as `X` and `XEvents` would write into one topic."""
+    owners: dict[str, str] = {}
+    for tree in trees:
+        for spec in Topics(tree.name).specs():
+            other = owners.setdefault(spec.name, tree.name)
+            if other != tree.name:
+                raise ConfigError(f"the configurations {other} and {tree.name} would share the topic {spec.name}: rename one of them")
 
 
 def report(result: LoadResult) -> None:

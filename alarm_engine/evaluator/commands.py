@@ -154,11 +154,13 @@ class Commander:
         before = logic.alarm
         logic.unacknowledge()
         leaf.kept = leaf.acknowledgement = None
-        if before.severity == logic.alarm.severity:
+        if before[:2] == logic.alarm[:2]:
             self._evaluator.emitter.again(leaf)
             self._evaluator.keep(leaf, now)
             return False
-        self._evaluator.happened(leaf, Happening(EventKind.UNACKNOWLEDGED, before, cause), now)
+        # What becomes active again counts as risen: nobody has seen it as an open alarm.
+        raised = logic.alarm.severity.is_active and not before.severity.is_active
+        self._evaluator.happened(leaf, Happening(EventKind.UNACKNOWLEDGED, before, cause, raised), now)
         return True
 
     def _switch(self, command: Command, cause: Cause, now: Moment) -> None:

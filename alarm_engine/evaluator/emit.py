@@ -14,6 +14,9 @@ from alarm_engine.model.state import Acknowledgement, Alarm, EventId, Suppressio
 from alarm_engine.model.times import Moment, Nanos
 from alarm_engine.wire.state import NORMAL
 
+DISCONNECTED = "Disconnected"
+"""Message of an alarm whose PV is not there."""
+
 MASS_DISCONNECT = 10
 """More disconnected alarms than that in one round are spoken as one sentence."""
 
@@ -74,6 +77,8 @@ class Emitter:
         self._n = 0
         self._time = last_time
         self.changes = Changes(NORMAL)
+        self._gone: list[Talk] = []
+        """What is said in this round of alarms whose PV went."""
 
     def time(self, now: Moment) -> Nanos:
         """The time of an event: the engine's clock, held where that runs back."""
@@ -115,7 +120,10 @@ class Emitter:
         else:
             self.changes.steps.append(event)
         if happening.annunciate:
-            self.changes.talks.append(annunciation(leaf.path, leaf.settings.description, alarm.severity))
+            talk = annunciation(leaf.path, leaf.settings.description, alarm.severity)
+            self.changes.talks.append(talk)
+            if alarm.message == DISCONNECTED:
+                self._gone.append(talk)
 
     def again(self, leaf: Leaf) -> None:
         """Publish a state to which nothing happened, as Phoebus does for every alarm that an acknowledgement reaches."""
@@ -165,12 +173,11 @@ class Emitter:
         """Something to say."""
         self.changes.talks.append(talk)
 
-    def take(self, root: str, lost: int) -> Changes:
-        """Everything collected; `lost` is the number of PVs that went in this round."""
+    def take(self, root: str) -> Changes:
+        """Everything collected; many alarms of PVs that went are spoken as one sentence."""
         changes, self.changes = self.changes, Changes(NORMAL)
-        if lost > MASS_DISCONNECT:
-            gone = [talk for talk in changes.talks if talk.severity == Severity.UNDEFINED]
-            if len(gone) > MASS_DISCONNECT:
-                changes.talks = [talk for talk in changes.talks if talk.severity != Severity.UNDEFINED]
-                changes.talks.append(mass_disconnect(root, len(gone)))
+        gone, self._gone = self._gone, []
+        if len(gone) > MASS_DISCONNECT:
+            changes.talks = [talk for talk in changes.talks if talk not in gone]
+            changes.talks.append(mass_disconnect(root, len(gone)))
         return changes

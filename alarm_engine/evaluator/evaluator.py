@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from alarm_engine.evaluator.changes import Changes, NodeChange
-from alarm_engine.evaluator.emit import Cause, Emitter, Happening, by_itself
+from alarm_engine.evaluator.emit import DISCONNECTED, Cause, Emitter, Happening, by_itself
 from alarm_engine.evaluator.tree import AlarmTree, Leaf, is_covered
 from alarm_engine.logic.alarm_logic import MAINTENANCE, TRACKED, Outcome
 from alarm_engine.logic.talk import nag, started
@@ -24,7 +24,6 @@ from alarm_engine.model.times import NANOS_PER_SECOND, Moment, Monotonic, Nanos
 from alarm_engine.wire.runtime import Switches
 from alarm_engine.wire.state import Modes
 
-DISCONNECTED = "Disconnected"
 NO_PV = "No PV"
 NEVER_PROCESSED = "UDF_ALARM"
 _CLOCK_CHECK_NS = 60 * NANOS_PER_SECOND
@@ -67,7 +66,6 @@ class Evaluator:
         self.switches = Switches()
         self.timers: TimerWheel[tuple[Timer, Leaf | None]] = TimerWheel()
         self.emitter = Emitter(settings.config, epoch, last_time)
-        self._lost_now = 0
 
     def begin(self, now: Moment) -> None:
         """Take over after everything is restored: say so, publish components that differ from their records, start the clocks."""
@@ -136,8 +134,7 @@ class Evaluator:
             self.rest(Timer.NAG, self.settings.nag_period_s, now)
         if changes.has_states or (Timer.IDLE, None) not in self.timers:
             self.rest(Timer.IDLE, self.settings.idle_s, now)
-        lost, self._lost_now = self._lost_now, 0
-        changes = self.emitter.take(self.tree.root.path, lost)
+        changes = self.emitter.take(self.tree.root.path)
         changes.modes = Modes(self.switches.maintenance, self.switches.notify)
         return changes
 
@@ -193,7 +190,6 @@ class Evaluator:
     def _lost(self, leaf: Leaf, message: str, now: Moment) -> None:
         """The PV went, or never came: UNDEFINED; an acknowledgement waits for its return."""
         leaf.connected = False
-        self._lost_now += 1
         before = leaf.logic.alarm
         if leaf.kept is None and before.severity.is_acknowledged:
             leaf.kept = before

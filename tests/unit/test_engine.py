@@ -297,3 +297,29 @@ async def test_a_task_that_somebody_else_cancelled_is_noticed(site):
         engine.runners[0]._tasks[0].cancel()
         while engine.failure() is None:
             await asyncio.sleep(0.005)
+
+
+async def test_a_fault_of_ours_in_one_record_leaves_the_other_alarms_alive(site, monkeypatch):
+    async with site.running() as engine:
+        monkeypatch.setattr("alarm_engine.runner.configure", lambda *_: 1 / 0)
+        await site.config("/Demo/Vacuum/NEW", AlarmSettings("New"))
+        site.source.put("GC1", S.MAJOR, "HIHI_ALARM")
+        await site.until(lambda e: e.kind is EventKind.ALARM)
+        async with asyncio.timeout(5):
+            while engine.runners[0].broken == 0:
+                await asyncio.sleep(0.005)
+        assert engine.failure() is None
+
+
+async def test_an_engine_that_cannot_read_commands_gives_no_life_sign(site, monkeypatch):
+    async with site.running() as engine:
+        assert is_alive(engine.statuses()[0])
+
+        async def fail(**_):
+            raise JournalUnavailable("cannot be read")
+
+        monkeypatch.setattr(engine.runners[0]._reader, "fetch", fail)
+        await site.config("/Demo/Vacuum/NEW", AlarmSettings("Wakes the reader"))
+        async with asyncio.timeout(10):
+            while is_alive(engine.statuses()[0]):
+                await asyncio.sleep(0.02)

@@ -297,6 +297,35 @@ def test_mass_disconnect_is_spoken_once():
     assert kinds(changes) == [EventKind.ALARM] * 50
 
 
+def test_a_mass_disconnect_after_a_delay_is_spoken_once_too():
+    control = Control({f"/Demo/V/P{n}": AlarmSettings(f"PV {n}", delay_s=5) for n in range(50)})
+    now = control.now
+    control.evaluator.feed([Connection(f"P{n}", False, "", now.wall, now.monotonic) for n in range(50)], now)
+    assert not control.take().talks
+    assert [t.text for t in control.advance(6).talks] == [" 50 alarms: PV disconnected"]
+
+
+def test_what_is_unacknowledged_counts_as_risen_for_those_who_saw_it_acknowledged():
+    control = room()
+    control.sample("GC1", S.MAJOR)
+    control.command(K.ACKNOWLEDGE, GC)
+    seen = event_id(control)
+    control.command(K.UNACKNOWLEDGE, GC)
+    changes = control.command(K.ACKNOWLEDGE, GC, seen=seen)
+    assert changes.events[-1].result
+    assert changes.events[-1].result.left_alone == (GC,)
+
+
+def test_unacknowledging_follows_the_pv_with_an_event():
+    control = room()
+    control.sample("GC1", S.MAJOR)
+    control.sample("GC1", S.MAJOR, "LOLO_ALARM")  # latched: the alarm keeps HIHI_ALARM
+    event = control.command(K.UNACKNOWLEDGE, GC).events[0]
+    assert event.kind is EventKind.UNACKNOWLEDGED
+    assert event.snapshot
+    assert event.snapshot.alarm.message == "LOLO_ALARM"
+
+
 def test_maintenance_acknowledges_invalid_and_is_kept_over_a_restart():
     control = room()
     control.sample("GC1", S.INVALID)

@@ -98,7 +98,7 @@ async def test_an_engine_that_was_never_seen_is_stale():
 
 async def test_an_alarm_that_nobody_has_said_anything_about_is_not_ok():
     control = Control(ALARMS)
-    control.evaluator.emitter.take("/Demo", 0)
+    control.evaluator.emitter.take("/Demo")
     control.records = [record for record in control.records if not record.key.endswith("DOOR")]
     for changes in control.history:
         changes.steps = [step for step in changes.steps if not getattr(step, "path", "").endswith("DOOR")]
