@@ -7,6 +7,7 @@ to the topic is left alone and reported.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
@@ -18,6 +19,7 @@ from alarm_engine.journal.reading import read_to_end
 from alarm_engine.model.path import ancestors, canonical, is_below, split
 from alarm_engine.model.settings import AlarmSettings, NodeSettings, Settings
 from alarm_engine.wire.config import decode_config, encode_config, encode_delete_note
+from alarm_engine.wire.headers import SYNC, headers
 from alarm_engine.wire.keys import RecordType, key, parse_key
 from alarm_engine.wire.topics import Topics
 
@@ -106,7 +108,7 @@ def _enablement(settings: AlarmSettings) -> tuple[bool, int | None]:
     return settings.enabled, settings.enabled_at
 
 
-def records(tree: ConfigTree, difference: SyncPlan, author: Author) -> list[Record]:
+def records(tree: ConfigTree, difference: SyncPlan, author: Author, mark: str = "") -> list[Record]:
     """The records of a plan as Phoebus clients write them: deletions first, children before parents, then parents before children."""
     topics, zone = Topics(tree.name), ZoneInfo(tree.time_zone)
     user, host = author.user, author.host
@@ -117,23 +119,54 @@ def records(tree: ConfigTree, difference: SyncPlan, author: Author) -> list[Reco
         written.append(Record(topics.config, config_key, None))
         written.append(Record(topics.settings, key(RecordType.SYNCED, path), None))
     for path, settings in difference.write.items():
-        written.append(Record(topics.config, key(RecordType.CONFIG, path), encode_config(settings, user, host, zone)))
+        value = encode_config(settings, user, host, zone)
+        written.append(Record(topics.config, key(RecordType.CONFIG, path), value, headers(sync=mark)))
     for path, settings in difference.synced.items():
         written.append(Record(topics.settings, key(RecordType.SYNCED, path), encode_config(settings, user, host, zone)))
     return written
 
 
 async def sync(journal: Journal, tree: ConfigTree, author: Author, left_out: Sequence[str] = ()) -> SyncPlan:
-    """Bring the topics of a tree to what the files say; returns what was written. Raises `JournalError`."""
+    """Bring the topics of a tree to what the files say; returns what was written. Raises `JournalError`.
+
+    Where somebody else wrote between our reading and our writing, what operators own in his record is written once more.
+    """
     topics, zone = Topics(tree.name), ZoneInfo(tree.time_zone)
     await journal.ensure_topics(topics.specs())
     current: dict[RecordType, dict[str, Settings]] = {RecordType.CONFIG: {}, RecordType.SYNCED: {}}
+    read_to = 0
     async for record in read_to_end(journal, [topics.config, topics.settings]):
         _read(record, zone, current)
+        if record.topic == topics.config:
+            read_to = record.offset + 1
     difference = plan(tree, current[RecordType.CONFIG], current[RecordType.SYNCED], left_out)
-    if not difference.is_empty:
-        await journal.append(records(tree, difference, author))
+    pending = difference
+    while not pending.is_empty:
+        mark = uuid.uuid4().hex
+        await journal.append(records(tree, pending, author, mark))
+        overtaken, read_to = await _overtaken(journal, tree, pending.write, mark, read_to)
+        pending = SyncPlan(write=overtaken)
     return difference
+
+
+async def _overtaken(
+    journal: Journal, tree: ConfigTree, written: Mapping[str, Settings], mark: str, read_to: int
+) -> tuple[dict[str, Settings], int]:
+    """Alarms whose `enabled` somebody set between our reading and our record: as we wrote them, with his choice."""
+    topics, zone = Topics(tree.name), ZoneInfo(tree.time_zone)
+    chosen: dict[str, Settings] = {}
+    own: set[str] = set()
+    async for record in read_to_end(journal, [topics.config], {topics.config: read_to}):
+        read_to = record.offset + 1
+        found: dict[RecordType, dict[str, Settings]] = {RecordType.CONFIG: {}}
+        _read(record, zone, found)
+        for path, settings in found[RecordType.CONFIG].items():
+            ours = written.get(path)
+            if record.header(SYNC) == mark:
+                own.add(path)
+            elif path not in own and isinstance(ours, AlarmSettings) and isinstance(settings, AlarmSettings):
+                chosen[path] = replace(ours, enabled=settings.enabled, enabled_at=settings.enabled_at)
+    return {path: settings for path, settings in chosen.items() if settings != written[path]}, read_to
 
 
 def _read(record: StoredRecord, zone: ZoneInfo, current: dict[RecordType, dict[str, Settings]]) -> None:

@@ -17,8 +17,11 @@ STATE = "tocsin-state"
 ENGINE = "tocsin-engine"
 """On `config:` records that an engine wrote: its epoch."""
 
+SYNC = "tocsin-sync"
+"""On `config:` records that a sync wrote: which one, so that it knows its own among those of others."""
+
 
 def headers(**values: str | None) -> Headers:
     """Headers from texts, named by the constants of this module in lower case; None is left out."""
-    names = {"id": ID, "reason": REASON, "seen": SEEN, "until": UNTIL, "engine": ENGINE}
+    names = {"id": ID, "reason": REASON, "seen": SEEN, "until": UNTIL, "engine": ENGINE, "sync": SYNC}
     return tuple((names[name], text.encode("utf-8", "replace")) for name, text in values.items() if text)

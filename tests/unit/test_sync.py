@@ -94,3 +94,27 @@ async def test_an_alarm_that_becomes_a_component_and_back_is_removed_first(journ
         difference = await sync(journal, wanted, ME)
         assert (difference.removed, difference.edited, difference.added) == (removed, [], [*wanted.nodes, *wanted.alarms][1:])
         assert (await sync(journal, wanted, ME)).is_empty
+
+
+class Racing(MemoryJournal):
+    """Somebody shelves an alarm just before the sync's records are written."""
+
+    shelve: AlarmSettings | None = None
+
+    async def append(self, records, positions=()):
+        shelve, self.shelve = self.shelve, None
+        if shelve is not None:
+            await super().append([Record("Demo", f"config:{A}", encode_config(shelve, "mara", "ops7", UTC))])
+        await super().append(records, positions)
+
+
+async def test_what_an_operator_shelves_while_a_sync_writes_stays_shelved():
+    journal = Racing()
+    await journal.start()
+    await sync(journal, tree({A: AlarmSettings("a")}), ME)
+    journal.shelve = AlarmSettings("a", enabled=False, enabled_at=2_000_000_000_000_000_000)
+    await sync(journal, tree({A: AlarmSettings("edited")}), ME)
+    last = (await configs(journal))[-1][1]
+    assert b'"description":"edited","enabled":"2033-05-18T03:33:20"' in last
+    assert (await sync(journal, tree({A: AlarmSettings("edited")}), ME)).is_empty
+    await journal.close()
