@@ -34,6 +34,8 @@ bench: $(VENV)/.developing  ## a table of figures beside yardsticks of the same 
 
 docs: $(VENV)/.developing  ## write the generated pages of docs/reference again
 	$(BIN)/python -m tocsin.reference
+	$(BIN)/python -m backend.openapi > docs/reference/openapi.json
+	$(BIN)/tocsin config schema > docs/reference/tree.schema.json
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -15,8 +15,11 @@ Monotonic = NewType("Monotonic", int)
 NANOS_PER_SECOND = 1_000_000_000
 NANOS_PER_MS = 1_000_000
 
-LATEST = Nanos(4_102_444_800 * NANOS_PER_SECOND)
-"""The year 2100 begins. Stores take 62 bits, JSON 64, dates four digits: a record with a later time could never be written."""
+LATEST = Nanos(4_102_358_400 * NANOS_PER_SECOND)
+"""The last day of 2099 begins, so that it is in that year everywhere.
+
+Stores take 62 bits, JSON 64, dates four digits: a record with a later time could never be written.
+"""
 
 
 def within(time: int) -> Nanos:

@@ -13,7 +13,7 @@ from alarm_engine.config.tree import ConfigTree, arrange, below
 from alarm_engine.config.write import scalar, to_yaml
 from alarm_engine.model import path as paths
 from alarm_engine.model.settings import Action, AlarmSettings, NodeSettings, TitledText
-from alarm_engine.model.times import Nanos
+from alarm_engine.model.times import LATEST, Nanos
 
 CONTROL = st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"], include_characters="\n\t")
 ODD_TEXTS = [
@@ -57,7 +57,7 @@ LISTS = {
     "actions": st.lists(st.builds(Action, TEXTS, TEXTS, st.integers(0, 2**31 - 1)), max_size=2).map(tuple),
 }
 NODES = st.builds(NodeSettings, **LISTS)
-MOMENTS = st.integers(63_072_000 * 10**9, 253_000_000_000 * 10**9).map(Nanos)
+MOMENTS = st.integers(63_072_000 * 10**9, LATEST).map(Nanos)
 ENABLED = st.just((True, None)) | st.just((False, None)) | MOMENTS.map(lambda t: (False, t))
 ALARMS = st.builds(
     lambda on, **rest: AlarmSettings(enabled=on[0], enabled_at=on[1], **rest),
