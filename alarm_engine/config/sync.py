@@ -126,20 +126,39 @@ def records(tree: ConfigTree, difference: SyncPlan, author: Author, mark: str = 
     return written
 
 
-async def sync(journal: Journal, tree: ConfigTree, author: Author, left_out: Sequence[str] = ()) -> SyncPlan:
-    """Bring the topics of a tree to what the files say; returns what was written. Raises `JournalError`.
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What the topics of a configuration say."""
 
-    Where somebody else wrote between our reading and our writing, what operators own in his record is written once more.
-    """
+    topic: dict[str, Settings]
+    """By path, as the engine sees it."""
+    synced: dict[str, Settings]
+    """What the last sync from files wrote."""
+    read_to: int
+    """Offset after the last record of the configuration topic."""
+
+
+async def in_force(journal: Journal, tree: ConfigTree) -> InForce:
+    """Read what is in force for the configuration of that name. Raises `JournalError`."""
     topics, zone = Topics(tree.name), ZoneInfo(tree.time_zone)
-    await journal.ensure_topics(topics.specs())
     current: dict[RecordType, dict[str, Settings]] = {RecordType.CONFIG: {}, RecordType.SYNCED: {}}
     read_to = 0
     async for record in read_to_end(journal, [topics.config, topics.settings]):
         _read(record, zone, current)
         if record.topic == topics.config:
             read_to = record.offset + 1
-    difference = plan(tree, current[RecordType.CONFIG], current[RecordType.SYNCED], left_out)
+    return InForce(current[RecordType.CONFIG], current[RecordType.SYNCED], read_to)
+
+
+async def sync(journal: Journal, tree: ConfigTree, author: Author, left_out: Sequence[str] = ()) -> SyncPlan:
+    """Bring the topics of a tree to what the files say; returns what was written. Raises `JournalError`.
+
+    Where somebody else wrote between our reading and our writing, what operators own in his record is written once more.
+    """
+    await journal.ensure_topics(Topics(tree.name).specs())
+    current = await in_force(journal, tree)
+    read_to = current.read_to
+    difference = plan(tree, current.topic, current.synced, left_out)
     pending = difference
     while not pending.is_empty:
         mark = uuid.uuid4().hex

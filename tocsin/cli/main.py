@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from alarm_engine.errors import TocsinError
-from tocsin.cli import auth, config, dashboards, demo, provisioning, run, settings
+from tocsin.cli import auth, config, dashboards, demo, drift, provisioning, run, settings
 
 app = typer.Typer(
     name="tocsin",
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("run")(run.run)
+drift.add_to(config.app)
 app.add_typer(config.app, name="config")
 app.add_typer(dashboards.app, name="dashboards")
 app.add_typer(provisioning.app, name="provisioning")

@@ -1,0 +1,126 @@
+"""`tocsin config diff`, `sync` and `export`: the files of an alarm tree and what is in force."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import socket
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+
+from alarm_engine.config.diff import ChangeKind, diff
+from alarm_engine.config.load import read_tree
+from alarm_engine.config.sync import Author, SyncPlan, in_force, plan, sync
+from alarm_engine.config.tree import ConfigTree, arrange
+from alarm_engine.config.write import date, to_yaml
+from alarm_engine.errors import SettingsError
+from alarm_engine.model.settings import AlarmSettings, NodeSettings, Settings
+from alarm_engine.model.times import Nanos
+from tocsin.journals import visiting
+from tocsin.settings import Settings as SiteSettings
+from tocsin.settings import load
+
+SettingsFile = Annotated[Path, typer.Option("--settings", "-s", help="Settings file of the site.", show_default=False)]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Mount the commands beside those that only need the files."""
+    app.command("diff")(show_difference)
+    app.command("sync")(bring_into_force)
+    app.command("export")(export)
+
+
+def show_difference(settings: SettingsFile) -> None:
+    """Say what a sync would write, by field. Exit code 1 if there is a difference, for pipelines.
+
+    `+` is added, `-` removed, `~` edited; `?` is only in force and was never in the files (an edit by CS-Studio): a sync leaves it alone.
+    """
+    site = load(settings)
+    different = False
+    for tree in _trees(site):
+        topic, difference = asyncio.run(_compare(site, tree))
+        _print(tree, topic, difference)
+        different |= bool(difference.write or difference.removed)
+    raise typer.Exit(1 if different else 0)
+
+
+def bring_into_force(settings: SettingsFile) -> None:
+    """Bring the files into force by difference, also beside a running engine. What operators shelved or took out of service stays so."""
+    site = load(settings)
+    for tree in _trees(site):
+        topic, difference = asyncio.run(_sync(site, tree))
+        _print(tree, topic, difference)
+
+
+def export(
+    settings: SettingsFile,
+    config: Annotated[str | None, typer.Option("--config", help="Name of the configuration, where there are several.")] = None,
+) -> None:
+    """Print what is in force as a tree file, with what operators shelved. Comments, templates and includes of the files are not in it."""
+    site = load(settings)
+    trees = {tree.name: tree for tree in _trees(site)}
+    if config is None and len(trees) > 1:
+        raise SettingsError(f"{settings} has several configurations: say which with --config, one of {', '.join(trees)}")
+    name = config or next(iter(trees))
+    if name not in trees:
+        raise SettingsError(f"{settings} has no configuration {name!r}, only {', '.join(trees)}")
+    topic, _ = asyncio.run(_compare(site, trees[name]))
+    if not topic:
+        raise SettingsError(f"nothing is in force for {name}: {site.store} has no record of it; `tocsin config sync` writes the first")
+    typer.echo(to_yaml(_as_tree(trees[name], topic)), nl=False)
+
+
+def _trees(site: SiteSettings) -> list[ConfigTree]:
+    trees = [(read_tree(configuration.tree), configuration.time_zone) for configuration in site.configurations]
+    return [replace(tree, time_zone=zone) if zone else tree for tree, zone in trees]
+
+
+async def _compare(site: SiteSettings, tree: ConfigTree) -> tuple[dict[str, Settings], SyncPlan]:
+    if not site.store.exists():
+        return {}, plan(tree, {}, {})
+    async with visiting(site) as journal:
+        current = await in_force(journal, tree)
+        return current.topic, plan(tree, current.topic, current.synced)
+
+
+async def _sync(site: SiteSettings, tree: ConfigTree) -> tuple[dict[str, Settings], SyncPlan]:
+    async with visiting(site, writing=True) as journal:
+        current = await in_force(journal, tree)
+        return current.topic, await sync(journal, tree, Author(getpass.getuser(), socket.gethostname()))
+
+
+def _as_tree(tree: ConfigTree, settings: dict[str, Settings]) -> ConfigTree:
+    nodes = {path: value for path, value in settings.items() if isinstance(value, NodeSettings)}
+    alarms = {path: value for path, value in settings.items() if isinstance(value, AlarmSettings)}
+    return arrange(tree.name, tree.time_zone, nodes, alarms)
+
+
+def _print(tree: ConfigTree, topic: dict[str, Settings], difference: SyncPlan) -> None:
+    console = Console(soft_wrap=True, highlight=False, emoji=False, markup=False)
+    zone = ZoneInfo(tree.time_zone)
+    after = {path: value for path, value in topic.items() if path not in difference.removed} | difference.write
+    for change in diff(_as_tree(tree, topic), _as_tree(tree, after)):
+        if change.kind is ChangeKind.EDITED:
+            console.print(f"~ {change.path}", style="yellow")
+            for field in change.fields:
+                console.print(f"    {field.field}: {_shown(field.old, zone)} -> {_shown(field.new, zone)}")
+        else:
+            sign, style = ("+", "green") if change.kind is ChangeKind.ADDED else ("-", "red")
+            console.print(f"{sign} {change.path}", style=style)
+    for path in difference.foreign:
+        console.print(f"? {path}: only in force, not in the files; left alone", style="magenta")
+    added, edited, removed = len(difference.added), len(difference.edited), len(difference.removed)
+    console.print(f"{tree.name}: {added} added, {edited} edited, {removed} removed, {len(difference.foreign)} only in force")
+
+
+def _shown(value: object, zone: ZoneInfo) -> str:
+    if isinstance(value, tuple):
+        return f"{len(value)} entries" if len(value) != 1 else "1 entry"
+    if isinstance(value, int) and value > 10**15:
+        return str(date(Nanos(value), zone))
+    return repr(value) if isinstance(value, str) else str(value)
