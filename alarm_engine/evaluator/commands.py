@@ -166,11 +166,12 @@ class Commander:
     def _switch(self, command: Command, cause: Cause, now: Moment) -> None:
         """Modes hold for the whole configuration, wherever the command was sent to."""
         evaluator = self._evaluator
-        entering = command.kind is CommandKind.MAINTENANCE and not evaluator.switches.maintenance
-        evaluator.switches = _SWITCHES[command.kind](evaluator.switches)
+        former, evaluator.switches = evaluator.switches, _SWITCHES[command.kind](evaluator.switches)
+        if evaluator.switches == former:
+            return
         evaluator.emitter.changes.switches = evaluator.switches
         evaluator.emitter.event(EventKind.MODE, evaluator.tree.root.path, now, cause.because(command.kind.value))
-        if entering:
+        if evaluator.switches.maintenance and not former.maintenance:
             for leaf in evaluator.tree.root.leaves():
                 if leaf.logic.alarm.severity >= Severity.INVALID:
                     self._acknowledge(leaf, cause.because("maintenance mode"), now)

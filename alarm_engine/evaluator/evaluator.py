@@ -66,6 +66,9 @@ class Evaluator:
         self.switches = Switches()
         self.timers: TimerWheel[tuple[Timer, Leaf | None]] = TimerWheel()
         self.emitter = Emitter(settings.config, epoch, last_time)
+        self._reminder_due = False
+        """The time of a reminder has come, but there was nothing to remind of yet."""
+        self._publish_root = False
 
     def begin(self, now: Moment) -> None:
         """Take over after everything is restored: say so, publish components that differ from their records, start the clocks."""
@@ -107,7 +110,7 @@ class Evaluator:
         """Timers that are due."""
         for timer, leaf in self.timers.due(now.monotonic):
             if leaf is None:
-                self._clock(timer, now)
+                self._clock(timer)
             elif timer is Timer.DELAY:
                 before = leaf.logic.alarm
                 self._settle(leaf, before, leaf.logic.expire(now, self.switches.maintenance), now)
@@ -129,8 +132,16 @@ class Evaluator:
     def take(self, now: Moment) -> Changes:
         """All effects since the last call, with the components that changed, from the bottom up."""
         changes = self.emitter.changes
-        changes.nodes += [NodeChange(node.path, node.published or Severity.OK) for node in self.tree.roll_up()]
+        root = self.tree.root
+        nodes = self.tree.roll_up()
+        if self._publish_root and root not in nodes:
+            nodes.append(root)
+        self._publish_root = False
+        changes.nodes += [NodeChange(node.path, node.published or Severity.OK) for node in nodes]
+        if self._reminder_due and not changes.talks:
+            self._remind()
         if changes.talks:
+            self._reminder_due = False
             self.rest(Timer.NAG, self.settings.nag_period_s, now)
         if changes.has_states or (Timer.IDLE, None) not in self.timers:
             self.rest(Timer.IDLE, self.settings.idle_s, now)
@@ -139,18 +150,21 @@ class Evaluator:
         return changes
 
     def publish_root(self) -> None:
-        """The root's state again: life sign, and carrier of the switches."""
-        root = self.tree.root
-        self.emitter.changes.nodes.append(NodeChange(root.path, root.published or Severity.OK))
+        """The root's state again, with the next changes even if it is as before: life sign, and carrier of the switches."""
+        self._publish_root = True
 
-    def _clock(self, timer: Timer, now: Moment) -> None:
+    def _clock(self, timer: Timer) -> None:
         if timer is Timer.IDLE:
             self.publish_root()
         elif timer is Timer.NAG:
+            self._reminder_due = True
+
+    def _remind(self) -> None:
+        """Speak of active alarms. Without any the reminder stays due: the next alarm is spoken of at once, be it a silent one."""
+        root = self.tree.root
+        if root.tally.highest().is_active:
             active = sum(leaf.logic.alarm.severity.is_active for leaf in self.tree.leaves.values())
-            if active:
-                self.emitter.talk(nag(self.tree.root.path, self.tree.root.tally.highest(), active))
-            self.rest(Timer.NAG, self.settings.nag_period_s, now)
+            self.emitter.talk(nag(root.path, root.tally.highest(), active))
 
     def rest(self, timer: Timer, seconds: float, now: Moment) -> None:
         """Set a clock of the whole configuration back; 0 seconds: it never rings."""

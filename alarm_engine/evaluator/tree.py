@@ -148,6 +148,11 @@ class Node:
             else:
                 yield from child.leaves()
 
+    @property
+    def has_leaves(self) -> bool:
+        """There is an alarm somewhere below."""
+        return any(isinstance(child, Leaf) or child.has_leaves for child in self.children.values())
+
     def nodes(self) -> Iterator[Node]:
         """This and all components below, from the bottom up."""
         for child in self.children.values():
@@ -191,6 +196,7 @@ class AlarmTree:
             return None
         leaf = Leaf(path, settings, parent, now)
         parent.children[leaf.pv] = leaf
+        self._dirty.add(parent)
         self.leaves[path] = leaf
         self.watchers.setdefault(leaf.pv, []).append(leaf)
         return leaf
@@ -246,12 +252,15 @@ class AlarmTree:
         self._dirty.update(self.nodes.values())
 
     def roll_up(self) -> list[Node]:
-        """Components whose severity differs from what was last published, from the bottom up; they count as published then."""
+        """Components whose severity differs from what was last published, from the bottom up; they count as published then.
+
+        As with Phoebus, one below which there never was an alarm has no state; the root always has.
+        """
         changed: list[Node] = []
         for depth in range(max((node.depth for node in self._dirty), default=0), 0, -1):
             for node in sorted((n for n in self._dirty if n.depth == depth), key=lambda n: n.path):
                 severity = node.tally.highest()
-                if severity != node.published:
+                if severity != node.published and (node.published is not None or node is self.root or node.has_leaves):
                     self.count_node(node, severity)
                     changed.append(node)
         self._dirty.clear()
