@@ -77,12 +77,15 @@ def buffer_size(time_type: int, count: int) -> int:
 
 
 def request_count(native: int, size: int, long_string: bool) -> int:
-    """How many elements to ask for of a channel that has up to `size`: 0 for as many as there are at each update."""
+    """How many elements to ask for of a channel that has up to `size`; 0: as many as there are at each update.
+
+    Phoebus asks for all that there may be, so an array that is not full ends in zeros in its records, and in ours.
+    """
     if size == 1:
         return 1
     if long_string and native == CHAR:
         return 0 if size <= LONG_STRING else LONG_STRING
-    return 0 if size <= WHOLE else SHOWN
+    return size if size <= WHOLE else SHOWN
 
 
 def decode(data: bytes, time_type: int, count: int, form: Form, now: Nanos) -> Value:

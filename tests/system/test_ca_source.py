@@ -168,8 +168,8 @@ def test_arrays_and_long_strings(watching, ioc):
     ioc.put(floats, "[0.1, 1e10, 3]")
     ioc.put(ioc.prefix + "LONGTEXT", "a text that is longer than the forty characters of a string")
     watching.until(lambda: all(watching.readings(pv)[-1].severity is Severity.OK for pv in (wave, floats, text)))
-    assert watching.texts(wave)[-1][2].startswith("VDoubleArray[[1.0, 2.5], size [2], NONE(NONE) - NO_ALARM, 20")
-    assert watching.texts(floats)[-1][2].startswith("VFloatArray[[0.1, 1.0E10, 3.0], size [3], NONE(NONE) - NO_ALARM, 20")
+    assert watching.texts(wave)[-1][2].startswith("VDoubleArray[[1.0, 2.5, 0.0], size [3], NONE(NONE) - NO_ALARM, 20")
+    assert watching.texts(floats)[-1][2].startswith("VFloatArray[[0.1, 1.0E10, 3.0, 0.0], size [4], NONE(NONE) - NO_ALARM, 20")
     watching.until_reading(text, "OK", "NO_ALARM", "a text that is longer than the forty characters of a string")
 
 
