@@ -30,8 +30,8 @@ from alarm_engine.wire.topics import Topics
 
 log = structlog.get_logger()
 
-BATCH = 5000
-"""Inputs evaluated and published in one transaction at most."""
+BATCH = 2000
+"""Inputs, and timers, evaluated and published in one transaction at most: a mass event must not hold the life sign up."""
 _IDLE_TICK_S = 0.5
 _GROUP = "engine"
 _FUTURE_NS = 60 * NANOS_PER_SECOND
@@ -210,7 +210,7 @@ class Runner:
             if record.topic == self.topics.command:
                 positions = [Position(_GROUP, record.topic, record.offset + 1)]
         self.evaluator.feed(self.intake.take(BATCH), now)
-        self.evaluator.tick(now)
+        self.evaluator.tick(now, BATCH)
         changes = self.evaluator.take(now)
         if positions or not changes.is_empty:
             self._outstanding.update(write.path for write in changes.configs)

@@ -106,9 +106,9 @@ class Evaluator:
             self.tick(then)
         return then
 
-    def tick(self, now: Moment) -> None:
-        """Timers that are due."""
-        for timer, leaf in self.timers.due(now.monotonic):
+    def tick(self, now: Moment, limit: int | None = None) -> None:
+        """Timers that are due, at most `limit` of them: the others are due still."""
+        for timer, leaf in self.timers.due(now.monotonic, limit):
             if leaf is None:
                 self._clock(timer)
             elif timer is Timer.DELAY:
@@ -281,12 +281,12 @@ class Evaluator:
     # ------------------------------------------------------------------ suppression
 
     def suppress(self, leaf: Leaf, kind: EventKind, cause: Cause, now: Moment) -> None:
-        """Shelve or take out of service, as `enabled` in the settings of the alarm says."""
+        """Shelve or take out of service, as `enabled` in the settings of the alarm says; another end of that is no new state."""
         before = leaf.logic.alarm
         leaf.suppression = cause.suppression(now, leaf.settings.enabled_at)
         leaf.hide(now)
         self.watch_shelf(leaf, now)
-        self.happened(leaf, Happening(kind, before, cause), now)
+        self.happened(leaf, Happening(kind, before, cause, publish=leaf.logic.alarm is not before), now)
 
     def reveal(self, leaf: Leaf, kind: EventKind, cause: Cause, now: Moment) -> None:
         """Bring an alarm back: a standing one is raised and spoken again, unless it was acknowledged before it was hidden."""

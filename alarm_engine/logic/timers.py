@@ -37,10 +37,10 @@ class TimerWheel(Generic[Key]):
         """Forget the deadline of `key`, if there is one."""
         self._deadlines.pop(key, None)
 
-    def due(self, now: Monotonic) -> list[Key]:
-        """Keys whose deadline is reached, in order of deadline; they are forgotten."""
+    def due(self, now: Monotonic, limit: int | None = None) -> list[Key]:
+        """Keys whose deadline is reached, in order of deadline, at most `limit`; they are forgotten."""
         keys: list[Key] = []
-        while self._heap and self._heap[0][0] <= now:
+        while self._heap and self._heap[0][0] <= now and (limit is None or len(keys) < limit):
             deadline, serial, key = heapq.heappop(self._heap)
             if self._deadlines.get(key) == (deadline, serial):
                 del self._deadlines[key]

@@ -297,6 +297,17 @@ def test_mass_disconnect_is_spoken_once():
     assert kinds(changes) == [EventKind.ALARM] * 50
 
 
+def test_a_mass_of_timers_is_taken_in_turns():
+    control = Control({f"/Demo/V/P{n}": AlarmSettings(f"PV {n}") for n in range(50)})
+    control.now = control.now.plus_s(60)
+    seen = []
+    while (deadline := control.evaluator.deadline()) is not None and deadline <= control.now.monotonic:
+        control.evaluator.tick(control.now, 20)
+        seen.append(len(control.take().events))
+    assert max(seen) <= 20
+    assert sum(seen) == 50
+
+
 def test_a_mass_disconnect_after_a_delay_is_spoken_once_too():
     control = Control({f"/Demo/V/P{n}": AlarmSettings(f"PV {n}", delay_s=5) for n in range(50)})
     now = control.now
