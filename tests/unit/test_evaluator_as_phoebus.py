@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from alarm_engine.evaluator import Cause
+from alarm_engine.evaluator.changes import LeafChange
 from alarm_engine.evaluator.configuration import configure
 from alarm_engine.model.command import CommandKind
 from alarm_engine.model.event import EventKind
 from alarm_engine.model.settings import AlarmSettings, NodeSettings
 from alarm_engine.model.severity import Severity
+from alarm_engine.model.times import Nanos
 from tests.unit.evaluating import Control, only
 
 S = Severity
@@ -74,3 +76,17 @@ def test_an_alarm_that_speaks_is_reminder_enough():
     control.advance(30)
     assert [t.text for t in control.sample("GC1", S.MAJOR).talks] == ["MAJOR Alarm: Pressure"]
     assert control.sample("GC1", S.MAJOR, "LOLO_ALARM").talks == []
+
+
+def test_another_date_for_what_is_hidden_already_is_an_event_and_no_new_state():
+    control = Control({GC: AlarmSettings("Pressure")})
+    control.sample("GC1", S.MAJOR)
+    later = Nanos(control.now.wall + 60_000_000_000)
+    for until, records in ((later, 1), (Nanos(later + 60_000_000_000), 0), (None, 0)):
+        changes = control.configure(GC, AlarmSettings("Pressure", enabled=False, enabled_at=until))
+        assert sum(isinstance(step, LeafChange) for step in changes.steps) == records
+        event = changes.events[-1]
+        assert event.kind is (EventKind.SHELVED if until else EventKind.DISABLED)
+        assert event.snapshot
+        assert event.snapshot.suppression
+        assert event.snapshot.suppression.until == until
