@@ -3,6 +3,7 @@
 TocsinError
 ├── JournalError            the ordered log of records
 │   ├── JournalUnavailable      cannot be reached, locked, disk full: may pass, is retried
+│   ├── JournalFenced           somebody else has taken over: this writer must not write any more
 │   └── JournalCorrupt          what is stored cannot be trusted: somebody has to act
 ├── HistoryError            stored events
 │   ├── HistoryUnavailable      as above, for the history store
@@ -28,6 +29,10 @@ class JournalError(TocsinError):
 
 class JournalUnavailable(JournalError):
     """The journal cannot be used now; the same call may work later."""
+
+
+class JournalFenced(JournalError):
+    """Another writer has taken over what this one wrote; the message says who. Trying again does not help."""
 
 
 class JournalCorrupt(JournalError):

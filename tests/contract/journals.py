@@ -9,10 +9,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
+from alarm_engine.journal.kafka import KafkaJournal
+from alarm_engine.journal.kafka_settings import KafkaSettings
 from alarm_engine.journal.memory import MemoryJournal
 from alarm_engine.journal.port import Journal, StoredRecord
 from alarm_engine.journal.sqlite import JournalOptions, SqliteJournal
 from alarm_engine.journal.sqlite_file import SqliteFile
+from tests.contract.kafka_topics import RenamedTopics, servers_or_skip
+from tests.kafka_broker import random_topic
 
 GRACE_S = 100
 
@@ -33,8 +37,10 @@ class SetClock:
 class Adapter(Protocol):
     """What the contract needs of an adapter beyond the port."""
 
-    clock: SetClock | None
-    """Time of the records, None where it cannot be set: tests of retention by time are then skipped."""
+    exact: bool
+    """Its clock can be set, it forgets on demand, and offsets count records only: the journals of this process. A broker has its own mind:
+    what it forgets when is tested in `test_journal_kafka`.
+    """
     keeps_order_over_topics: bool
 
     def new(self) -> Journal:
@@ -47,6 +53,7 @@ class Adapter(Protocol):
 
 
 class Memory:
+    exact = True
     keeps_order_over_topics = True
 
     def __init__(self, directory: Path) -> None:
@@ -61,6 +68,7 @@ class Memory:
 
 
 class Sqlite:
+    exact = True
     keeps_order_over_topics = True
 
     def __init__(self, directory: Path) -> None:
@@ -76,7 +84,25 @@ class Sqlite:
         await journal.compact()
 
 
-ADAPTERS: dict[str, Callable[[Path], Adapter]] = {"memory": Memory, "sqlite": Sqlite}
+class Kafka:
+    """On the broker of the session, with topics of its own."""
+
+    exact = False
+    keeps_order_over_topics = False
+
+    def __init__(self, directory: Path) -> None:
+        self._servers = servers_or_skip()
+        self._prefix = random_topic()
+
+    def new(self) -> Journal:
+        return RenamedTopics(KafkaJournal(KafkaSettings(self._servers)), self._prefix)
+
+    async def forget(self, journal: Journal) -> None:
+        """Nothing has to be forgotten at once."""
+
+
+ADAPTERS: dict[str, Callable[[Path], Adapter]] = {"memory": Memory, "sqlite": Sqlite, "kafka": Kafka}
+EXACT = ["memory", "sqlite"]
 
 
 async def read_all(journal: Journal, *topics: str, start: dict[str, int] | None = None, max_records: int = 5000) -> list[StoredRecord]:

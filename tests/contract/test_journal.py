@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from alarm_engine.errors import JournalError, JournalUnavailable
 from alarm_engine.journal.port import Cleanup, Position, Record, TopicSpec
-from tests.contract.journals import ADAPTERS, GRACE_S, read_all, until
+from tests.contract.journals import ADAPTERS, EXACT, GRACE_S, read_all, until
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -27,6 +27,10 @@ SPECS = [
 @pytest.fixture(params=ADAPTERS)
 def adapter(request, tmp_path):
     return ADAPTERS[request.param](tmp_path)
+
+
+exact = pytest.mark.parametrize("adapter", EXACT, indirect=True)
+"""For what depends on the moment at which a journal forgets, or on a clock that is set."""
 
 
 @pytest.fixture
@@ -112,7 +116,7 @@ async def test_the_end_is_where_a_reader_stands_that_has_read_all(journal):
     await journal.append([Record("Demo", "a", b""), Record("DemoEvents", "b", b"")])
     records = await read_all(journal, "Demo")
     end = await journal.end("Demo")
-    assert end == records[-1].offset + 1
+    assert end > records[-1].offset
     await journal.append([Record("DemoEvents", "c", b"")])
     assert await journal.end("Demo") >= end
     assert await read_all(journal, "Demo", start={"Demo": end}) == []
@@ -230,9 +234,8 @@ async def test_a_follower_on_another_event_loop_is_woken(journal):
     assert [record.key for record in await read_all(journal, "DemoEvents")] == ["from there"]
 
 
+@exact
 async def test_record_times_never_run_back(journal, adapter):
-    if adapter.clock is None:
-        pytest.skip("the clock cannot be set")
     await journal.append([Record("Demo", "a", b"")])
     first = adapter.clock()
     adapter.clock.advance(-3600)
@@ -243,6 +246,7 @@ async def test_record_times_never_run_back(journal, adapter):
     assert times == [first, first, first + 1_000_000_000]
 
 
+@exact
 async def test_compaction_keeps_the_last_record_of_each_key(journal, adapter):
     for n in range(30):
         await journal.append([Record("Demo", f"k{n % 4}", str(n).encode()), Record("DemoEvents", f"k{n % 4}", b"")])
@@ -254,13 +258,12 @@ async def test_compaction_keeps_the_last_record_of_each_key(journal, adapter):
     assert await journal.end("Demo") == before
 
 
+@exact
 async def test_a_tombstone_removes_the_key_and_goes_itself_after_its_grace(journal, adapter):
     await journal.append([Record("Demo", "gone", b"1"), Record("Demo", "stays", b"2")])
     await journal.append([Record("Demo", "gone", None)])
     await adapter.forget(journal)
     assert [(r.key, r.value) for r in await read_all(journal, "Demo")] == [("stays", b"2"), ("gone", None)]
-    if adapter.clock is None:
-        pytest.skip("the clock cannot be set")
     end = await journal.end("Demo")
     adapter.clock.advance(GRACE_S + 1)
     await adapter.forget(journal)
@@ -268,9 +271,8 @@ async def test_a_tombstone_removes_the_key_and_goes_itself_after_its_grace(journ
     assert await journal.end("Demo") == end
 
 
+@exact
 async def test_an_open_reader_gets_a_tombstone_however_old(journal, adapter):
-    if adapter.clock is None:
-        pytest.skip("the clock cannot be set")
     await journal.append([Record("Demo", "a", b"1")])
     reader = journal.reader(["Demo"])
     assert len((await reader.fetch()).records) == 1
@@ -282,6 +284,7 @@ async def test_an_open_reader_gets_a_tombstone_however_old(journal, adapter):
     assert await read_all(journal, "Demo") == []
 
 
+@exact
 async def test_a_slow_follower_gets_the_last_record_of_every_key(journal, adapter):
     reader = journal.reader(["Demo"])
     seen: dict[str, bytes | None] = {}
@@ -301,9 +304,8 @@ async def test_a_slow_follower_gets_the_last_record_of_every_key(journal, adapte
     assert len(seen) == 6
 
 
+@exact
 async def test_retention_by_time(journal, adapter):
-    if adapter.clock is None:
-        pytest.skip("the clock cannot be set")
     await journal.append([Record("DemoTalk", str(n), b"") for n in range(1200)])
     adapter.clock.advance(15)
     await journal.append([Record("DemoTalk", "later", b"")])
@@ -319,6 +321,7 @@ async def test_retention_by_time(journal, adapter):
     assert [record.offset >= end for record in await read_all(journal, "DemoTalk")] == [True]
 
 
+@exact
 async def test_retention_by_bytes(journal, adapter):
     for n in range(50):
         await journal.append([Record("DemoSmall", f"{n:04}", b"x" * 996), Record("Demo", str(n), b"x" * 996)])
@@ -330,6 +333,7 @@ async def test_retention_by_bytes(journal, adapter):
     assert len(await read_all(journal, "DemoSmall")) == 10
 
 
+@exact
 async def test_settings_of_a_topic_can_change(journal, adapter):
     await journal.append([Record("DemoEvents", str(n), b"x" * 100) for n in range(10)])
     await adapter.forget(journal)
@@ -339,6 +343,7 @@ async def test_settings_of_a_topic_can_change(journal, adapter):
     assert [record.key for record in await read_all(journal, "DemoEvents")] == ["7", "8", "9"]
 
 
+@exact
 async def test_appending_and_following_while_compaction_runs(journal, adapter):
     running = True
 
@@ -460,7 +465,7 @@ async def play(adapter, steps):
     await journal.close()
 
 
-@pytest.mark.parametrize("name", ADAPTERS)
+@pytest.mark.parametrize("name", EXACT)
 @settings(max_examples=40, deadline=None)
 @given(steps=st.lists(st.one_of(BATCHES, BATCHES, FETCHES, FETCHES, OTHERS), max_size=25))
 def test_behaves_like_a_list(name, steps):

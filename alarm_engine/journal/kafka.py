@@ -1,0 +1,179 @@
+"""Journal in Kafka: each topic has one partition and an order of its own; an append is one transaction.
+
+Positions are kept as offsets of consumer groups (`<prefix><group>`), written in the transaction of the effects: the broker drops them with
+their topic, and every Kafka tool shows how far a reader is behind. Kafka forgets them a week after they were written, so the writer
+repeats them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from alarm_engine.errors import JournalError, JournalUnavailable
+from alarm_engine.journal.arrivals import Arrivals
+from alarm_engine.journal.kafka_cluster import Cluster, Seen
+from alarm_engine.journal.kafka_ownership import Owner, find_owner
+from alarm_engine.journal.kafka_plain import PlainWriter
+from alarm_engine.journal.kafka_reader import KafkaReader
+from alarm_engine.journal.kafka_settings import KafkaSettings
+from alarm_engine.journal.kafka_topics import ensure
+from alarm_engine.journal.kafka_transactions import Transactions
+from alarm_engine.journal.kafka_watch import Watch
+from alarm_engine.journal.kafka_writer import Job, TransactionalWriter, size_of
+from alarm_engine.journal.port import Position, Record, TopicSpec
+
+T = TypeVar("T")
+
+_ROOM = frozenset({"room"})
+
+
+class KafkaJournal:
+    """A `Journal`, usable from several event loops.
+
+    With `settings.owns` it is the one writer of a configuration: `start` fences whoever was it before, and once another one has started
+    every `append` raises `JournalFenced`. Without, it is one of many: a single record is written as it is, several in a transaction.
+    """
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._cluster = Cluster(settings)
+        self._room = Arrivals()
+        self._executor: ThreadPoolExecutor | None = None
+        self._transactions: Transactions | None = None
+        self._writer: TransactionalWriter | None = None
+        self._plain: PlainWriter | None = None
+        self._watch: Watch | None = None
+        self._readers: list[KafkaReader] = []
+        self.topic_faults: tuple[str, ...] = ()
+        """What `ensure_topics` found wrong with existing topics, each with the command that mends it."""
+
+    async def start(self) -> None:
+        """See `Journal.start`; after `JournalUnavailable` it may be called again. Raises `SettingsError` for settings of no use."""
+        if self._executor is not None:
+            return
+        executor = ThreadPoolExecutor(4, thread_name_prefix="kafka-request")
+        transactions = Transactions(self._cluster)
+        try:
+            await _on(executor, self._cluster.check)
+            if self._settings.owns is not None:
+                await _on(executor, transactions.take_over)
+        except BaseException:
+            executor.shutdown(wait=False)
+            raise
+        self._transactions = transactions
+        self._writer = TransactionalWriter(transactions, f"kafka-writer {self._settings.owns or ''}", lambda: self._room.announce(_ROOM))
+        self._writer.start()
+        if self._settings.owns is None:
+            self._plain = PlainWriter(self._cluster, "kafka-plain-writer")
+            self._plain.start()
+        self._watch = Watch(self._cluster, "kafka-watch")
+        self._executor = executor
+
+    async def ensure_topics(self, topics: Sequence[TopicSpec]) -> None:
+        """See `Journal.ensure_topics`, but settings of existing topics are only compared: `topic_faults` and the log say what is wrong.
+
+        Whoever looks after the brokers decides. Raises `JournalCorrupt` for a topic with several partitions.
+        """
+        self.topic_faults = await self._request(lambda: ensure(self._cluster, list(topics)))
+        self._opened().look_now()
+
+    async def append(self, records: Sequence[Record], positions: Sequence[Position] = ()) -> None:
+        """See `Journal.append`. A call that is cancelled has written all or nothing.
+
+        `JournalUnavailable` may mean that it is not known: the broker went away while it was to confirm.
+        """
+        self._opened()
+        if not records and not positions:
+            return
+        for record in records:
+            _check_text(record)
+        topics = {record.topic for record in records} | {position.topic for position in positions}
+        if not all(map(self._cluster.knows, topics)):
+            await self._request(lambda: self._cluster.require(topics))
+        if self._plain is not None and len(records) == 1 and not positions:
+            await asyncio.wrap_future(self._plain.send(records[0]))
+            return
+        await self._transact(records, positions)
+
+    async def _transact(self, records: Sequence[Record], positions: Sequence[Position]) -> None:
+        assert self._writer is not None
+        deadline = time.monotonic() + self._settings.write_timeout_s
+        while self._writer.pending_bytes > self._settings.max_pending_bytes:
+            mark = self._room.mark(_ROOM)
+            if not await self._room.wait(_ROOM, mark, max(0.0, deadline - time.monotonic())):
+                raise JournalUnavailable("cannot write: too much waits for Kafka; the records were not written")
+        job = Job(records, positions, deadline, size_of(records))
+        self._writer.submit(job)
+        await asyncio.wrap_future(job.future)
+
+    def reader(self, topics: Sequence[str], start: Mapping[str, int] | None = None) -> KafkaReader:
+        """See `Journal.reader`."""
+        watch = self._opened()
+        reader = KafkaReader(topics, start, self._cluster, watch, self._look)
+        self._readers = [known for known in self._readers if not known.closed] + [reader]
+        return reader
+
+    async def end(self, topic: str) -> int:
+        """See `Journal.end`; 0 for a topic that is not there."""
+        seen = await self._look(frozenset({topic}))
+        return seen[topic].end if topic in seen else 0
+
+    async def position(self, group: str, topic: str) -> int | None:
+        """See `Journal.position`."""
+        found = await self._request(lambda: self._cluster.committed(self._settings.group(group), topic))
+        if found is None:
+            return None
+        if self._settings.owns is not None and self._transactions is not None:
+            self._transactions.keep(Position(group, topic, found.offset))
+        return found.offset
+
+    async def owner(self) -> Owner | None:
+        """Who wrote last what these settings own, None if that is not known."""
+        return await self._request(lambda: find_owner(self._cluster))
+
+    async def close(self) -> None:
+        """See `Journal.close`; what was appended is still written."""
+        executor, self._executor = self._executor, None
+        if executor is None:
+            return
+        readers, self._readers = self._readers, []
+        plain, self._plain = self._plain, None
+        for reader in readers:
+            reader.end()
+        assert self._watch is not None
+        assert self._writer is not None
+        stops: list[Callable[[], None]] = [self._watch.stop, self._writer.stop, *(reader.join for reader in readers)]
+        if plain is not None:
+            stops.append(plain.stop)
+        await asyncio.gather(*(_on(executor, stop) for stop in stops))
+        executor.shutdown(wait=False)
+
+    def _opened(self) -> Watch:
+        if self._executor is None or self._watch is None:
+            raise JournalUnavailable(f"the journal in Kafka at {self._settings.servers} is not open")
+        return self._watch
+
+    async def _look(self, topics: frozenset[str]) -> Mapping[str, Seen]:
+        return await self._request(lambda: self._cluster.look(topics))
+
+    async def _request(self, question: Callable[[], T]) -> T:
+        """Ask the cluster beside the event loop."""
+        self._opened()
+        assert self._executor is not None
+        return await _on(self._executor, question)
+
+
+async def _on(executor: ThreadPoolExecutor, action: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(executor, partial(action))
+
+
+def _check_text(record: Record) -> None:
+    try:
+        record.key.encode()
+    except UnicodeEncodeError as problem:
+        raise JournalError(f"topic {record.topic!r}: key {record.key!r} is not text that can be written as UTF-8") from problem

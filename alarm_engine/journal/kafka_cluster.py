@@ -1,0 +1,200 @@
+"""Questions to a Kafka cluster: which topics there are, where they end, which positions are kept."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
+from alarm_engine.errors import JournalError, JournalUnavailable, SettingsError
+from alarm_engine.journal.kafka_errors import NO_TOPIC, Complaints, error_of, library_logger, translate
+from alarm_engine.journal.kafka_settings import PARTITION, KafkaSettings
+
+_log = structlog.get_logger()
+T = TypeVar("T")
+
+_COORDINATOR_MOVES = frozenset(
+    {"COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR", "UNSTABLE_OFFSET_COMMIT", "_WAIT_COORD"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A topic as it was at one look."""
+
+    id: str
+    """Differs when a topic was deleted and made anew."""
+    partitions: int
+    begin: int
+    """Offset of the oldest record, or of the next if there is none."""
+    end: int
+    """Offset that the next record gets. A transaction that is being committed may lie before it: its records can be read a moment later,
+    and a reader that did not wait for them would call itself caught up without what was already acknowledged.
+    """
+
+
+class Cluster:
+    """Blocking requests, from any thread. Raises `JournalUnavailable` with a sentence that says why."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self.settings = settings
+        self.complaints = Complaints(settings)
+        self.generation = 0
+        """Grows when files of the settings have changed: clients are then made anew."""
+        self._lock = threading.Lock()
+        self._admin: AdminClient | None = None
+        self._stamps: tuple[int, ...] = ()
+        self._known: dict[str, int] = {}
+
+    @property
+    def admin(self) -> AdminClient:
+        """The client for requests; raises `SettingsError` for settings that cannot be used."""
+        with self._lock:
+            if self._admin is None:
+                self._stamps = self._file_stamps()
+                self._admin = self.client(AdminClient, dict(self.settings.client()))
+            return self._admin
+
+    def client(self, kind: type[T], properties: Mapping[str, Any]) -> T:
+        """A client of the library; raises `SettingsError` for properties that cannot be used."""
+        try:
+            return kind({**properties, "error_cb": self.complaints.hear}, logger=library_logger())  # type: ignore[call-arg]
+        except KafkaException as problem:
+            raise SettingsError(f"Kafka: {error_of(problem).str()}") from problem
+        except (TypeError, ValueError) as problem:
+            raise SettingsError(f"Kafka: {problem}") from problem
+
+    def check(self) -> None:
+        """Raise unless the cluster answers."""
+        self.wait("reach Kafka", self.admin.describe_cluster(request_timeout=self.settings.request_timeout_s))
+
+    def look(self, topics: Iterable[str]) -> dict[str, Seen]:
+        """The topics that are there, as they are now."""
+        names = sorted(set(topics))
+        if not names:
+            return {}
+        admin, timeout_s = self.admin, self.settings.request_timeout_s
+        facts = admin.describe_topics(TopicCollection(names), request_timeout=timeout_s)
+        there = {name: fact for name in names if (fact := self._unless_missing(f"look at topic {name!r}", facts[name], name)) is not None}
+        begins, ends = self._offsets(sorted(there)) if there else ({}, {})
+        seen = {
+            name: Seen(str(fact.topic_id), len(fact.partitions), begins[name], ends[name])
+            for name, fact in there.items()
+            if name in begins and name in ends
+        }
+        with self._lock:
+            self._known = {name: n for name, n in self._known.items() if name not in names} | {n: s.partitions for n, s in seen.items()}
+        return seen
+
+    def _offsets(self, topics: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
+        """First and last offset of topics; one that has just been deleted is left out."""
+        admin, timeout_s, level = self.admin, self.settings.request_timeout_s, IsolationLevel.READ_UNCOMMITTED
+        partitions = [TopicPartition(topic, PARTITION) for topic in topics]
+        first: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+        last: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        # Both at once.
+        requests = [
+            admin.list_offsets(dict.fromkeys(partitions, spec), isolation_level=level, request_timeout=timeout_s) for spec in (first, last)
+        ]
+        found: list[dict[str, int]] = []
+        for request in requests:
+            answers = {tp.topic: self._unless_missing(f"find the end of topic {tp.topic!r}", request[tp], tp.topic) for tp in partitions}
+            found.append({topic: answer.offset for topic, answer in answers.items() if answer is not None})
+        return found[0], found[1]
+
+    def require(self, topics: Iterable[str]) -> None:
+        """Raise `JournalUnavailable` that names a topic which is not there. What was seen once is taken for granted."""
+        with self._lock:
+            unknown = [topic for topic in topics if topic not in self._known]
+        if unknown:
+            seen = self.look(unknown)
+            for topic in unknown:
+                if topic not in seen:
+                    message = f"topic {topic!r} is not there (yet): the engine of that configuration makes it when it starts"
+                    raise JournalUnavailable(message)
+
+    def knows(self, topic: str) -> bool:
+        """The topic was there when it was last looked at."""
+        with self._lock:
+            return topic in self._known
+
+    def forget_topics(self) -> None:
+        """Writing has failed: look again which topics are there."""
+        with self._lock:
+            self._known.clear()
+
+    def committed(self, group: str, topic: str) -> TopicPartition | None:
+        """The position of a group in a topic, when open transactions that may change it are decided.
+
+        Asked by a consumer: the library's admin request for it ends the process when the coordinator of the group has just moved.
+        """
+        settings = self.settings
+        properties = settings.client() | {"group.id": group, "isolation.level": "read_committed", "enable.auto.commit": False}
+        consumer = self.client(Consumer, properties)
+        deadline = time.monotonic() + settings.request_timeout_s
+        try:
+            while True:
+                try:
+                    (found,) = consumer.committed([TopicPartition(topic, PARTITION)], max(0.1, deadline - time.monotonic()))
+                except KafkaException as problem:
+                    error = error_of(problem)
+                    if error.name() not in _COORDINATOR_MOVES or time.monotonic() > deadline:
+                        consumer.poll(0)  # complaints are heard only then
+                        raise self.translated(f"read the position of {group!r}", problem, topic) from problem
+                    time.sleep(0.02)
+                else:
+                    return found if found.offset >= 0 else None
+        finally:
+            consumer.close()
+
+    def wait(self, doing: str, future: Future[T], topic: str = "") -> T:
+        """The answer to a request."""
+        try:
+            answer = future.result(self.settings.request_timeout_s + 1)
+        except KafkaException as problem:
+            raise self.translated(doing, problem, topic) from problem
+        except TimeoutError as problem:
+            self.admin.poll(0)
+            raise JournalUnavailable(f"cannot {doing}: {self.complaints.unreachable()}") from problem
+        self.complaints.forget()
+        return answer
+
+    def translated(self, doing: str, problem: KafkaException, topic: str = "") -> JournalError:
+        """The error of the journal for one of the client."""
+        self.admin.poll(0)  # complaints are heard only then
+        return translate(doing, error_of(problem), self.complaints, self.settings, topic)
+
+    def renew(self) -> None:
+        """Make clients anew if certificates or passwords have changed on disk."""
+        with self._lock:
+            stamps = self._file_stamps()
+            if stamps == self._stamps or self._admin is None:
+                return
+        try:
+            admin = self.client(AdminClient, dict(self.settings.client()))
+        except SettingsError as problem:
+            _log.warning("changed files cannot be used, the old ones stay", problem=str(problem))
+            return
+        with self._lock:
+            self._admin, self._stamps = admin, stamps
+            self.generation += 1
+        _log.info("certificates or passwords have changed: connecting anew", files=[str(f) for f in self.settings.security.files])
+
+    def _file_stamps(self) -> tuple[int, ...]:
+        return tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in self.settings.security.files)
+
+    def _unless_missing(self, doing: str, future: Future[Any], topic: str) -> Any:
+        try:
+            return self.wait(doing, future, topic)
+        except JournalUnavailable as problem:
+            cause = problem.__cause__
+            if isinstance(cause, KafkaException) and error_of(cause).name() in NO_TOPIC:
+                return None
+            raise

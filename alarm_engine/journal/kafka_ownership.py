@@ -1,0 +1,70 @@
+"""Who writes a configuration: a mark that the writer leaves, so that those it fences can say who has taken over.
+
+The mark is the metadata of a position on the configuration's own topic, in a group of its own: it needs no topic and no record that
+other clients would see, and it is written in a transaction, so that only the writer whom Kafka lets write can leave one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Self
+
+import orjson
+
+from alarm_engine.journal.kafka_cluster import Cluster
+from alarm_engine.journal.kafka_settings import KafkaSettings
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A writer of a configuration."""
+
+    name: str
+    host: str
+    process: int
+    since: str = field(default_factory=_now)
+    """When it took over, ISO 8601."""
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+
+    @classmethod
+    def this(cls, settings: KafkaSettings) -> Self:
+        """This process, from now on."""
+        return cls(settings.name, socket.gethostname(), os.getpid())
+
+    def __str__(self) -> str:
+        return f"{self.name!r} on {self.host} (process {self.process}) since {self.since}"
+
+    def encode(self) -> str:
+        """As metadata of a position."""
+        values = {"name": self.name, "host": self.host, "process": self.process, "since": self.since, "id": self.id}
+        return orjson.dumps(values).decode()
+
+    @classmethod
+    def decode(cls, text: str) -> Self | None:
+        """From metadata, None if it is none of ours."""
+        try:
+            values = orjson.loads(text)
+            return cls(str(values["name"]), str(values["host"]), int(values["process"]), str(values["since"]), str(values["id"]))
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+def owner_group(settings: KafkaSettings) -> str:
+    """The group under which the owners of a configuration leave their marks."""
+    return settings.group(f"owner-{settings.owns}")
+
+
+def find_owner(cluster: Cluster) -> Owner | None:
+    """Who wrote last what these settings own, None if nobody did or it is too long ago."""
+    if cluster.settings.owns is None:
+        return None
+    position = cluster.committed(owner_group(cluster.settings), cluster.settings.owns)
+    return Owner.decode(position.metadata) if position is not None and position.metadata else None

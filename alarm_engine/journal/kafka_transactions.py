@@ -1,0 +1,228 @@
+"""One transactional producer: what is written is written wholly or not at all, and by nobody who was fenced."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from alarm_engine.errors import JournalError, JournalFenced, JournalUnavailable
+from alarm_engine.journal.kafka_cluster import Cluster
+from alarm_engine.journal.kafka_errors import FENCED, error_of, translate
+from alarm_engine.journal.kafka_ownership import Owner, find_owner, owner_group
+from alarm_engine.journal.kafka_settings import PARTITION
+from alarm_engine.journal.port import Position, Record
+
+_log = structlog.get_logger()
+
+_PURGED = frozenset({"_PURGE_QUEUE", "_PURGE_INFLIGHT"})
+_ABORT_S = 2.0
+"""An abort that takes longer is left to the next producer, which ends what this one began."""
+_TURN_S = 0.2
+_REFRESH_S = 12 * 3600.0
+"""A position that stays is written again after this time: Kafka forgets one after a week (offsets.retention.minutes)."""
+
+
+class Transactions:
+    """Belongs to one thread. A producer that cannot go on is thrown away, and the next write makes another."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._settings = cluster.settings
+        self._id = cluster.settings.group(cluster.settings.owns or secrets.token_hex(8))
+        self._owner = Owner.this(cluster.settings)
+        self._producer: Producer | None = None
+        self._generation = 0
+        self._predecessor: Owner | None = None
+        self._marked_at: float | None = None
+        self._fenced: JournalFenced | None = None
+        self._groups: dict[str, Any] = {}
+        self._kept: dict[tuple[str, str], tuple[int, float]] = {}
+
+    def take_over(self) -> None:
+        """Fence whoever wrote before, and leave our mark. What it had not committed is gone when this returns."""
+        self._owner, self._fenced, self._marked_at = Owner.this(self._settings), None, None
+        self._drop()
+        self._connect()
+        self._predecessor = find_owner(self._cluster)
+        if self._settings.owns in self._cluster.look([self._settings.owns or ""]):
+            self.write([], [], time.monotonic() + self._settings.write_timeout_s)
+        _log.info("writer of the configuration", config=self._settings.owns, before=str(self._predecessor or "nobody known"))
+
+    def keep(self, position: Position) -> None:
+        """A position that was found: it is refreshed as those that are written."""
+        self._kept.setdefault((position.group, position.topic), (position.offset, time.monotonic()))
+
+    def write(self, records: Sequence[Record], positions: Sequence[Position], deadline: float) -> None:
+        """Everything or nothing. Raises `JournalFenced`, or another `JournalError`; `deadline` by the monotonic clock."""
+        if self._fenced is not None:
+            raise self._fenced
+        if self._producer is None or self._generation != self._cluster.generation:
+            self._drop()
+            self._check_owner()
+            self._connect()
+        assert self._producer is not None
+        refused: list[tuple[KafkaError, str]] = []
+        try:
+            self._transaction(self._producer, records, self._with_kept(positions), deadline, refused)
+        except KafkaException as problem:
+            self._cluster.forget_topics()
+            raise self._recover(self._producer, error_of(problem), refused) from problem
+        now = time.monotonic()
+        self._kept.update({(p.group, p.topic): (p.offset, now) for p in positions})
+        self._marked_at = now if self._marks() else self._marked_at
+
+    def close(self) -> None:
+        """End the producer."""
+        self._drop()
+
+    def _connect(self) -> None:
+        timeout_s = self._settings.write_timeout_s
+        self._generation = self._cluster.generation
+        properties = self._settings.producer() | {
+            "transactional.id": self._id,
+            # A dead writer's open transaction keeps readers waiting until its successor, or at last the broker, ends it.
+            "transaction.timeout.ms": round(timeout_s * 1000),
+            "delivery.report.only.error": True,
+        }
+        producer = self._cluster.client(Producer, properties)
+        try:
+            producer.init_transactions(timeout_s)
+        except KafkaException as problem:
+            producer.poll(0)
+            raise self._translated("begin to write", error_of(problem)) from problem
+        self._producer = producer
+
+    def _transaction(
+        self,
+        producer: Producer,
+        records: Sequence[Record],
+        positions: Sequence[Position],
+        deadline: float,
+        refused: list[tuple[KafkaError, str]],
+    ) -> None:
+        def report(error: KafkaError | None, message: Message) -> None:
+            # Nothing is asked of the error here: after a fatal one that fails within a callback.
+            if error is not None:
+                refused.append((error, message.topic() or ""))
+
+        producer.begin_transaction()
+        for record in records:
+            headers: list[tuple[str, str | bytes | None]] | None = [*record.headers] or None
+            while True:
+                try:
+                    producer.produce(record.topic, record.value, record.key.encode(), PARTITION, on_delivery=report, headers=headers)
+                    break
+                except BufferError:
+                    producer.poll(0.05)
+                    _check_time(deadline)
+        for group, offsets in self._offsets(positions).items():
+            _insist(partial(producer.send_offsets_to_transaction, offsets, self._group(group)), deadline, refused)
+        _insist(producer.commit_transaction, deadline, refused)
+
+    def _with_kept(self, positions: Sequence[Position]) -> list[Position]:
+        """The positions, and those that Kafka would forget."""
+        given = {(position.group, position.topic) for position in positions}
+        old = time.monotonic() - _REFRESH_S
+        again = [Position(*key, offset) for key, (offset, at) in self._kept.items() if at < old and key not in given]
+        return [*positions, *again]
+
+    def _offsets(self, positions: Sequence[Position]) -> dict[str, list[TopicPartition]]:
+        found: dict[str, list[TopicPartition]] = {}
+        last = {(position.group, position.topic): position.offset for position in positions}
+        for (group, topic), offset in last.items():
+            found.setdefault(self._settings.group(group), []).append(TopicPartition(topic, PARTITION, offset))
+        if self._marks():
+            mark = TopicPartition(self._settings.owns or "", PARTITION, 0, self._owner.encode())
+            found[owner_group(self._settings)] = [mark]
+        return found
+
+    def _marks(self) -> bool:
+        """The next transaction carries our mark: the first one that can, and now and then one after it."""
+        if self._settings.owns is None or not self._cluster.knows(self._settings.owns):
+            return False
+        return self._marked_at is None or self._marked_at < time.monotonic() - _REFRESH_S
+
+    def _group(self, group: str) -> Any:
+        """What the library wants to know of a group: without members, it is only the name."""
+        if group not in self._groups:
+            consumer = self._cluster.client(Consumer, self._settings.client() | {"group.id": group})
+            self._groups[group] = consumer.consumer_group_metadata()
+            consumer.close()
+        return self._groups[group]
+
+    def _recover(self, producer: Producer, error: KafkaError, refused: Sequence[tuple[KafkaError, str]]) -> JournalError:
+        """Undo the transaction, or give the producer up; returns what to tell the caller."""
+        if error.fatal():
+            return self._lost(error)
+        cause, topic = error, ""
+        try:
+            producer.abort_transaction(_ABORT_S)
+        except KafkaException as problem:
+            abort = error_of(problem)
+            if abort.fatal():
+                return self._lost(abort)
+            _log.warning("transaction could not be undone, a new producer does it", problem=abort.str())
+            self._drop()
+        for reason, where in refused:
+            if reason.name() not in _PURGED:
+                cause, topic = reason, where
+                break
+        return self._translated("write", cause, topic)
+
+    def _lost(self, error: KafkaError) -> JournalError:
+        """The producer is of no use any more: fenced by another writer, or by the broker since its transaction took too long."""
+        self._drop()
+        if error.name() not in FENCED:
+            return self._translated("write", error)
+        try:
+            self._check_owner()
+        except JournalError as problem:
+            return problem
+        return JournalUnavailable("cannot write: the transaction was open for too long, and the broker has undone it")
+
+    def _check_owner(self) -> None:
+        """Raise `JournalFenced` if another has taken over since."""
+        if self._settings.owns is None:
+            return
+        owner = find_owner(self._cluster)
+        before = self._predecessor.id if self._predecessor is not None else ""
+        if owner is not None and owner.id not in (self._owner.id, before):
+            self._fenced = JournalFenced(f"{owner} has taken over the configuration {self._settings.owns!r}: this one writes no more")
+            raise self._fenced
+
+    def _translated(self, doing: str, error: KafkaError, topic: str = "") -> JournalError:
+        return translate(doing, error, self._cluster.complaints, self._settings, topic)
+
+    def _drop(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            # Nothing of it is to be sent any more. The library ends it when the last reference goes: its `close` would wait for an abort.
+            producer.purge()
+
+
+def _insist(step: Callable[[float], None], deadline: float, refused: Sequence[object]) -> None:
+    """A step of a transaction: again while the library says that this may help.
+
+    In short turns: with one record refused, the library would wait all the time for those behind it, which it holds back.
+    """
+    while True:
+        try:
+            step(max(0.01, min(_TURN_S, deadline - time.monotonic())))
+        except KafkaException as problem:
+            error = error_of(problem)
+            if refused or not error.retriable() or error.fatal() or error.txn_requires_abort():
+                raise
+            _check_time(deadline)
+        else:
+            return
+
+
+def _check_time(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the broker has not confirmed the records in time"))
