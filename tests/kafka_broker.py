@@ -57,7 +57,8 @@ class KafkaCluster:
         self._options = options or ClusterOptions()
         self._library = jars()
         self._directory = tempfile.TemporaryDirectory(prefix="tocsin-kafka-")
-        self._id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # A leading zero byte: an id that begins with a dash would be taken for an option.
+        self._id = urlsafe_b64encode(bytes(1) + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         names = ["PLAINTEXT", "CONTROLLER"]
         if self._options.users:
             names.append("SASL")

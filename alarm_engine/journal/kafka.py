@@ -17,8 +17,10 @@ from typing import TypeVar
 from alarm_engine.errors import JournalError, JournalUnavailable
 from alarm_engine.journal.arrivals import Arrivals
 from alarm_engine.journal.kafka_cluster import Cluster, Seen
+from alarm_engine.journal.kafka_mender import Mender
 from alarm_engine.journal.kafka_ownership import Owner, find_owner
 from alarm_engine.journal.kafka_plain import PlainWriter
+from alarm_engine.journal.kafka_positions import PositionWriter, read_position
 from alarm_engine.journal.kafka_reader import KafkaReader
 from alarm_engine.journal.kafka_settings import KafkaSettings
 from alarm_engine.journal.kafka_topics import ensure
@@ -48,6 +50,8 @@ class KafkaJournal:
         self._writer: TransactionalWriter | None = None
         self._plain: PlainWriter | None = None
         self._watch: Watch | None = None
+        self._mender: Mender | None = None
+        self._positions: PositionWriter | None = None
         self._readers: list[KafkaReader] = []
         self.topic_faults: tuple[str, ...] = ()
         """What `ensure_topics` found wrong with existing topics, each with the command that mends it."""
@@ -71,7 +75,11 @@ class KafkaJournal:
         if self._settings.owns is None:
             self._plain = PlainWriter(self._cluster, "kafka-plain-writer")
             self._plain.start()
-        self._watch = Watch(self._cluster, "kafka-watch")
+        self._mender = None if self._settings.owns is None else Mender(self._cluster, self._write_and_wait)
+        self._positions = PositionWriter(self._cluster)
+        self._watch = Watch(self._cluster, "kafka-watch", self._mender.tick if self._mender is not None else lambda: None)
+        if self._mender is not None:
+            self._watch.start()
         self._executor = executor
 
     async def ensure_topics(self, topics: Sequence[TopicSpec]) -> None:
@@ -80,6 +88,9 @@ class KafkaJournal:
         Whoever looks after the brokers decides. Raises `JournalCorrupt` for a topic with several partitions.
         """
         self.topic_faults = await self._request(lambda: ensure(self._cluster, list(topics)))
+        if self._mender is not None:
+            self._mender.cover(topics)
+            await self._request(self._mender.settle)
         self._opened().look_now()
 
     async def append(self, records: Sequence[Record], positions: Sequence[Position] = ()) -> None:
@@ -98,6 +109,11 @@ class KafkaJournal:
         if self._plain is not None and len(records) == 1 and not positions:
             await asyncio.wrap_future(self._plain.send(records[0]))
             return
+        groups = {position.group for position in positions}
+        if self._positions is not None and self._settings.owns is None and not records and len(groups) == 1:
+            offsets = {position.topic: position.offset for position in positions}
+            await self._request(partial(self._positions.commit, self._settings.group(groups.pop()), offsets))
+            return
         await self._transact(records, positions)
 
     async def _transact(self, records: Sequence[Record], positions: Sequence[Position]) -> None:
@@ -107,9 +123,19 @@ class KafkaJournal:
             mark = self._room.mark(_ROOM)
             if not await self._room.wait(_ROOM, mark, max(0.0, deadline - time.monotonic())):
                 raise JournalUnavailable("cannot write: too much waits for Kafka; the records were not written")
-        job = Job(records, positions, deadline, size_of(records))
+        job = self._job(records, positions)
         self._writer.submit(job)
         await asyncio.wrap_future(job.future)
+
+    def _job(self, records: Sequence[Record], positions: Sequence[Position] = ()) -> Job:
+        return Job(records, positions, time.monotonic() + self._settings.write_timeout_s, size_of(records))
+
+    def _write_and_wait(self, records: Sequence[Record]) -> None:
+        """On a thread other than the writer's."""
+        assert self._writer is not None
+        job = self._job(records)
+        self._writer.submit(job)
+        job.future.result()
 
     def reader(self, topics: Sequence[str], start: Mapping[str, int] | None = None) -> KafkaReader:
         """See `Journal.reader`."""
@@ -125,7 +151,14 @@ class KafkaJournal:
 
     async def position(self, group: str, topic: str) -> int | None:
         """See `Journal.position`."""
-        found = await self._request(lambda: self._cluster.committed(self._settings.group(group), topic))
+        try:
+            found = await self._request(lambda: read_position(self._cluster, self._settings.group(group), topic))
+        except JournalUnavailable:
+            if self._settings.owns is None or not self._cluster.knows(self._settings.owns):
+                raise
+            # It may be one that is never decided (see `kafka_mender`): another in the same group ends it.
+            await self._transact([], [Position(group, self._settings.owns, 0)])
+            found = await self._request(lambda: read_position(self._cluster, self._settings.group(group), topic))
         if found is None:
             return None
         if self._settings.owns is not None and self._transactions is not None:
@@ -150,6 +183,8 @@ class KafkaJournal:
         stops: list[Callable[[], None]] = [self._watch.stop, self._writer.stop, *(reader.join for reader in readers)]
         if plain is not None:
             stops.append(plain.stop)
+        if self._positions is not None:
+            stops.append(self._positions.close)
         await asyncio.gather(*(_on(executor, stop) for stop in stops))
         executor.shutdown(wait=False)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
-from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from alarm_engine.errors import JournalError, JournalUnavailable, SettingsError
@@ -20,9 +20,9 @@ from alarm_engine.journal.kafka_settings import PARTITION, KafkaSettings
 _log = structlog.get_logger()
 T = TypeVar("T")
 
-_COORDINATOR_MOVES = frozenset(
-    {"COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR", "UNSTABLE_OFFSET_COMMIT", "_WAIT_COORD"}
-)
+_EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+_STALE = frozenset({"_NOENT", "FENCED_LEADER_EPOCH", "UNKNOWN_LEADER_EPOCH", "NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"})
+_LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,9 @@ class Cluster:
         admin, timeout_s = self.admin, self.settings.request_timeout_s
         facts = admin.describe_topics(TopicCollection(names), request_timeout=timeout_s)
         there = {name: fact for name in names if (fact := self._unless_missing(f"look at topic {name!r}", facts[name], name)) is not None}
-        begins, ends = self._offsets(sorted(there)) if there else ({}, {})
+        first = self._list(sorted(there), _EARLIEST, IsolationLevel.READ_UNCOMMITTED)
+        last = self._list(sorted(there), _LATEST, IsolationLevel.READ_UNCOMMITTED)
+        begins, ends = self._offsets(first), self._offsets(last)
         seen = {
             name: Seen(str(fact.topic_id), len(fact.partitions), begins[name], ends[name])
             for name, fact in there.items()
@@ -93,21 +95,53 @@ class Cluster:
             self._known = {name: n for name, n in self._known.items() if name not in names} | {n: s.partitions for n, s in seen.items()}
         return seen
 
-    def _offsets(self, topics: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
-        """First and last offset of topics; one that has just been deleted is left out."""
-        admin, timeout_s, level = self.admin, self.settings.request_timeout_s, IsolationLevel.READ_UNCOMMITTED
+    def undecided(self, topics: Iterable[str]) -> dict[str, int]:
+        """Topics with a transaction that is neither committed nor undone, with the offset at which it begins: readers get no further."""
+        decided, ends = self._decided_and_ends(sorted(set(topics)))
+        return {name: decided[name] for name, end in ends.items() if name in decided and decided[name] < end}
+
+    def await_decided(self, topics: Iterable[str], patience_s: float) -> bool:
+        """Wait until all that is in the topics now can be read; False if it cannot after that time."""
+        until = time.monotonic() + patience_s
+        names = sorted(set(topics))
+        decided, ends = self._decided_and_ends(names)
+        while any(decided.get(name, end) < end for name, end in ends.items()):
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.001)
+            decided, _ = self._decided_and_ends(names)
+        return True
+
+    def _decided_and_ends(self, topics: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
+        fresh = False
+        while True:
+            decided = self._list(topics, _LATEST, IsolationLevel.READ_COMMITTED)
+            ends = self._list(topics, _LATEST, IsolationLevel.READ_UNCOMMITTED)
+            try:
+                return self._offsets(decided), self._offsets(ends)
+            except JournalUnavailable as problem:
+                if fresh or _name(problem) not in _STALE:
+                    raise
+            # The library does not find out by itself that a leader has changed.
+            self.look(topics)
+            fresh = True
+
+    def _list(self, topics: Sequence[str], spec: OffsetSpec, level: IsolationLevel) -> Mapping[TopicPartition, Future[Any]]:
         partitions = [TopicPartition(topic, PARTITION) for topic in topics]
-        first: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-        last: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        # Both at once.
-        requests = [
-            admin.list_offsets(dict.fromkeys(partitions, spec), isolation_level=level, request_timeout=timeout_s) for spec in (first, last)
-        ]
-        found: list[dict[str, int]] = []
-        for request in requests:
-            answers = {tp.topic: self._unless_missing(f"find the end of topic {tp.topic!r}", request[tp], tp.topic) for tp in partitions}
-            found.append({topic: answer.offset for topic, answer in answers.items() if answer is not None})
-        return found[0], found[1]
+        if not partitions:
+            return {}
+        timeout_s = self.settings.request_timeout_s
+        answers: Mapping[TopicPartition, Future[Any]] = self.admin.list_offsets(
+            dict.fromkeys(partitions, spec), isolation_level=level, request_timeout=timeout_s
+        )
+        return answers
+
+    def _offsets(self, request: Mapping[TopicPartition, Future[Any]]) -> dict[str, int]:
+        """Offset per topic; one that has just been deleted is left out."""
+        answers = {
+            tp.topic: self._unless_missing(f"find the end of topic {tp.topic!r}", future, tp.topic) for tp, future in request.items()
+        }
+        return {topic: answer.offset for topic, answer in answers.items() if answer is not None}
 
     def require(self, topics: Iterable[str]) -> None:
         """Raise `JournalUnavailable` that names a topic which is not there. What was seen once is taken for granted."""
@@ -129,30 +163,6 @@ class Cluster:
         """Writing has failed: look again which topics are there."""
         with self._lock:
             self._known.clear()
-
-    def committed(self, group: str, topic: str) -> TopicPartition | None:
-        """The position of a group in a topic, when open transactions that may change it are decided.
-
-        Asked by a consumer: the library's admin request for it ends the process when the coordinator of the group has just moved.
-        """
-        settings = self.settings
-        properties = settings.client() | {"group.id": group, "isolation.level": "read_committed", "enable.auto.commit": False}
-        consumer = self.client(Consumer, properties)
-        deadline = time.monotonic() + settings.request_timeout_s
-        try:
-            while True:
-                try:
-                    (found,) = consumer.committed([TopicPartition(topic, PARTITION)], max(0.1, deadline - time.monotonic()))
-                except KafkaException as problem:
-                    error = error_of(problem)
-                    if error.name() not in _COORDINATOR_MOVES or time.monotonic() > deadline:
-                        consumer.poll(0)  # complaints are heard only then
-                        raise self.translated(f"read the position of {group!r}", problem, topic) from problem
-                    time.sleep(0.02)
-                else:
-                    return found if found.offset >= 0 else None
-        finally:
-            consumer.close()
 
     def wait(self, doing: str, future: Future[T], topic: str = "") -> T:
         """The answer to a request."""
@@ -194,7 +204,12 @@ class Cluster:
         try:
             return self.wait(doing, future, topic)
         except JournalUnavailable as problem:
-            cause = problem.__cause__
-            if isinstance(cause, KafkaException) and error_of(cause).name() in NO_TOPIC:
+            if _name(problem) in NO_TOPIC:
                 return None
             raise
+
+
+def _name(problem: JournalUnavailable) -> str:
+    """Name of the client's error behind one of ours."""
+    cause = problem.__cause__
+    return error_of(cause).name() if isinstance(cause, KafkaException) else ""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
 from alarm_engine.errors import JournalError, JournalUnavailable
 from alarm_engine.journal.kafka_settings import KafkaSettings
@@ -107,6 +108,12 @@ def library_logger() -> logging.Logger:
     logger = logging.Logger("librdkafka")
     logger.addHandler(ToLog())
     return logger
+
+
+def listen(client: Producer | Consumer) -> None:
+    """Let a client say what it has to complain about, which it does only when it is asked."""
+    with contextlib.suppress(KafkaException):  # a fatal error is known already to whoever asks here
+        client.poll(0)
 
 
 def error_of(problem: KafkaException) -> KafkaError:

@@ -16,6 +16,7 @@ from typing import Self
 import orjson
 
 from alarm_engine.journal.kafka_cluster import Cluster
+from alarm_engine.journal.kafka_positions import read_position
 from alarm_engine.journal.kafka_settings import KafkaSettings
 
 
@@ -62,9 +63,9 @@ def owner_group(settings: KafkaSettings) -> str:
     return settings.group(f"owner-{settings.owns}")
 
 
-def find_owner(cluster: Cluster) -> Owner | None:
-    """Who wrote last what these settings own, None if nobody did or it is too long ago."""
+def find_owner(cluster: Cluster, *, decided: bool = True) -> Owner | None:
+    """Who wrote last what these settings own, None if nobody did or it is too long ago. See `read_position` for `decided`."""
     if cluster.settings.owns is None:
         return None
-    position = cluster.committed(owner_group(cluster.settings), cluster.settings.owns)
+    position = read_position(cluster, owner_group(cluster.settings), cluster.settings.owns, decided=decided)
     return Owner.decode(position.metadata) if position is not None and position.metadata else None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from concurrent.futures import Future
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from alarm_engine.errors import JournalUnavailable
+from alarm_engine.errors import JournalError, JournalUnavailable
 from alarm_engine.journal.kafka_cluster import Cluster
 from alarm_engine.journal.kafka_errors import error_of, translate
 from alarm_engine.journal.kafka_settings import PARTITION
@@ -21,86 +22,110 @@ class PlainWriter:
 
     def __init__(self, cluster: Cluster, name: str) -> None:
         self._cluster = cluster
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._producer: Producer | None = None
+        self._retired: list[Producer] = []
+        """Producers that get no more records, while they still have some on their way."""
         self._generation = 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
-        self._reports: list[tuple[Future[None], KafkaError | None, str]] = []
+        self._reports: deque[tuple[Future[None], KafkaError | None, Producer, str]] = deque()
+        self._waiting: set[Future[None]] = set()
 
     def start(self) -> None:
         """Connect, so that the first record need not wait for it (0.5 s)."""
-        self._ready()
+        with self._lock:
+            self._ready()
+        self._thread.start()
 
     def send(self, record: Record) -> Future[None]:
         """Done when the broker has it safely, or failed with a `JournalError`."""
         future: Future[None] = Future()
         future.set_running_or_notify_cancel()
-
-        def report(error: KafkaError | None, message: Message) -> None:
-            # Nothing is asked of the error here: after a fatal one that fails within a callback.
-            self._reports.append((future, error, record.topic))
-
-        producer = self._ready()
         headers: list[tuple[str, str | bytes | None]] | None = [*record.headers] or None
-        try:
-            producer.produce(record.topic, record.value, record.key.encode(), PARTITION, on_delivery=report, headers=headers)
-        except BufferError as problem:
-            raise JournalUnavailable("cannot write: too many records wait for Kafka") from problem
-        except KafkaException as problem:
-            error = error_of(problem)
-            self._give_up(producer, error)
-            raise translate("write", error, self._cluster.complaints, self._cluster.settings, record.topic) from problem
+        with self._lock:
+            producer = self._ready()
+
+            def report(error: KafkaError | None, message: Message) -> None:
+                # Nothing is asked of the error here: after a fatal one that fails within a callback.
+                self._reports.append((future, error, producer, record.topic))
+
+            try:
+                producer.produce(record.topic, record.value, record.key.encode(), PARTITION, on_delivery=report, headers=headers)
+            except BufferError as problem:
+                raise JournalUnavailable("cannot write: too many records wait for Kafka") from problem
+            except KafkaException as problem:
+                raise self._failure(producer, error_of(problem), record.topic) from problem
+            self._waiting.add(future)
         return future
 
     def stop(self) -> None:
         """Deliver what is on its way, then end. Blocks."""
         self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.join()
 
     def _ready(self) -> Producer:
-        with self._lock:
-            if self._stopping.is_set():
-                raise JournalUnavailable("the journal is closed")
-            if self._producer is None or self._generation != self._cluster.generation:
-                old, self._generation = self._producer, self._cluster.generation
-                self._producer = self._cluster.client(Producer, self._cluster.settings.producer())
-                if old is not None:
-                    old.flush(self._cluster.settings.write_timeout_s)
-            if not self._thread.is_alive():
-                self._thread.start()
-            return self._producer
+        if self._stopping.is_set():
+            raise JournalUnavailable("the journal is closed")
+        if self._producer is None or self._generation != self._cluster.generation:
+            self._retire()
+            self._generation = self._cluster.generation
+            self._producer = self._cluster.client(Producer, self._cluster.settings.producer())
+        return self._producer
 
-    def _give_up(self, producer: Producer, error: KafkaError) -> None:
-        """After a fatal error the next record gets another producer."""
+    def _retire(self) -> None:
+        if self._producer is not None:
+            self._retired.append(self._producer)
+            self._producer = None
+
+    def _failure(self, producer: Producer, error: KafkaError, topic: str) -> JournalError:
+        """What to tell; after a fatal error the next record gets another producer."""
+        self._cluster.forget_topics()
         if error.fatal():
             with self._lock:
                 if self._producer is producer:
-                    self._producer = None
+                    self._retire()
             producer.purge()
+        return translate("write", error, self._cluster.complaints, self._cluster.settings, topic)
 
     def _loop(self) -> None:
         while not self._stopping.is_set():
             with self._lock:
-                producer = self._producer
+                producer, retired = self._producer, list(self._retired)
             if producer is None:
                 self._stopping.wait(_POLL_S)
-                continue
-            producer.poll(_POLL_S)
-            self._settle(producer)
-        with self._lock:
-            producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.flush(self._cluster.settings.write_timeout_s)
-            self._settle(producer)
+            else:
+                self._poll(producer, _POLL_S if not retired else 0.01)
+            for old in retired:
+                self._poll(old, 0)
+            self._settle()
+            with self._lock:
+                self._retired = [old for old in self._retired if len(old)]
+        self._end()
 
-    def _settle(self, producer: Producer) -> None:
-        reports, self._reports = self._reports, []
-        for future, error, topic in reports:
+    def _poll(self, producer: Producer, timeout_s: float) -> None:
+        try:
+            producer.poll(timeout_s)
+        except KafkaException as problem:
+            self._failure(producer, error_of(problem), "")
+
+    def _end(self) -> None:
+        with self._lock:
+            self._retire()
+            producers, self._retired = self._retired, []
+        for producer in producers:
+            producer.flush(self._cluster.settings.write_timeout_s)
+            producer.purge()
+            producer.flush(_POLL_S)
+        self._settle()
+        for future in self._waiting:
+            future.set_exception(JournalUnavailable("cannot write: the journal was closed before Kafka has confirmed the record"))
+
+    def _settle(self) -> None:
+        while self._reports:
+            future, error, producer, topic = self._reports.popleft()
+            self._waiting.discard(future)
             if error is None:
                 future.set_result(None)
-                continue
-            self._cluster.forget_topics()
-            self._give_up(producer, error)
-            future.set_exception(translate("write", error, self._cluster.complaints, self._cluster.settings, topic))
+            else:
+                future.set_exception(self._failure(producer, error, topic))

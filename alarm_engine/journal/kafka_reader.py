@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
+from confluent_kafka import KafkaException
+
 from alarm_engine.errors import JournalError
 from alarm_engine.journal.arrivals import Arrivals
 from alarm_engine.journal.kafka_cluster import Cluster, Seen
@@ -149,6 +151,9 @@ class KafkaReader:
             while not self._ended.is_set():
                 try:
                     self._turn(consumer)
+                except KafkaException as problem:
+                    self.failed(self._cluster.translated("read the journal", problem))
+                    self._ended.wait(_IDLE_S)
                 except Exception as problem:  # noqa: BLE001 - whoever fetches gets it
                     self.failed(problem if isinstance(problem, JournalError) else JournalError(f"cannot read the journal: {problem!r}"))
                     self._ended.wait(_IDLE_S)

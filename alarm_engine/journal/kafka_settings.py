@@ -117,6 +117,8 @@ class KafkaSettings:
             # Beyond the topic's own limit, which an administrator can change; below that of a request, where the broker only hangs up.
             "message.max.bytes": 10_000_000,
             **self.client(),
+            # A request must not outlast its transaction.
+            "socket.timeout.ms": max(min(timeout_ms, round(self.request_timeout_s * 1000)), 1000),
             "acks": "all",
             "enable.idempotence": True,
         }

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from alarm_engine.errors import JournalError, JournalFenced, JournalUnavailable
 from alarm_engine.journal.kafka_cluster import Cluster
-from alarm_engine.journal.kafka_errors import FENCED, error_of, translate
+from alarm_engine.journal.kafka_errors import FENCED, error_of, listen, translate
 from alarm_engine.journal.kafka_ownership import Owner, find_owner, owner_group
 from alarm_engine.journal.kafka_settings import PARTITION
 from alarm_engine.journal.port import Position, Record
@@ -24,6 +24,8 @@ _PURGED = frozenset({"_PURGE_QUEUE", "_PURGE_INFLIGHT"})
 _ABORT_S = 2.0
 """An abort that takes longer is left to the next producer, which ends what this one began."""
 _TURN_S = 0.2
+_READABLE_S = 1.0
+_UNDECIDED_S = 15.0
 _REFRESH_S = 12 * 3600.0
 """A position that stays is written again after this time: Kafka forgets one after a week (offsets.retention.minutes)."""
 
@@ -40,6 +42,7 @@ class Transactions:
         self._generation = 0
         self._predecessor: Owner | None = None
         self._marked_at: float | None = None
+        self._undecided_since: float | None = None
         self._fenced: JournalFenced | None = None
         self._groups: dict[str, Any] = {}
         self._kept: dict[tuple[str, str], tuple[int, float]] = {}
@@ -49,7 +52,7 @@ class Transactions:
         self._owner, self._fenced, self._marked_at = Owner.this(self._settings), None, None
         self._drop()
         self._connect()
-        self._predecessor = find_owner(self._cluster)
+        self._predecessor = find_owner(self._cluster, decided=False)
         if self._settings.owns in self._cluster.look([self._settings.owns or ""]):
             self.write([], [], time.monotonic() + self._settings.write_timeout_s)
         _log.info("writer of the configuration", config=self._settings.owns, before=str(self._predecessor or "nobody known"))
@@ -73,9 +76,19 @@ class Transactions:
         except KafkaException as problem:
             self._cluster.forget_topics()
             raise self._recover(self._producer, error_of(problem), refused) from problem
+        self._await_readable({record.topic for record in records}, deadline)
         now = time.monotonic()
         self._kept.update({(p.group, p.topic): (p.offset, now) for p in positions})
         self._marked_at = now if self._marks() else self._marked_at
+
+    def _await_readable(self, topics: set[str], deadline: float) -> None:
+        """What is acknowledged can be read, whatever happens to the broker: see `kafka_mender` on marks that are never written.
+
+        Where another's transaction hides ours, ours is not waited for.
+        """
+        patience_s = min(_READABLE_S, max(0.0, deadline - time.monotonic()))
+        if topics and not self._cluster.await_decided(topics, patience_s):
+            _log.warning("records are written, but an open transaction of another writer hides them from readers", topics=sorted(topics))
 
     def close(self) -> None:
         """End the producer."""
@@ -94,7 +107,7 @@ class Transactions:
         try:
             producer.init_transactions(timeout_s)
         except KafkaException as problem:
-            producer.poll(0)
+            listen(producer)
             raise self._translated("begin to write", error_of(problem)) from problem
         self._producer = producer
 
@@ -190,11 +203,24 @@ class Transactions:
         """Raise `JournalFenced` if another has taken over since."""
         if self._settings.owns is None:
             return
-        owner = find_owner(self._cluster)
+        owner = self._find_owner()
         before = self._predecessor.id if self._predecessor is not None else ""
         if owner is not None and owner.id not in (self._owner.id, before):
             self._fenced = JournalFenced(f"{owner} has taken over the configuration {self._settings.owns!r}: this one writes no more")
             raise self._fenced
+
+    def _find_owner(self) -> Owner | None:
+        """As it stands; but a mark that is being written may be that of a successor, so it is waited for."""
+        try:
+            owner = find_owner(self._cluster)
+        except JournalUnavailable:
+            self._undecided_since = self._undecided_since or time.monotonic()
+            if time.monotonic() - self._undecided_since < _UNDECIDED_S:
+                raise
+            # It will never be: see `kafka_mender`. Whoever is the other one learns from the broker that we write.
+            owner = find_owner(self._cluster, decided=False)
+        self._undecided_since = None
+        return owner
 
     def _translated(self, doing: str, error: KafkaError, topic: str = "") -> JournalError:
         return translate(doing, error, self._cluster.complaints, self._settings, topic)

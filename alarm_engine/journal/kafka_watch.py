@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from alarm_engine.errors import JournalError, SettingsError
@@ -32,20 +32,27 @@ class Watched(Protocol):
 class Watch:
     """One thread for all readers of a journal, started with the first."""
 
-    def __init__(self, cluster: Cluster, name: str) -> None:
+    def __init__(self, cluster: Cluster, name: str, also: Callable[[], None] = lambda: None) -> None:
+        """`also` is called each time; it must not raise."""
         self._cluster = cluster
+        self._also = also
         self._lock = threading.Lock()
         self._readers: list[Watched] = []
         self._now = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
 
+    def start(self) -> None:
+        """Look from now on; otherwise from the first reader on."""
+        with self._lock:
+            if not self._thread.is_alive() and not self._stopping.is_set():
+                self._thread.start()
+
     def follow(self, reader: Watched) -> None:
         """Tell a reader from now on."""
         with self._lock:
             self._readers.append(reader)
-            if not self._thread.is_alive() and not self._stopping.is_set():
-                self._thread.start()
+        self.start()
 
     def leave(self, reader: Watched) -> None:
         """Tell it no more."""
@@ -71,6 +78,7 @@ class Watch:
             if self._stopping.is_set():
                 break
             self._cluster.renew()
+            self._also()
             with self._lock:
                 readers = list(self._readers)
             topics = {topic for reader in readers for topic in reader.topics}

@@ -1,0 +1,89 @@
+"""Positions of readers, as offsets of consumer groups without members."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from alarm_engine.journal.kafka_cluster import Cluster
+from alarm_engine.journal.kafka_errors import error_of, listen
+from alarm_engine.journal.kafka_settings import PARTITION
+
+_COORDINATOR_MOVES = frozenset(
+    {"COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR", "UNSTABLE_OFFSET_COMMIT", "_WAIT_COORD"}
+)
+
+
+def read_position(cluster: Cluster, group: str, topic: str, *, decided: bool = True) -> TopicPartition | None:
+    """The position of a group in a topic, None if there is none. Blocks; raises `JournalUnavailable`.
+
+    With `decided` it waits until open transactions that may change it have come to an end; without, it is the last one that stands.
+    Asked by a consumer: the library's admin request for it ends the process when the coordinator of the group has just moved.
+    """
+    level = "read_committed" if decided else "read_uncommitted"
+    properties = cluster.settings.client() | {"group.id": group, "isolation.level": level, "enable.auto.commit": False}
+    consumer = cluster.client(Consumer, properties)
+    deadline = time.monotonic() + cluster.settings.request_timeout_s
+    try:
+        while True:
+            try:
+                (found,) = consumer.committed([TopicPartition(topic, PARTITION)], max(0.1, deadline - time.monotonic()))
+            except KafkaException as problem:
+                error = error_of(problem)
+                if error.name() not in _COORDINATOR_MOVES or time.monotonic() > deadline:
+                    listen(consumer)
+                    raise cluster.translated(f"read the position of {group!r}", problem, topic) from problem
+                time.sleep(0.02)
+            else:
+                return found if found.offset >= 0 else None
+    finally:
+        consumer.close()
+
+
+class PositionWriter:
+    """Commits positions that belong to no records, in no transaction: there is nothing that they would have to be one with."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._lock = threading.Lock()
+        self._consumers: dict[str, Consumer] = {}
+        self._generation = 0
+
+    def commit(self, group: str, offsets: Mapping[str, int]) -> None:
+        """Write the positions of one group, all or none. Blocks; raises `JournalUnavailable`."""
+        partitions = [TopicPartition(topic, PARTITION, offset) for topic, offset in offsets.items()]
+        deadline = time.monotonic() + self._cluster.settings.request_timeout_s
+        with self._lock:
+            consumer = self._consumer(group)
+            while True:
+                try:
+                    consumer.commit(offsets=partitions, asynchronous=False)
+                except KafkaException as problem:
+                    error = error_of(problem)
+                    if not (error.retriable() or error.name() in _COORDINATOR_MOVES) or time.monotonic() > deadline:
+                        listen(consumer)
+                        raise self._cluster.translated(f"write the position of {group!r}", problem) from problem
+                    time.sleep(0.02)
+                else:
+                    return
+
+    def close(self) -> None:
+        """End the clients."""
+        with self._lock:
+            self._drop()
+
+    def _consumer(self, group: str) -> Consumer:
+        if self._generation != self._cluster.generation:
+            self._drop()
+            self._generation = self._cluster.generation
+        if group not in self._consumers:
+            self._consumers[group] = self._cluster.client(Consumer, self._cluster.settings.client() | {"group.id": group})
+        return self._consumers[group]
+
+    def _drop(self) -> None:
+        consumers, self._consumers = self._consumers, {}
+        for consumer in consumers.values():
+            consumer.close()
