@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import structlog
 
 from alarm_engine.clock import Clock
 from alarm_engine.errors import JournalUnavailable
+from alarm_engine.holding import Holding, Writer
 from alarm_engine.journal.port import Journal, Record
 from alarm_engine.model.status import EngineStatus
 from alarm_engine.ownership.port import Ownership
@@ -37,12 +39,15 @@ class EngineSettings:
 
 @dataclass(frozen=True, slots=True)
 class EnginePorts:
-    """What an engine is joined to; the engine starts and closes the source, and leaves the journal to its owner."""
+    """What an engine is joined to; the engine starts and closes source and ownership, and leaves the journal to its owner."""
 
     journal: Journal
+    """For the life signs, and for everything else where there is no `writer`."""
     source: Source
     ownership: Ownership
     clock: Clock
+    writer: Writer | None = None
+    """Opens the journal as the one writer of a configuration; None: the one above serves all."""
 
 
 class Engine:
@@ -52,21 +57,31 @@ class Engine:
         self._settings = settings
         self._ports = ports
         self._status: asyncio.Task[None] | None = None
-        self.runners: list[Runner] = []
+        self.holdings: list[Holding] = []
+        """One for each configuration of the settings, in their order; empty while the engine is stopped."""
+
+    @property
+    def runners(self) -> list[Runner]:
+        """What runs the configurations that are ours now."""
+        return [holding.runner for holding in self.holdings if holding.runner is not None]
 
     async def start(self) -> None:
-        """Restore every configuration, then begin to listen. Raises `JournalError`, `SourceError`."""
-        journal, source = self._ports.journal, self._ports.source
-        await journal.ensure_topics([status_topic(self._settings.cell)])
-        shared = SharedSource(source)
+        """Restore every configuration that is ours, then begin to listen; others are waited for, and served when they become ours.
+
+        Raises `JournalCorrupt`, `SourceError`.
+        """
+        ports = self._ports
+        shared = SharedSource(ports.source)
         shares = [shared.share() for _ in self._settings.configurations]
-        source.start(shared.deliver)
-        for settings, share in zip(self._settings.configurations, shares, strict=True):
-            await self._ports.ownership.acquire(settings.evaluator.config)
-            runner = Runner(settings, journal, share, self._ports.clock)
-            share.sink = runner.intake.offer
-            self.runners.append(runner)
-            await runner.start()
+        ports.source.start(shared.deliver)
+        await ports.ownership.start()
+        writer = ports.writer or (lambda _: nullcontext(ports.journal))
+        self.holdings = [
+            Holding(settings, writer, ports.ownership, share, ports.clock)
+            for settings, share in zip(self._settings.configurations, shares, strict=True)
+        ]
+        for holding in self.holdings:
+            await holding.start()
         self._status = asyncio.create_task(self._give_life_signs(), name="life sign")
 
     async def stop(self) -> None:
@@ -76,15 +91,13 @@ class Engine:
             await asyncio.gather(self._status, return_exceptions=True)
             self._status = None
         self._ports.source.close()
-        for runner in reversed(self.runners):
-            await runner.stop()
-        for settings in reversed(self._settings.configurations[: len(self.runners)]):
-            await self._ports.ownership.release(settings.evaluator.config)
-        self.runners = []
+        await asyncio.gather(*(holding.stop() for holding in self.holdings))
+        self.holdings = []
+        await self._ports.ownership.close()
 
     def failure(self) -> BaseException | None:
         """What ended a part of the engine that must not end, None while all is well."""
-        failures = [runner.failure() for runner in self.runners]
+        failures = [holding.failure() for holding in self.holdings]
         if self._status is not None:
             failures.append(ending(self._status))
         return next((failure for failure in failures if failure is not None), None)
@@ -95,12 +108,15 @@ class Engine:
 
     async def _give_life_signs(self) -> None:
         """Each second, but only while every loop is alive: a silent engine is better than one that lies."""
-        topic = status_topic(self._settings.cell).name
-        failing = False
+        topic = status_topic(self._settings.cell)
+        there = failing = False
         while True:
             alive = [status for status in self.statuses() if is_alive(status)]
-            records = [Record(topic, key(RecordType.STATUS, status.config), encode_status(status)) for status in alive]
+            records = [Record(topic.name, key(RecordType.STATUS, status.config), encode_status(status)) for status in alive]
             try:
+                if not there:
+                    await self._ports.journal.ensure_topics([topic])
+                    there = True
                 if records:
                     await self._ports.journal.append(records)
                 failing = False

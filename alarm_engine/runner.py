@@ -136,9 +136,13 @@ class Runner:
         if missing:
             log.warning("PVs not found", config=self.topics.config, number=len(missing), first=missing[:5])
 
-    def failure(self) -> BaseException | None:
-        """What ended a task of this runner, None while all is well."""
-        return next((failure for task in self._tasks if (failure := ending(task))), None)
+    async def wait(self) -> None:
+        """Until a task of this runner ends that must not; raises what ended it."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            failure = ending(task)
+            if failure is not None:
+                raise failure
 
     def status(self, engine: str) -> EngineStatus:
         """The life sign of this configuration as it is now."""

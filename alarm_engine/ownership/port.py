@@ -1,17 +1,40 @@
-"""Port to the question which configurations an engine owns."""
+"""Port to the question which configurations an engine owns.
+
+Owning is leave to publish. It does not keep others from writing: that is the journal's, which takes records of one writer only.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
+
+
+class Lease(Protocol):
+    """A configuration that is ours, until it is lost or released."""
+
+    async def lost(self) -> str:
+        """Waits until this engine must stop publishing for it; returns why."""
+        ...
+
+    async def release(self) -> None:
+        """Nothing is published any more: another may begin. May be called again."""
+        ...
 
 
 class Ownership(Protocol):
     """Says when this engine may publish for a configuration."""
 
-    async def acquire(self, config: str) -> None:
-        """Wait until this engine owns the configuration."""
+    async def start(self) -> None:
+        """Begin to take part; returns at once."""
         ...
 
-    async def release(self, config: str) -> None:
-        """Give it up."""
+    async def acquire(self, config: str, waiting: Callable[[str], None]) -> Lease:
+        """Wait until this engine owns the configuration.
+
+        `waiting` is told in words for what or for whom it waits, whenever that becomes known or changes.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Take part no more; leases have been released."""
         ...

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 
 class SoleOwnership:
     """For a single process: the embedded journal admits only one engine by its own lock."""
 
-    async def acquire(self, config: str) -> None:
-        """Granted at once."""
+    async def start(self) -> None:
+        """Nobody to ask."""
 
-    async def release(self, config: str) -> None:
+    async def acquire(self, config: str, waiting: Callable[[str], None]) -> SoleLease:
+        """Granted at once."""
+        return SoleLease()
+
+    async def close(self) -> None:
+        """Nobody to tell."""
+
+
+class SoleLease:
+    """Never lost."""
+
+    async def lost(self) -> str:
+        """Waits for ever."""
+        await asyncio.Event().wait()
+        return ""
+
+    async def release(self) -> None:
         """Nothing to give up."""

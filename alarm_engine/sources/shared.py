@@ -72,6 +72,11 @@ class SharedSource:
         if unwanted:
             self._source.unsubscribe(unwanted)
 
+    def watched(self, share: Share) -> list[str]:
+        """What a share watches."""
+        with self._lock:
+            return [pv for pv, wanted in self._wanted.items() if share in wanted]
+
     def status(self) -> SourceStatus:
         """How the source is doing."""
         return self._source.status()
@@ -92,6 +97,11 @@ class Share:
     def unsubscribe(self, pvs: Iterable[str]) -> None:
         """Stop watching."""
         self._shared.unsubscribe(self, pvs)
+
+    def clear(self) -> None:
+        """Stop watching everything, and hear nothing more."""
+        self.sink = _nowhere
+        self.unsubscribe(self._shared.watched(self))
 
     def status(self) -> SourceStatus:
         """How the source is doing, all configurations together."""
