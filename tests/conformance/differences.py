@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tests.conformance.session import TOMBSTONE
+
 EDIT = "an edit of the tree keeps alarm, latch and acknowledgement; Phoebus begins the alarm anew"
 TRACKED = "what is out of service stays connected and tracked; Phoebus begins anew, with `Disposed` or an empty message"
 HIDDEN = "acknowledging a hidden alarm leaves it hidden; Phoebus overwrites `Disabled`"
@@ -129,7 +131,7 @@ _TABLE: dict[tuple[str, str], dict[Place, Row]] = {
         Place(47, "config:/Enab/E:date"): (_WRITTEN,),
     },
     ("enablement", DELETED): {
-        Place(54, _DATE): ("null",),
+        Place(54, _DATE): (TOMBSTONE,),
         # Nothing was published meanwhile, so the life sign comes earlier.
         Place(54, _ENAB): (node("OK"),),
         **nothing((54, "config:/Enab/E:date"), (96, _DATE)),

@@ -1,4 +1,4 @@
-"""Plays a recorded session against our engine, on a real IOC and any journal.
+"""Plays a recorded session against our engine, on a real IOC, and on topics that are written and read as a client of Phoebus does.
 
 Between two moments the clock stands still until all that was caused has been published: what was put has passed a marker on the same
 circuit, what was written has passed a command that is refused, in each topic. So nothing is noted too early, and no time is lost.
@@ -20,23 +20,22 @@ from typing import Any
 
 from alarm_engine.engine import Engine, EnginePorts, EngineSettings
 from alarm_engine.evaluator import EvaluatorSettings
-from alarm_engine.journal.port import Journal, JournalReader, Record, StoredRecord
-from alarm_engine.model.command import Command, CommandKind
 from alarm_engine.model.times import to_datetime
 from alarm_engine.ownership.sole import SoleOwnership
 from alarm_engine.runner import RunnerSettings
 from alarm_engine.sources.ca import CaSource
-from alarm_engine.wire.command import encode_command
 from alarm_engine.wire.config import encode_config
 from alarm_engine.wire.keys import RecordType, key
-from alarm_engine.wire.topics import Topics, status_topic
+from alarm_engine.wire.topics import Topics
 from tests.conformance.session import Published, Session, Window, blank
+from tests.conformance.sites import Seen, Site
 from tests.conformance.virtual_time import VirtualClock, VirtualSource
 from tests.ioc import Ioc
 
 MARKER = "conformance:marker"
 _PATIENCE_S = 60.0
 """libca begins to search a lost IOC only with the next beat of a 10 s timer, and the machine may be busy."""
+_TURN_S = 0.05
 _FUTURE_DATE = re.compile(r"@now\+(\d+)")
 _RECORD = re.compile(r'record\(\w+, *"([^"]+)"\)')
 
@@ -53,27 +52,26 @@ class Played:
 class Player:
     """One session being played."""
 
-    def __init__(self, session: Session, journal: Journal, ioc: Ioc) -> None:
+    def __init__(self, session: Session, site: Site, ioc: Ioc) -> None:
         self._session = session
-        self._journal = journal
+        self._site = site
         self._ioc = ioc
         self._topics = Topics(session.config)
         self._served = frozenset(_RECORD.findall(session.database))
         self._clock = VirtualClock()
         self._source: VirtualSource | None = None
         self._engine: Engine | None = None
-        self._reader: JournalReader | None = None
+        self._cell = f"{session.config}Cell"
         self._marks = 0
         self._sent: list[tuple[str, str | None]] = []
         self._played = Played()
 
     async def play(self) -> Played:
         """All steps, up to the end of the recording."""
-        session, topics = self._session, self._topics
-        await self._journal.ensure_topics([*topics.specs(), status_topic("conformance")])
-        await self._import()
-        self._reader = self._journal.reader([topics.config, topics.talk, topics.events])
+        session = self._session
         try:
+            await self._site.open(self._topics, self._cell)
+            await self._import()
             await self._read()
             self._played.windows.append([])
             self._clock.move_to(session.started_at)
@@ -83,18 +81,14 @@ class Player:
                 await self._do(window)
                 await self._run_until(following.at if following else session.ends_at)
         finally:
-            await self._reader.close()
             if self._engine is not None:
                 await self._engine.stop()
         return self._played
 
     async def _import(self) -> None:
-        records = []
         for path, settings in self._session.tree:
             value = encode_config(settings, "user", "host", UTC)
-            records.append(Record(self._topics.config, key(RecordType.CONFIG, path), value))
-            self._played.imported[records[-1].key] = value.decode()
-        await self._journal.append(records)
+            await self._site.write(self._topics.config, key(RecordType.CONFIG, path), value)
 
     # ------------------------------------------------------------------ steps
 
@@ -121,7 +115,7 @@ class Player:
             text = re.sub(r'"enabled":"[^"]*"', f'"enabled":"{date:%Y-%m-%dT%H:%M:%S}"', text)
         topic = self._topics.command if step["do"] == "command" else self._topics.config
         self._sent.append((step["key"], text))
-        await self._journal.append([Record(topic, step["key"], None if text is None else text.encode())])
+        await self._site.write(topic, step["key"], None if text is None else text.encode())
 
     async def _start(self) -> None:
         limits = self._session.settings
@@ -134,8 +128,8 @@ class Player:
             command_max_age_s=math.inf,
         )
         self._source = VirtualSource(CaSource(), self._clock, MARKER)
-        ports = EnginePorts(self._journal, self._source, SoleOwnership(), self._clock)
-        self._engine = Engine(EngineSettings("conformance", "conformance", (RunnerSettings(evaluator, UTC, monitor_values=True),)), ports)
+        ports = EnginePorts(self._site.journal, self._source, SoleOwnership(), self._clock, self._site.writer)
+        self._engine = Engine(EngineSettings("conformance", self._cell, (RunnerSettings(evaluator, UTC, monitor_values=True),)), ports)
         await self._engine.start()
 
     async def _stop(self) -> None:
@@ -195,13 +189,11 @@ class Player:
         One more belongs to a later round of the engine: when it is answered, the round of the others has ended, subscriptions included.
         """
         for topic in (self._topics.command, self._topics.config, self._topics.command):
-            mark = secrets.token_hex(8)
-            path = f"/{self._session.config}/nowhere/at/all"
-            await self._journal.append([encode_command(Command(path, CommandKind.ACKNOWLEDGE, "", "", id=mark), topic)])
+            mark = key(RecordType.COMMAND, f"/{self._session.config}/nowhere/{secrets.token_hex(8)}")
+            await self._site.write(topic, mark, b'{"user":"user","host":"host","command":"acknowledge"}')
+            answer = mark.replace(RecordType.COMMAND, RecordType.EVENT, 1)
             deadline = time.monotonic() + _PATIENCE_S
-            answered = False
-            while not answered:
-                answered = await self._read(mark)
+            while answer not in await self._read(_TURN_S):
                 if time.monotonic() > deadline or self._failed():
                     raise TimeoutError(f"{self._session.name} at {self._clock.seconds:g} s: no answer to a command") from self._failed()
 
@@ -210,24 +202,23 @@ class Player:
 
     # ------------------------------------------------------------------ what was published
 
-    async def _read(self, mark: str | None = None) -> bool:
-        """Note what is there; True if an event has the mark, which is waited for a little while."""
-        assert self._reader is not None
-        found = False
-        while True:
-            fetched = await self._reader.fetch(timeout_s=0.001 if mark is None or found else 0.05)
-            for record in fetched.records:
-                if record.topic == self._topics.events:
-                    found = found or (mark is not None and mark.encode() in (record.value or b""))
-                elif self._played.windows:
-                    self._note(record)
-            # Topics may be read one after the other: what belongs to the mark may come behind it.
-            if fetched.caught_up and not fetched.records:
-                return found
+    async def _read(self, wait_s: float = 0) -> set[str]:
+        """Note what is there; returns the keys of the events, which say what is complete."""
+        records = read = await self._site.read(wait_s)
+        while any(record.topic == self._topics.events for record in read):
+            # Topics may be read one after the other: what belongs to an event may have come behind it.
+            read = await self._site.read()
+            records = records + read
+        for record in records:
+            if record.topic != self._topics.events:
+                self._note(record)
+        return {record.key for record in records if record.topic == self._topics.events}
 
-    def _note(self, record: StoredRecord) -> None:
+    def _note(self, record: Seen) -> None:
         text = None if record.value is None else record.value.decode()
-        if (record.key, text) in self._sent:
+        if not self._played.windows:
+            self._played.imported[record.key] = blank(text)
+        elif (record.key, text) in self._sent:
             self._sent.remove((record.key, text))
         elif not record.key.startswith("command:"):
             window = self._session.windows[len(self._played.windows) - 1]

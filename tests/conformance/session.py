@@ -24,6 +24,8 @@ NOT_REPLAYED = {
 _SLACK_S = 0.05
 """A record may bear a time that is so much before the step that caused it."""
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+TOMBSTONE = "(removed)"
+"""What stands for a record without a value."""
 _STAMP = re.compile(r'"time":\{"seconds":\d+,"nano":\d+\}')
 
 
@@ -44,7 +46,7 @@ class Published:
     @property
     def is_node(self) -> bool:
         """State of a component."""
-        return self.key.startswith("state:") and self.text != "null" and "current_severity" not in self.text
+        return self.key.startswith("state:") and self.text != TOMBSTONE and "current_severity" not in self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Window:
 
 def blank(text: str | None) -> str:
     """The value of a record without what differs in every run: time stamps, also those inside of an array's text."""
-    return "null" if text is None else _INSTANT.sub("<instant>", _STAMP.sub('"time":{}', text))
+    return TOMBSTONE if text is None else _INSTANT.sub("<instant>", _STAMP.sub('"time":{}', text))
 
 
 @dataclass(frozen=True, slots=True)
