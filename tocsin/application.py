@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
-from zoneinfo import ZoneInfo
+from enum import StrEnum
 
 import structlog
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 
 from alarm_engine.clock import SystemClock
 from alarm_engine.config.tree import ConfigTree
 from alarm_engine.engine import EnginePorts, EngineSettings
-from alarm_engine.errors import TocsinError
+from alarm_engine.errors import HistoryError, SettingsError, TocsinError
 from alarm_engine.evaluator import EvaluatorSettings
-from alarm_engine.journal.sqlite import SqliteJournal
+from alarm_engine.journal.port import Journal
 from alarm_engine.journal.sqlite_file import SqliteFile
-from alarm_engine.ownership.sole import SoleOwnership
+from alarm_engine.journal.sqlite_open import Access, FileOptions
 from alarm_engine.runner import RunnerSettings
 from alarm_engine.sources.ca import CaSettings, CaSource
 from alarm_engine.sources.port import Source
@@ -32,75 +32,111 @@ from backend.services import BackendSettings, Services
 from tocsin.access import make_security
 from tocsin.engine_thread import EngineThread
 from tocsin.grafana_files import write_grafana_files
-from tocsin.settings import Settings
-from tocsin.trees import TreeWatch, load_all
+from tocsin.health import EngineFigures, HistoryFigures, health_app
+from tocsin.journals import open_journal, patiently, process_name
+from tocsin.settings import ConfigurationSettings, Settings
+from tocsin.trees import Configuration, TreeWatch, configurations, load_all
 
 log = structlog.get_logger()
 
 
-class Application:
-    """Engine, history and backend of a site, in one process and one file."""
+class Role(StrEnum):
+    """A part that can run in a process of its own."""
 
-    def __init__(self, settings: Settings, source: Source | None = None) -> None:
-        """`source`: instead of Channel Access, for tests."""
+    ENGINE = "engine"
+    """Evaluates alarms."""
+    HISTORY = "history"
+    """Copies events to the history store."""
+    BACKEND = "backend"
+    """Answers browsers, Grafana and scripts, and takes commands."""
+
+
+ALL = frozenset(Role)
+
+
+class Application:
+    """Some or all parts of a site in one process. With all of them it also keeps the journal at what the files of the trees say."""
+
+    def __init__(self, settings: Settings, source: Source | None = None, roles: Collection[Role] = ALL) -> None:
+        """`source`: instead of Channel Access, for tests. Raises `SettingsError` if the settings do not allow these roles."""
+        if settings.journal == "sqlite" and set(roles) != ALL:
+            raise SettingsError(
+                "with the embedded journal (journal: sqlite) all parts are one process: use `tocsin run`, or put the journal into Kafka"
+            )
         self._settings = settings
         self._source = source
+        self._roles = frozenset(roles)
         self._stack = AsyncExitStack()
+        self._registry: CollectorRegistry | None = None
         self.faults = 0
         """Errors in the files of the alarm trees at the start: what they concern is left out."""
-        self.journal: SqliteJournal | None = None
+        self.journal: Journal | None = None
         """The journal, while the application runs."""
         self._engine: EngineThread | None = None
         self._history: HistoryWriter | None = None
         self._live: Live | None = None
         self._server: BackendServer | None = None
         self._watch: TreeWatch | None = None
+        self._opening: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """Where the page is, or where machines ask; empty if nothing is served."""
         return self._server.url if self._server is not None else ""
 
     async def start(self) -> None:
-        """Start from the bottom up. Raises a `TocsinError` that says what is wrong; `stop` undoes what was started."""
+        """Start: first what answers, then what it depends on. Raises a `TocsinError` that says what is wrong; `stop` undoes the rest.
+
+        A Kafka cluster that does not answer is waited for.
+        """
         settings, clock = self._settings, SystemClock()
         security = make_security(settings)
-        check_exposure(settings.backend.host, settings.backend.commands, security.settings.mode)
-        loaded = await asyncio.to_thread(load_all, settings.configurations)
-        trees = [one.tree for one in loaded]
+        if Role.BACKEND in self._roles:
+            check_exposure(settings.backend.host, settings.backend.commands, security.settings.mode)
+        loaded = await asyncio.to_thread(load_all, self._with_files())
         self.faults = sum(one.faults for one in loaded)
+        configs = configurations(settings.configurations, loaded)
+        names = [config.name for config in configs]
 
-        file = SqliteFile(settings.store)
-        journal, history = SqliteJournal(file), SqliteHistory(file)
-        await journal.start()
-        self._stack.push_async_callback(journal.close)
-        self.journal = journal
-        await history.start()
-        self._stack.push_async_callback(history.close)
-        self._watch = watch = TreeWatch(journal, loaded, self._write_grafana)
-        await watch.start()
-        self._stack.push_async_callback(watch.stop)
+        file = SqliteFile(settings.store, FileOptions(access=Access.READ if self._roles == {Role.BACKEND} else Access.ENGINE))
+        journal = open_journal(settings, file, names)
+        shared, history = journal.shared, SqliteHistory(file)
+        self._live = Live(shared, {config.name: config.zone for config in configs}, settings.cell, clock, history)
+        self._history = HistoryWriter(shared, history, names, keep_days=settings.history.keep_days)
+        if Role.ENGINE in self._roles:
+            ports = EnginePorts(shared, self._source or self._channel_access(), journal.ownership, clock, journal.writer)
+            self._engine = EngineThread(self._engine_settings(configs), ports)
+        self._watch = watch = TreeWatch(shared, loaded, self._write_grafana)
 
-        zones = {tree.name: ZoneInfo(tree.time_zone) for tree in trees}
-        self._live = Live(journal, zones, settings.cell, clock, history)
-        await self._live.start()
-        self._stack.push_async_callback(self._live.stop)
-        self._history = HistoryWriter(journal, history, [tree.name for tree in trees], keep_days=settings.history.keep_days)
-        await self._history.start()
-        self._stack.push_async_callback(self._history.stop)
-
-        ports = EnginePorts(journal, self._source or self._channel_access(), SoleOwnership(), clock)
-        self._engine = EngineThread(self._engine_settings(trees), ports)
-        self._stack.push_async_callback(self._engine.stop)
-        await self._engine.start()
-
-        backend = BackendSettings(commands=settings.backend.commands)
-        app = create_app(Services(self._live, history, journal, security, clock, settings=backend))
-        watch.export(app.state.registry)
-        self._server = BackendServer(app, settings.backend.host, settings.backend.port)
-        await self._server.start()
-        self._stack.push_async_callback(self._server.stop)
-        self._write_grafana(trees)
+        if settings.journal == "sqlite":
+            await self._open_journal(shared)  # what cannot be used is said before anything is served
+        if Role.BACKEND in self._roles:
+            options = BackendSettings(commands=settings.backend.commands)
+            app = create_app(Services(self._live, history, shared, security, clock, settings=options))
+            watch.export(app.state.registry)
+            await self._serve(app, app.state.registry, settings.backend.host, settings.backend.port)
+        elif settings.health.port is not None:
+            registry = CollectorRegistry()
+            await self._serve(health_app(registry, self._missing), registry, settings.health.host, settings.health.port)
+        if settings.journal == "kafka":
+            await patiently("start", lambda: self._open_journal(shared))
+        await self._open_history(history)
+        if self._roles == ALL:
+            await patiently("bring the alarm trees into force", watch.start)
+            self._stack.push_async_callback(watch.stop)
+        if Role.BACKEND in self._roles:
+            await self._live.start()
+            self._stack.push_async_callback(self._live.stop)
+        if Role.HISTORY in self._roles:
+            await self._history.start()
+            self._stack.push_async_callback(self._history.stop)
+        if self._engine is not None:
+            self._stack.push_async_callback(self._engine.stop)
+            await self._engine.start()
+        if Role.BACKEND in self._roles:
+            self._write_grafana([one.tree for one in loaded])
+        if self._server is not None:
+            self._stack.push_async_callback(self._server.stop)  # first to go: nobody is to be answered by half a system
 
     async def stop(self) -> None:
         """Stop in reverse order; may be called again, and after a start that failed."""
@@ -108,9 +144,9 @@ class Application:
 
     async def wait(self, stopping: asyncio.Event) -> None:
         """Until it is asked to stop; raises what ended a part that must not end."""
-        assert self._engine is not None
+        ended = self._engine.ended if self._engine is not None else None
         while not stopping.is_set():
-            failure = self._engine.ended.result() if self._engine.ended.done() else None
+            failure = ended.result() if ended is not None and ended.done() else None
             for part in (self._live, self._history, self._server, self._watch):
                 failure = failure or (part.failure() if part is not None else None)
             if failure is not None:
@@ -123,25 +159,67 @@ class Application:
             except TimeoutError:
                 continue
 
-    def _engine_settings(self, trees: Sequence[ConfigTree]) -> EngineSettings:
+    def _with_files(self) -> list[ConfigurationSettings]:
+        """Configurations whose files are read: all of them where they are brought into force, else those that only a file names."""
+        return [one for one in self._settings.configurations if self._roles == ALL or one.name is None]
+
+    async def _open_journal(self, journal: Journal) -> None:
+        await journal.start()
+        self._stack.push_async_callback(journal.close)
+        self.journal = journal
+
+    async def _open_history(self, history: SqliteHistory) -> None:
+        if self._roles == {Role.ENGINE}:
+            return
+        self._stack.push_async_callback(history.close)
+        if Role.HISTORY in self._roles:
+            await history.start()
+            return
+        # Another process makes the file; until then questions for the past are answered with what is wrong.
+        self._opening = asyncio.create_task(_when_there(history), name="open history")
+        self._stack.callback(self._opening.cancel)
+
+    async def _serve(self, app: FastAPI, registry: CollectorRegistry, host: str, port: int) -> None:
+        assert self._history is not None
+        engine = self._engine
+        if engine is not None:
+            registry.register(EngineFigures(lambda: engine.engine))
+        if Role.HISTORY in self._roles:
+            registry.register(HistoryFigures(self._history))
+        server = BackendServer(app, host, port)
+        await server.start()
+        self._server = server
+        self._stack.push_async_callback(server.stop)
+
+    def _missing(self) -> dict[str, str]:
+        """For the roles without a web side."""
+        if self.journal is None:
+            return {"journal": "does not answer yet"}
+        if Role.HISTORY in self._roles and self._history is not None and not self._history.healthy:
+            return {"history": self._history.problem}
+        if self._engine is not None and self._engine.engine is None:
+            return {"engine": "is starting"}
+        return {}
+
+    def _engine_settings(self, configs: Sequence[Configuration]) -> EngineSettings:
         engine = self._settings.engine
-        configurations = tuple(
+        runners = tuple(
             RunnerSettings(
                 evaluator=EvaluatorSettings(
-                    config=tree.name,
+                    config=config.name,
                     connection_timeout_s=engine.connection_timeout_s,
                     idle_s=engine.idle_s,
                     nag_period_s=engine.nag_period_s,
                     command_max_age_s=engine.command_max_age_s,
                 ),
-                zone=ZoneInfo(tree.time_zone),
+                zone=config.zone,
                 monitor_values=engine.monitor == "values",
                 intake_bound=engine.intake_bound,
                 events_keep_days=self._settings.history.journal_days,
             )
-            for tree in trees
+            for config in configs
         )
-        return EngineSettings(f"{socket.gethostname()}:{os.getpid()}", self._settings.cell, configurations)
+        return EngineSettings(process_name(), self._settings.cell, runners)
 
     def _channel_access(self) -> Source:
         chosen = self._settings.channel_access
@@ -149,3 +227,17 @@ class Application:
 
     def _write_grafana(self, trees: Sequence[ConfigTree]) -> None:
         write_grafana_files(self._settings.dashboards, trees, self.url.rstrip("/"))
+
+
+async def _when_there(history: SqliteHistory) -> None:
+    said = ""
+    while True:
+        try:
+            await history.start()
+        except HistoryError as problem:
+            if str(problem) != said:
+                log.warning("the history cannot be read yet", problem=str(problem))
+            said = str(problem)
+            await asyncio.sleep(1.0)
+        else:
+            return

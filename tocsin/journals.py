@@ -1,21 +1,117 @@
-"""Opening the journal of a site for a short while, beside a running engine or without one."""
+"""The journal of a site as its settings choose it: for the parts of a process, and for a short visit beside a running engine."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
+import structlog
+
+from alarm_engine.errors import JournalUnavailable
+from alarm_engine.holding import Writer
+from alarm_engine.journal.kafka import KafkaJournal
+from alarm_engine.journal.kafka_settings import KafkaSecurity, KafkaSettings
 from alarm_engine.journal.port import Journal
 from alarm_engine.journal.sqlite import SqliteJournal
 from alarm_engine.journal.sqlite_file import SqliteFile
 from alarm_engine.journal.sqlite_open import Access, FileOptions
+from alarm_engine.ownership.kafka import KafkaOwnership
+from alarm_engine.ownership.port import Ownership
+from alarm_engine.ownership.sole import SoleOwnership
 from tocsin.settings import Settings
+
+log = structlog.get_logger()
+
+_PAUSE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SiteJournal:
+    """What the parts of a process are given; `shared` is started by whoever asked for it, see `connect`."""
+
+    shared: Journal
+    ownership: Ownership
+    writer: Writer | None
+    """Opens the journal as the one writer of a configuration; None: `shared` is that."""
+
+
+def open_journal(settings: Settings, file: SqliteFile, configs: Sequence[str]) -> SiteJournal:
+    """The journal of the settings; `file` is the embedded store, of no use with Kafka."""
+    if settings.journal == "sqlite":
+        return SiteJournal(SqliteJournal(file), SoleOwnership(), None)
+
+    @asynccontextmanager
+    async def writer(config: str) -> AsyncIterator[Journal]:
+        journal = KafkaJournal(kafka_settings(settings, owns=config))
+        await journal.start()
+        try:
+            yield journal
+        finally:
+            await journal.close()
+
+    return SiteJournal(KafkaJournal(kafka_settings(settings)), KafkaOwnership(kafka_settings(settings), configs), writer)
+
+
+def process_name() -> str:
+    """Host and process, for those who look for it."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def kafka_settings(settings: Settings, owns: str | None = None) -> KafkaSettings:
+    """How the cluster is reached."""
+    kafka = settings.kafka
+    security = KafkaSecurity(
+        tls=kafka.tls,
+        ca_file=kafka.ca_file,
+        certificate_file=kafka.certificate_file,
+        key_file=kafka.key_file,
+        key_password_file=kafka.key_password_file,
+        mechanism=kafka.mechanism,
+        user=kafka.user,
+        password_file=kafka.password_file,
+    )
+    return KafkaSettings(
+        servers=kafka.servers,
+        name=process_name(),
+        owns=owns,
+        cell=settings.cell,
+        security=security,
+        properties=kafka.properties,
+        prefix=kafka.prefix,
+        replication_factor=kafka.replication_factor,
+        write_timeout_s=kafka.write_timeout_s,
+    )
+
+
+async def patiently(what: str, action: Callable[[], Awaitable[None]]) -> None:
+    """Do something as soon as the journal is there; says once, and whenever it changes, why not yet."""
+    said = ""
+    while True:
+        try:
+            await action()
+        except JournalUnavailable as problem:
+            if str(problem) != said:
+                log.warning("waiting for the journal", to=what, problem=str(problem))
+            said = str(problem)
+            await asyncio.sleep(_PAUSE_S)
+        else:
+            if said:
+                log.info("the journal is there", to=what)
+            return
 
 
 @asynccontextmanager
 async def visiting(settings: Settings, *, writing: bool = False) -> AsyncIterator[Journal]:
     """The journal, to read or to write a few records in. Raises `JournalError`."""
-    journal = SqliteJournal(SqliteFile(settings.store, FileOptions(access=Access.GUEST if writing else Access.READ)))
+    journal: Journal
+    if settings.journal == "kafka":
+        journal = KafkaJournal(kafka_settings(settings))
+    else:
+        journal = SqliteJournal(SqliteFile(settings.store, FileOptions(access=Access.GUEST if writing else Access.READ)))
     await journal.start()
     try:
         yield journal

@@ -6,11 +6,11 @@ import difflib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from alarm_engine import strict_yaml
@@ -18,6 +18,7 @@ from alarm_engine.errors import SettingsError
 
 VERSION = 1
 
+_KAFKA_FILES = ("ca_file", "certificate_file", "key_file", "key_password_file", "password_file")
 _KINDS = {
     "int_": "a whole number",
     "float_": "a number",
@@ -49,10 +50,43 @@ class Section(BaseModel):
 class ConfigurationSettings(Section):
     """One alarm tree."""
 
-    tree: Path = Field(description="File of the alarm tree; relative to the settings file.")
+    tree: Path | None = Field(
+        None, description="File of the alarm tree; relative to the settings file. Absent: the tree is what the journal holds."
+    )
+    name: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9._-]+$", description="Name of the configuration and of its topics; needed where there is no `tree`."
+    )
     time_zone: Annotated[str, AfterValidator(_zone)] | None = Field(
         None, description="Zone of dates without one (`enabled` until); overrides the one of the tree."
     )
+
+    @model_validator(mode="after")
+    def _is_named(self) -> Self:
+        if self.tree is None and self.name is None:
+            raise ValueError("give `tree`, the file of an alarm tree, or `name`, that of a configuration which the journal holds")
+        return self
+
+
+class KafkaSection(Section):
+    """The Kafka cluster, where `journal` is kafka. Passwords are in files, which are read again when they change."""
+
+    servers: str = Field("", description="host:port of the brokers, several with commas.")
+    tls: bool = Field(False, description="Connect by TLS.")
+    ca_file: Path | None = Field(None, description="Certificates that are trusted (PEM); absent: those of the system.")
+    certificate_file: Path | None = Field(None, description="Our certificate (PEM), where the brokers ask for one.")
+    key_file: Path | None = Field(None, description="Key of our certificate (PEM).")
+    key_password_file: Path | None = Field(None, description="File with the password of the key.")
+    user: str = Field("", description="User name, where the brokers ask for one.")
+    password_file: Path | None = Field(None, description="File with the password of the user.")
+    mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = Field("SCRAM-SHA-512", description="How the password is proven.")
+    prefix: str = Field(
+        "tocsin-", pattern=r"^[A-Za-z0-9._-]+$", description="Begins the names of our groups and transactions: access rules need only it."
+    )
+    replication_factor: int | None = Field(None, ge=1, description="Copies of the topics that we make; absent: as the brokers do.")
+    write_timeout_s: float = Field(
+        10, ge=1, description="Seconds after which a write that is not confirmed counts as failed, and is tried again."
+    )
+    properties: dict[str, str] = Field({}, description="Any further property of the client, by librdkafka's names.")
 
 
 class EngineSection(Section):
@@ -119,6 +153,15 @@ class DashboardsSection(Section):
     page_url: str | None = Field(None, description="Address at which browsers reach the operator page; default: where it listens.")
 
 
+class HealthSection(Section):
+    """Where the roles without a web side (`tocsin engine`, `tocsin history`) tell machines how they are."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int | None = Field(
+        None, ge=0, le=65535, description="Port of `/healthz`, `/readyz` and `/metrics`; absent: none, 0: any free one."
+    )
+
+
 class LogSection(Section):
     """What is said on standard output."""
 
@@ -134,14 +177,27 @@ class Settings(BaseSettings):
     version: Literal[1] = Field(1, description="Form of this file.")
     configurations: tuple[ConfigurationSettings, ...] = Field(min_length=1, description="The alarm trees to watch.")
     cell: str = Field("tocsin", pattern=r"^[A-Za-z0-9._-]+$", description="Name of the group of engines that serve these trees.")
-    store: Path = Field(Path("tocsin.sqlite"), description="The one file of journal and history; relative to the settings file.")
+    journal: Literal["sqlite", "kafka"] = Field(
+        "sqlite", description="`sqlite`: the journal is in `store`, and one process is everything; `kafka`: it is in a Kafka cluster."
+    )
+    store: Path = Field(
+        Path("tocsin.sqlite"), description="The file of history, and of the journal unless that is in Kafka; relative to the settings file."
+    )
+    kafka: KafkaSection = Field(KafkaSection(), description="The Kafka cluster, where `journal` is kafka.")
     engine: EngineSection = Field(EngineSection(), description="How alarms are evaluated.")
     channel_access: ChannelAccessSection = Field(ChannelAccessSection(), description="Where PVs are searched.")
     backend: BackendSection = Field(BackendSection(), description="The web side.")
     auth: AuthSection = Field(AuthSection(), description="Who may do what.")
     history: HistorySection = Field(HistorySection(), description="Past events.")
     dashboards: DashboardsSection = Field(DashboardsSection(), description="Generated files for Grafana.")
+    health: HealthSection = Field(HealthSection(), description="Where the roles without a web side tell machines how they are.")
     log: LogSection = Field(LogSection(), description="What is said on standard output.")
+
+    @model_validator(mode="after")
+    def _names_brokers(self) -> Self:
+        if self.journal == "kafka" and not self.kafka.servers:
+            raise ValueError("journal is 'kafka' and kafka.servers is missing: give host:port of the brokers")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -244,6 +300,7 @@ def resolve(settings: Settings, directory: Path) -> Settings:
         update={
             "store": absolute(settings.store),
             "configurations": tuple(c.model_copy(update={"tree": absolute(c.tree)}) for c in settings.configurations),
+            "kafka": settings.kafka.model_copy(update={name: absolute(getattr(settings.kafka, name)) for name in _KAFKA_FILES}),
             "auth": settings.auth.model_copy(update={"users_file": absolute(settings.auth.users_file)}),
             "dashboards": settings.dashboards.model_copy(update={"out": absolute(settings.dashboards.out)}),
         }

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import structlog
 from prometheus_client import CollectorRegistry, Gauge
@@ -40,8 +41,32 @@ class Loaded:
     """Name, time of change and size of every file: what is compared to see a change."""
 
 
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A configuration of the settings, with or without files."""
+
+    name: str
+    zone: ZoneInfo
+    """Zone of dates without one."""
+
+
+def configurations(settings: Sequence[ConfigurationSettings], loaded: Sequence[Loaded]) -> list[Configuration]:
+    """What the settings name, in their order. Raises `ConfigError` for two of one name, or that would share a topic."""
+    trees = {one.settings: one.tree for one in loaded}
+    found: list[Configuration] = []
+    for one in settings:
+        tree = trees.get(one)
+        name = tree.name if tree is not None else one.name or ""
+        if any(other.name == name for other in found):
+            raise ConfigError(f"two configurations are named {name}: each needs a name, and topics, of its own")
+        found.append(Configuration(name, ZoneInfo(one.time_zone or (tree.time_zone if tree is not None else "UTC"))))
+    _refuse_shared_topics([one.name for one in found])
+    return found
+
+
 def load(settings: ConfigurationSettings) -> tuple[Loaded | None, LoadResult]:
-    """The tree of a configuration; None if nothing can be made of its files. Faults are in the result, valid parts survive."""
+    """The tree of a configuration that has files; None if nothing can be made of them. Faults are in the result, valid parts survive."""
+    assert settings.tree is not None
     result = load_tree(settings.tree)
     if result.tree is None:
         return None, result
@@ -51,13 +76,17 @@ def load(settings: ConfigurationSettings) -> tuple[Loaded | None, LoadResult]:
 
 
 def load_all(configurations: Sequence[ConfigurationSettings]) -> list[Loaded]:
-    """All trees, faults logged; raises `ConfigError` for one that cannot be used at all, and for two of the same name."""
+    """All trees that are in files, faults logged; raises `ConfigError` for one that cannot be used at all, and for two of the same name."""
     loaded: list[Loaded] = []
     for settings in configurations:
+        if settings.tree is None:
+            continue
         one, result = load(settings)
         if one is None:
             faults = "\n  ".join(str(fault) for fault in result.errors[:_REPORTED])
             raise ConfigError(f"{settings.tree}: no alarm tree can be made of it\n  {faults}")
+        if settings.name not in (None, one.tree.name):
+            raise ConfigError(f"{settings.tree}: is named {one.tree.name} (`config`), and the settings expect {settings.name}")
         report(result)
         for note in unsupported(one.tree):
             log.warning("alarm tree", config=one.tree.name, note=note)
@@ -65,18 +94,17 @@ def load_all(configurations: Sequence[ConfigurationSettings]) -> list[Loaded]:
         if twin is not None:
             raise ConfigError(f"{settings.tree} and {twin.settings.tree} are both named {one.tree.name}: give one another `config` name")
         loaded.append(one)
-    _refuse_shared_topics([one.tree for one in loaded])
     return loaded
 
 
-def _refuse_shared_topics(trees: Sequence[ConfigTree]) -> None:
+def _refuse_shared_topics(names: Sequence[str]) -> None:
     """Two configurations as `X` and `XEvents` would write into one topic."""
     owners: dict[str, str] = {}
-    for tree in trees:
-        for spec in Topics(tree.name).specs():
-            other = owners.setdefault(spec.name, tree.name)
-            if other != tree.name:
-                raise ConfigError(f"the configurations {other} and {tree.name} would share the topic {spec.name}: rename one of them")
+    for name in names:
+        for spec in Topics(name).specs():
+            other = owners.setdefault(spec.name, name)
+            if other != name:
+                raise ConfigError(f"the configurations {other} and {name} would share the topic {spec.name}: rename one of them")
 
 
 def report(result: LoadResult) -> None:

@@ -50,7 +50,7 @@ def demo(
             values = {
                 "url": application.url.rstrip("/"),
                 "grafana": _short(directory / "grafana"),
-                "tree": _short(settings.configurations[0].tree),
+                "tree": _short(settings.configurations[0].tree or Path()),
                 "store": _short(settings.store),
             }
             lines = Table.grid(padding=(0, 2))

@@ -71,17 +71,17 @@ def export(
         raise SettingsError(f"{settings} has no configuration {name!r}, only {', '.join(trees)}")
     topic, _ = asyncio.run(_compare(site, trees[name]))
     if not topic:
-        raise SettingsError(f"nothing is in force for {name}: {site.store} has no record of it; `tocsin config sync` writes the first")
+        raise SettingsError(f"nothing is in force for {name}: the journal has no record of it; `tocsin config sync` writes the first")
     typer.echo(to_yaml(_as_tree(trees[name], topic)), nl=False)
 
 
 def _trees(site: SiteSettings) -> list[ConfigTree]:
-    trees = [(read_tree(configuration.tree), configuration.time_zone) for configuration in site.configurations]
+    trees = [(read_tree(one.tree), one.time_zone) for one in site.configurations if one.tree is not None]
     return [replace(tree, time_zone=zone) if zone else tree for tree, zone in trees]
 
 
 async def _compare(site: SiteSettings, tree: ConfigTree) -> tuple[dict[str, Settings], SyncPlan]:
-    if not site.store.exists():
+    if site.journal == "sqlite" and not site.store.exists():
         return {}, plan(tree, {}, {})
     async with visiting(site) as journal:
         current = await in_force(journal, tree)

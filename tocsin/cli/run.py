@@ -1,10 +1,10 @@
-"""`tocsin run`: engine, history and backend for a site's own PVs and tree, in one process and one file."""
+"""`tocsin run`: all parts for a site's own PVs and tree in one process; `tocsin engine`, `backend`, `history`: one part alone."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -12,23 +12,71 @@ import typer
 from rich.console import Console
 
 from tocsin import logs
-from tocsin.application import Application
+from tocsin.application import ALL, Application, Role
 from tocsin.settings import Settings, load
+
+SettingsFile = Annotated[Path, typer.Option("--settings", "-s", help="Settings file.", show_default=False)]
+HealthPort = Annotated[
+    int | None, typer.Option(min=0, max=65535, help="Port of /healthz, /readyz and /metrics, instead of the one in the settings.")
+]
 
 
 def run(
-    settings: Annotated[Path, typer.Option("--settings", "-s", help="Settings file.", show_default=False)],
+    settings: SettingsFile,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on, instead of the one in the settings.")] = None,
 ) -> None:
-    """Watch the PVs of a site: engine, history and web side in one process, one SQLite file.
+    """Watch the PVs of a site: engine, history and web side in one process.
 
-    Ctrl-C ends it. The alarm tree is read again whenever one of its files changes.
+    The journal is in the same SQLite file as the history, or in Kafka (`journal` in the settings). Ctrl-C ends it. The alarm tree is read
+    again whenever one of its files changes.
     """
     chosen = load(settings)
     if port is not None:
         chosen = chosen.model_copy(update={"backend": chosen.backend.model_copy(update={"port": port})})
-    logs.set_up(chosen.log.level, chosen.log.form)
-    asyncio.run(serve(chosen, _tell))
+    _run(chosen, ALL)
+
+
+def engine(settings: SettingsFile, health_port: HealthPort = None) -> None:
+    """Only evaluate alarms; the journal must be in Kafka. Trees come from there: `tocsin config sync` brings files into force.
+
+    Several engines of one cell share its configurations: what one holds, the others wait for.
+    """
+    _run(_with_health(load(settings), health_port), {Role.ENGINE})
+
+
+def backend(
+    settings: SettingsFile,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on, instead of the one in the settings.")] = None,
+) -> None:
+    """Only answer browsers, Grafana and scripts, and take commands; the journal must be in Kafka. Run as many as you like."""
+    chosen = load(settings)
+    if port is not None:
+        chosen = chosen.model_copy(update={"backend": chosen.backend.model_copy(update={"port": port})})
+    _run(chosen, {Role.BACKEND})
+
+
+def history(settings: SettingsFile, health_port: HealthPort = None) -> None:
+    """Only copy events to the history store; the journal must be in Kafka."""
+    _run(_with_health(load(settings), health_port), {Role.HISTORY})
+
+
+def _with_health(settings: Settings, port: int | None) -> Settings:
+    if port is None:
+        return settings
+    return settings.model_copy(update={"health": settings.health.model_copy(update={"port": port})})
+
+
+def _run(settings: Settings, roles: Collection[Role]) -> None:
+    logs.set_up(settings.log.level, settings.log.form)
+    asyncio.run(serve(settings, _tell if Role.BACKEND in roles else _tell_role(next(iter(roles))), roles))
+
+
+def _tell_role(role: Role) -> Callable[[Application], None]:
+    def tell(application: Application) -> None:
+        where = f" Its health is at {application.url}/readyz" if application.url else ""
+        Console().print(f"[bold]tocsin {role}[/] is at work.{where}")
+
+    return tell
 
 
 def _tell(application: Application) -> None:
@@ -39,13 +87,13 @@ def _tell(application: Application) -> None:
         console.print(f"[bold yellow]{entries} of the alarm tree left out because of faults:[/] see above, or `tocsin config check`")
 
 
-async def serve(settings: Settings, started: Callable[[Application], None]) -> None:
+async def serve(settings: Settings, started: Callable[[Application], None], roles: Collection[Role] = ALL) -> None:
     """Run until a signal or until a part that must not end has ended; raises what ended it."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    application = Application(settings)
+    application = Application(settings, roles=roles)
     try:
         starting = asyncio.create_task(application.start())
         asked = asyncio.create_task(stopping.wait())

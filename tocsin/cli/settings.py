@@ -21,7 +21,7 @@ app = typer.Typer(help="Check a settings file; print its schema.", no_args_is_he
 def check(file: Annotated[Path, typer.Argument(help="Settings file.")]) -> None:
     """Say every fault of a settings file; exit status 2 if there is one. Trees are checked by `tocsin config check`."""
     settings = load(file)
-    missing = [str(one.tree) for one in settings.configurations if not one.tree.exists()]
+    missing = [str(one.tree) for one in settings.configurations if one.tree is not None and not one.tree.exists()]
     if missing:
         raise SettingsError(f"{file}: there is no alarm tree {', '.join(missing)}")
     security = make_security(settings)

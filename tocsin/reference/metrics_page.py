@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from alarm_engine.clock import SystemClock
 from alarm_engine.journal.memory import MemoryJournal
+from backend.history.memory import MemoryHistory
+from backend.history.writer import HistoryWriter
 from backend.live import Live
 from backend.metrics import Metrics
+from tocsin.health import EngineFigures, HistoryFigures
 from tocsin.reference.markdown import code, page, prose, table
 from tocsin.trees import TreeWatch
 
@@ -15,11 +18,16 @@ def metrics_page() -> str:
     journal = MemoryJournal()
     registry = Metrics(Live(journal, {}, "tocsin", SystemClock())).registry
     TreeWatch(journal, [], lambda _: None).export(registry)
+    registry.register(EngineFigures(lambda: None))
+    registry.register(HistoryFigures(HistoryWriter(journal, MemoryHistory(), [])))
     families = sorted(registry.collect(), key=lambda family: family.name)
     rows = [[code(_name(family.name, family.type)), family.type, family.documentation] for family in families]
     return page(
         "Figures for Prometheus",
-        prose("`GET /metrics` answers them in the text form of Prometheus. No label grows with the number of PVs."),
+        prose(
+            "`GET /metrics` answers them in the text form of Prometheus: each process those of the parts that run in it. "
+            "No label grows with the number of PVs."
+        ),
         table(["name", "type", "meaning"], rows),
     )
 

@@ -1,0 +1,79 @@
+"""What machines ask a process about itself: figures of engine and history writer, and a small application where there is no web side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import orjson
+from fastapi import FastAPI, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from alarm_engine.engine import Engine
+from backend.history.writer import HistoryWriter
+
+
+class EngineFigures(Collector):
+    """Read when they are asked for; `engine` may answer None while it starts."""
+
+    def __init__(self, engine: Callable[[], Engine | None]) -> None:
+        self._engine = engine
+
+    def collect(self) -> Iterable[Metric]:
+        """One value for each configuration."""
+        serving = GaugeMetricFamily("tocsin_engine_serving", "1: this engine evaluates the configuration", labels=["config"])
+        pvs = GaugeMetricFamily("tocsin_engine_pvs", "PVs that are watched", labels=["config"])
+        connected = GaugeMetricFamily("tocsin_engine_pvs_connected", "PVs that are connected", labels=["config"])
+        backlog = GaugeMetricFamily("tocsin_engine_backlog", "Inputs that no committed event covers", labels=["config"])
+        merged = CounterMetricFamily("tocsin_engine_inputs_merged", "Inputs merged because too many waited", labels=["config"])
+        engine = self._engine()
+        for holding in list(engine.holdings) if engine is not None else []:
+            runner = holding.runner
+            serving.add_metric([holding.config], runner is not None)
+            if runner is None:
+                continue
+            status = runner.status("")
+            pvs.add_metric([holding.config], status.pvs_total)
+            connected.add_metric([holding.config], status.pvs_connected)
+            backlog.add_metric([holding.config], status.backlog)
+            merged.add_metric([holding.config], status.dropped)
+        yield from (serving, pvs, connected, backlog, merged)
+
+
+class HistoryFigures(Collector):
+    """Read when they are asked for."""
+
+    def __init__(self, writer: HistoryWriter) -> None:
+        self._writer = writer
+
+    def collect(self) -> Iterable[Metric]:
+        """How far the history is behind, and what it wrote."""
+        writer = self._writer
+        yield GaugeMetricFamily("tocsin_history_lag", "Records of the journal that are not yet in the history", value=writer.lag)
+        yield GaugeMetricFamily("tocsin_history_healthy", "1: the last thing that the writer tried succeeded", value=writer.healthy)
+        yield CounterMetricFamily("tocsin_history_written", "Events written to the history", value=writer.written)
+        yield CounterMetricFamily("tocsin_history_skipped", "Records that are no events", value=writer.failed)
+
+
+def health_app(registry: CollectorRegistry, missing: Callable[[], Mapping[str, str]]) -> FastAPI:
+    """`/healthz`, `/readyz`, `/metrics`, as the backend has them. `missing`: what is not there, with the reason."""
+    app = FastAPI(title="tocsin", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        """Always 200 while this process answers."""
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    async def readyz() -> Response:
+        """200 if nothing is missing."""
+        what = dict(missing())
+        return Response(orjson.dumps({"ready": not what, "missing": what}), 503 if what else 200, media_type="application/json")
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        """Text form of Prometheus."""
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return app
