@@ -22,7 +22,7 @@ from alarm_engine.wire.event import decode_event
 from alarm_engine.wire.headers import STATE
 from alarm_engine.wire.keys import RecordType, parse_key
 from alarm_engine.wire.runtime import Runtime, Switches, decode_runtime, decode_switches
-from alarm_engine.wire.state import LeafState, NodeState, StateExtras, decode_extras, decode_state
+from alarm_engine.wire.state import LeafState, Modes, NodeState, StateExtras, decode_extras, decode_state
 from alarm_engine.wire.topics import Topics
 
 log = structlog.get_logger()
@@ -37,6 +37,8 @@ class Replayed:
     extras: dict[str, StateExtras] = field(default_factory=dict)
     runtimes: dict[str, Runtime] = field(default_factory=dict)
     switches: Switches = field(default_factory=Switches)
+    modes: Modes | None = None
+    """What the newest state record says of the switches, whoever wrote it: every one carries them."""
     next_config: int = 0
     """Offset after the last record of the configuration topic."""
     broken: int = 0
@@ -80,7 +82,8 @@ class Replayed:
         if record.value is None:
             self.states.pop(path, None)
             return
-        self.states[path] = decode_state(record.value)
+        self.states[path] = state = decode_state(record.value)
+        self.modes = state.modes
         header = record.header(STATE)
         if header:
             self.extras[path] = decode_extras(header)
@@ -96,6 +99,9 @@ class Replayed:
     def restore(self, evaluator: Evaluator, now: Moment) -> None:
         """Build the tree: components first, siblings and their parents in any order."""
         evaluator.switches = self.switches
+        if self.modes is not None and self.switches != (shown := Switches(self.modes.maintenance, self.modes.notify)):
+            # A Phoebus server had the configuration before us.
+            evaluator.switches = evaluator.emitter.changes.switches = shown
         for path in sorted(self.settings, key=lambda p: len(split(p))):
             settings = self.settings[path]
             state = self.states.get(path)

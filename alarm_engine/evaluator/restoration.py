@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from alarm_engine.evaluator.emit import NOBODY
 from alarm_engine.evaluator.evaluator import Evaluator
 from alarm_engine.evaluator.tree import Leaf, in_force
+from alarm_engine.logic.alarm_logic import DISABLED
 from alarm_engine.model.settings import AlarmSettings, NodeSettings
-from alarm_engine.model.severity import Severity
+from alarm_engine.model.severity import PRIORITY, Severity
 from alarm_engine.model.state import Sample
 from alarm_engine.model.times import Moment, Monotonic
 from alarm_engine.wire.runtime import Runtime
@@ -53,8 +54,10 @@ def restore_leaf(evaluator: Evaluator, path: str, saved: Saved, now: Moment) -> 
         known = suppression is not None and suppression.until == leaf.settings.enabled_at
         leaf.suppression = suppression if known else NOBODY.suppression(now, leaf.settings.enabled_at)
         leaf.start_hidden(now)
+        if saved.state is not None and _says_disabled(saved.state):
+            leaf.logic.alarm, leaf.since = saved.state.alarm, saved.state.alarm.time
     elif saved.state is not None:
-        _restore_state(leaf, saved.state, saved.extras)
+        _restore_state(leaf, saved.state, saved.extras, delayed=runtime.pending is not None)
     if saved.extras is not None:
         leaf.rise, leaf.version, leaf.since = saved.extras.rise, saved.extras.event, saved.extras.since
     _restore_delay(leaf, runtime, now)
@@ -68,13 +71,20 @@ def restore_leaf(evaluator: Evaluator, path: str, saved: Saved, now: Moment) -> 
     return True
 
 
-def _restore_state(leaf: Leaf, state: LeafState, extras: StateExtras | None) -> None:
-    if state.alarm.message == "Disabled" and state.alarm.severity is Severity.OK:
+def _says_disabled(state: LeafState) -> bool:
+    return state.alarm.message == DISABLED and state.alarm.severity is Severity.OK
+
+
+def _restore_state(leaf: Leaf, state: LeafState, extras: StateExtras | None, *, delayed: bool) -> None:
+    if _says_disabled(state):
         return  # it was suppressed, and its date passed while nobody was there: what the PV says is new
     value, time = (extras.current_value, extras.current_time) if extras else ("", state.alarm.time)
     leaf.logic.alarm = state.alarm
     leaf.logic.current = Sample(state.current_severity, state.current_message, value, time)
     leaf.since = state.alarm.time
+    if not delayed and PRIORITY[state.current_severity] > PRIORITY[state.alarm.severity]:
+        # A delay was running that only the memory of a Phoebus server knew: whatever the PV says first is new, and begins it again.
+        leaf.logic.current = Sample(Severity.OK, "", "", state.alarm.time)
 
 
 def _restore_delay(leaf: Leaf, runtime: Runtime, now: Moment) -> None:
