@@ -86,7 +86,7 @@ class KafkaSection(Section):
     write_timeout_s: float = Field(
         10, ge=1, description="Seconds after which a write that is not confirmed counts as failed, and is tried again."
     )
-    properties: dict[str, str] = Field({}, description="Any further property of the client, by librdkafka's names.")
+    properties: dict[str, str | int | float | bool] = Field({}, description="Any further property of the client, by librdkafka's names.")
 
 
 class EngineSection(Section):
@@ -263,6 +263,8 @@ def _sentence(error: Any) -> str:
         return f"{where}: unknown key{origin}; {hint}"
     if error["type"] == "missing":
         return f"{where}: is missing"
+    if error["type"] == "value_error" and isinstance(error.get("input"), dict):
+        return f"{where}: {_expected(error)}" if where else _expected(error)  # keys that do not go together
     return f"{where}: {error.get('input')!r}{origin}: {_expected(error)}"
 
 

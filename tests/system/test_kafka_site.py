@@ -54,7 +54,7 @@ class Site:
         name = name or role
         with (self.directory / f"{name}.log").open("w", encoding="utf-8") as output:
             process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
-                [sys.executable, "-m", "tocsin", role, "-s", str(self.directory / "site.yaml"), *options],
+                [sys.executable, "-m", "tocsin", role, *options, "-s", str(self.directory / "site.yaml")],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "COLUMNS": "400"},
@@ -65,6 +65,11 @@ class Site:
             if process.poll() is None:
                 process.terminate()
             await asyncio.to_thread(process.wait, 20)
+
+    async def config_command(self, command: str) -> int:
+        """`tocsin config ...` to its end; returns its exit status."""
+        async with self.running("config", command, name=command) as process:
+            return await asyncio.to_thread(process.wait, 30)
 
     async def said(self, name: str, pattern: str) -> re.Match[str]:
         async def found():
@@ -159,16 +164,11 @@ async def test_everything_in_one_process_and_over_a_restart(site):
 
 
 async def test_each_role_in_its_own_process_and_a_second_engine(site):
-    sync = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "tocsin", "config", "sync", "-s", str(site.directory / "site.yaml")],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert sync.returncode == 0, sync.stdout + sync.stderr
+    assert await site.config_command("sync") == 0, site.output("sync")
+    assert await site.config_command("diff") == 0, site.output("diff")
     (site.directory / "tree.yaml").unlink()  # the tree is in the journal, and nobody needs the file any more
+    text = (site.directory / "site.yaml").read_text(encoding="utf-8")
+    (site.directory / "site.yaml").write_text(text.replace("tree: tree.yaml, ", ""), encoding="utf-8")
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(site.running("engine", "--health-port", "0"))
         health = (await site.said("engine", r"(http://\S+)/readyz"))[1]
@@ -186,6 +186,8 @@ async def test_each_role_in_its_own_process_and_a_second_engine(site):
         await stack.enter_async_context(site.running("engine", name="second"))
         await site.said("second", rf"held by[^\n]*{first.pid}")
         assert (await site.command("acknowledge", site.path("GC1"))).json()["outcome"] == "done"
+        assert await site.config_command("export") == 0, site.output("export")
+        assert f"{site.ioc.prefix}GC1" in site.output("export")
         os.kill(first.pid, signal.SIGTERM)
         await site.said("second", "configuration restored")
         site.put("GV1", 1)

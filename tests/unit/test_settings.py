@@ -3,6 +3,7 @@
 import pytest
 
 from alarm_engine.errors import SettingsError
+from tocsin.journals import kafka_settings
 from tocsin.settings import load
 
 GOOD = "configurations:\n  - tree: tree.yaml\n"
@@ -57,6 +58,9 @@ def test_a_bad_variable_is_named(tmp_path, monkeypatch):
         ("configurations: []\n", "configurations: .*must not be empty"),
         ("configurations: [{tree: t, nam: x}]\n", "1 fault\n  configurations.0.nam: unknown key"),
         (GOOD + "store: {path: x}\n", "store: {'path': 'x'}: expected the name of a file"),
+        ("configurations: [{time_zone: UTC}]\n", "1 fault\n  configurations.0: give `tree`, .* or `name`"),
+        (GOOD + "journal: kafka\n", "1 fault\n  journal is 'kafka' and kafka.servers is missing"),
+        (GOOD + "kafka: {server: a}\n", "kafka.server: unknown key; did you mean servers?"),
         (GOOD + "backend: 8080\n", "backend: 8080: expected keys and values"),
         (GOOD + "backend: {port: eighty}\n", "backend.port: 'eighty': expected a whole number"),
         (GOOD + "backend: {port: 99999}\n", "backend.port: 99999: should be less than or equal to 65535"),
@@ -80,3 +84,12 @@ def test_a_file_that_is_not_there_or_no_text(tmp_path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SettingsError, match="not UTF-8"):
         load(path)
+
+
+def test_files_of_kafka_are_relative_to_the_settings_and_properties_may_be_numbers(tmp_path):
+    kafka = "journal: kafka\nkafka: {servers: 'a:1', password_file: secret, properties: {fetch.min.bytes: 1, ssl.x: true}}\n"
+    settings = load(write(tmp_path, GOOD + kafka))
+    assert settings.kafka.password_file == tmp_path / "secret"
+    found = kafka_settings(settings, owns="A")
+    assert (found.servers, found.owns, found.cell) == ("a:1", "A", "tocsin")
+    assert found.properties == {"fetch.min.bytes": "1", "ssl.x": "true"}

@@ -42,7 +42,7 @@ def show_difference(settings: SettingsFile) -> None:
     """
     site = load(settings)
     different = False
-    for tree in _trees(site):
+    for tree in _with_files(site, settings):
         topic, difference = asyncio.run(_compare(site, tree))
         _print(tree, topic, difference)
         different |= bool(difference.write or difference.removed)
@@ -52,7 +52,7 @@ def show_difference(settings: SettingsFile) -> None:
 def bring_into_force(settings: SettingsFile) -> None:
     """Bring the files into force by difference, also beside a running engine. What operators shelved or took out of service stays so."""
     site = load(settings)
-    for tree in _trees(site):
+    for tree in _with_files(site, settings):
         topic, difference = asyncio.run(_sync(site, tree))
         _print(tree, topic, difference)
 
@@ -63,7 +63,7 @@ def export(
 ) -> None:
     """Print what is in force as a tree file, with what operators shelved. Comments, templates and includes of the files are not in it."""
     site = load(settings)
-    trees = {tree.name: tree for tree in _trees(site)}
+    trees = {tree.name: tree for tree in [*_trees(site), *_without_files(site)]}
     if config is None and len(trees) > 1:
         raise SettingsError(f"{settings} has several configurations: say which with --config, one of {', '.join(trees)}")
     name = config or next(iter(trees))
@@ -78,6 +78,19 @@ def export(
 def _trees(site: SiteSettings) -> list[ConfigTree]:
     trees = [(read_tree(one.tree), one.time_zone) for one in site.configurations if one.tree is not None]
     return [replace(tree, time_zone=zone) if zone else tree for tree, zone in trees]
+
+
+def _with_files(site: SiteSettings, file: Path) -> list[ConfigTree]:
+    trees = _trees(site)
+    if not trees:
+        raise SettingsError(f"{file}: no configuration has a `tree`: there is no file to compare with what is in force")
+    return trees
+
+
+def _without_files(site: SiteSettings) -> list[ConfigTree]:
+    """Configurations of which only the name is known, as empty trees: those of which a first file may be wanted."""
+    named = [(one.name, one.time_zone or "UTC") for one in site.configurations if one.tree is None and one.name is not None]
+    return [arrange(name, zone, {}, {}) for name, zone in named]
 
 
 async def _compare(site: SiteSettings, tree: ConfigTree) -> tuple[dict[str, Settings], SyncPlan]:

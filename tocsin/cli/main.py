@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib.metadata import version
 from typing import Annotated
 
+import structlog
 import typer
 from rich.console import Console
 
@@ -47,6 +49,10 @@ def _options(
 
 def main() -> None:
     """Entry point. Exit status: 0 good, 1 the answer is no, 2 something could not be used."""
+    # Commands that keep running send their log elsewhere; the others answer on standard output, and only worries are beside it.
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING), logger_factory=structlog.PrintLoggerFactory(sys.stderr)
+    )
     try:
         app()
     except TocsinError as problem:
