@@ -32,7 +32,10 @@ def test_the_two_files_of_the_readme_work_as_they_stand(tmp_path):
     assert settings.channel_access.addr_list == ("127.0.0.1",)
 
 
-@pytest.mark.parametrize("name", ["docs/how-to/run-as-a-service.md", "docs/how-to/protect-it.md", "docs/how-to/connect-grafana.md"])
+@pytest.mark.parametrize(
+    "name",
+    ["docs/how-to/run-as-a-service.md", "docs/how-to/protect-it.md", "docs/how-to/connect-grafana.md", "docs/how-to/run-on-kafka.md"],
+)
 def test_examples_of_settings_are_settings(name):
     found = [data for text in blocks(name) if set(data := yaml.safe_load(text)) <= set(Settings.model_fields)]
     assert found
