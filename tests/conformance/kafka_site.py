@@ -46,7 +46,7 @@ class PlainClient:
     """Blocking; for one thread. Writes without headers, reads what is committed."""
 
     def __init__(self, servers: str) -> None:
-        shared = {"bootstrap.servers": servers, "log_level": 3}
+        shared = {"bootstrap.servers": servers, "log_level": 0}
         self.admin = AdminClient(shared)
         self._producer = Producer({**shared, "linger.ms": 0})
         self._consumer = Consumer(
