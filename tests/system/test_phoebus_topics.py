@@ -58,6 +58,7 @@ async def test_nothing_is_lost_and_nothing_is_told_again(servers, session, secon
             taken.settle()
             states = {path: value for path, value in site.last("state").items() if path != BAD_PV}
             assert states == {path: value for path, value in left.items() if path != BAD_PV}
+            assert taken.runner.evaluator.switches.maintenance == any(b"maintenance" in value for value in left.values())
             leaves = taken.runner.evaluator.tree.leaves
             for path, value in left.items():
                 state = decode_state(value)
