@@ -86,8 +86,10 @@ class Commander:
         limit = evaluator.settings.command_max_age_s
         age_s = (now.wall - command.sent) / NANOS_PER_SECOND if command.sent is not None else 0.0
         if age_s > limit:
-            doubt = f"if it was given just now, the clock of {command.host or 'its sender'} is behind"
-            return f"the command is {age_s:.0f} s old, more than {limit:.0f} s: give it again if it is still wanted; {doubt}"
+            return (
+                f"the command is {age_s:.0f} s old, more than {limit:.0f} s: give it again if it is still wanted; "
+                f"if it was given just now, the clock of {command.host or 'its sender'} is behind"
+            )
         if command.kind in _SWITCHES:
             return ""
         if command.path not in evaluator.tree.leaves and command.path not in evaluator.tree.nodes:
