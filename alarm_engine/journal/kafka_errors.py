@@ -31,7 +31,7 @@ _PASSING = {
     "TOPIC_AUTHORIZATION_FAILED": "{principal} has no right to do that on topic {topic}; an administrator can give it with "
     + _ACL
     + " --topic {topic}`",
-    "GROUP_AUTHORIZATION_FAILED": "{principal} has no right to keep positions; an administrator can give it with "
+    "GROUP_AUTHORIZATION_FAILED": "{principal} has no right to keep positions or to be elected; an administrator can give it with "
     + _ACL
     + " --group {prefix} --resource-pattern-type prefixed`",
     "TRANSACTIONAL_ID_AUTHORIZATION_FAILED": "{principal} has no right to write transactions; an administrator can give it with "

@@ -74,6 +74,8 @@ class KafkaSettings:
     """Who we are: in the broker's log, and for those whom we fence."""
     owns: str | None = None
     """The configuration topic whose one writer this is: it fences earlier writers, and a later one fences it. None: one of many."""
+    cell: str = ""
+    """The cell that we serve: its engines elect among themselves who owns what. Empty: none."""
     security: KafkaSecurity = field(default_factory=KafkaSecurity)
     properties: Mapping[str, str] = field(default_factory=dict)
     """Any further client property, by librdkafka's names."""

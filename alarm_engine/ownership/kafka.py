@@ -1,0 +1,303 @@
+"""Ownership by election in Kafka: the engines of a cell are one consumer group, and a configuration is whose its partition is.
+
+The group elects, and the journal's fence decides: whoever was elected ends its predecessor by the transactional id, so an engine that does
+not know yet that it lost can write nothing. This allows to go on where it matters:
+
+- An engine that hangs, or that the group gives no more, ends its leases at once.
+- One that only does not reach Kafka keeps them: it can write nothing anyway, and its inputs are kept until it can. The next answer of the
+  group decides: assigned to it again, as where it is the only engine, and nothing has happened; assigned to another, and it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+import structlog
+
+from alarm_engine.errors import JournalError, SettingsError
+from alarm_engine.journal.kafka_cluster import Cluster
+from alarm_engine.journal.kafka_ownership import Owner
+from alarm_engine.journal.kafka_settings import KafkaSettings
+from alarm_engine.ownership.kafka_holders import Holders, View
+from alarm_engine.ownership.kafka_lease import KafkaLease, Teller
+from alarm_engine.ownership.kafka_member import MAX_POLL_S, Member
+
+_log = structlog.get_logger()
+T = TypeVar("T")
+
+_TICK_S = 0.5
+_LOOK_S = 1.0
+_CALM_LOOK_S = 5.0
+_CALM_AFTER = 10
+"""Looks until whoever waits has heard all there is to hear, and is in for a long wait."""
+_ELECTION_S = 4.0
+"""A new group waits 3 s for company before it elects (group.initial.rebalance.delay.ms of the broker)."""
+_REQUEST_S = 2.0
+_CLOSE_S = 3.0
+
+
+class KafkaOwnership:
+    """An `Ownership` for the engines of `settings.cell`. Belongs to the event loop that starts it."""
+
+    def __init__(self, settings: KafkaSettings, configs: Iterable[str]) -> None:
+        """`configs` are the configurations of the cell, the same for all its engines."""
+        patience_s = min(settings.request_timeout_s, _REQUEST_S)
+        self._cluster = Cluster(replace(settings, owns=None, request_timeout_s=patience_s))
+        self._owner = Owner.this(settings)
+        self._holders = Holders(self._cluster, self._owner)
+        self._configs = frozenset(configs)
+        self._cell = settings.cell
+        self._executor: ThreadPoolExecutor | None = None
+        self._member: Member | None = None
+        self._relay: _Relay | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._mine: set[str] = set()
+        self._leases: dict[str, KafkaLease] = {}
+        self._doubtful: set[str] = set()
+        """Leases that go on although the group has not been heard for too long."""
+        self._leaving: list[tuple[set[str], threading.Event]] = []
+        """What the group waits for to be released, and how it learns that."""
+        self._waiting: Counter[str] = Counter()
+        self._view = View()
+        self._trouble = ""
+        self._confirmed = 0
+        self._since = 0.0
+        """When an election began, or may have begun."""
+        self._changed = asyncio.Event()
+        self._look_now = asyncio.Event()
+
+    async def start(self) -> None:
+        """See `Ownership.start`. Raises `SettingsError` for settings of no use."""
+        if self._executor is not None:
+            return
+        self._since = time.monotonic()
+        self._confirmed = 0
+        self._executor = ThreadPoolExecutor(2, thread_name_prefix="kafka-ownership")
+        self._relay = _Relay(self, asyncio.get_running_loop())
+        self._member = Member(self._cluster, self._owner, self._relay)
+        try:
+            await self._ask(self._member.start)
+        except BaseException:
+            self._executor.shutdown(wait=False)
+            self._executor = self._member = None
+            raise
+        self._tasks = [
+            asyncio.create_task(self._tick(self._member), name="life sign for the group"),
+            asyncio.create_task(self._look(self._member), name="look for owners"),
+        ]
+
+    async def acquire(self, config: str, waiting: Callable[[str], None]) -> KafkaLease:
+        """See `Ownership.acquire`. Raises `JournalCorrupt` for a topic that cannot be used."""
+        if config not in self._configs:
+            raise SettingsError(f"configuration {config!r} is none of cell {self._cell!r}: {', '.join(sorted(self._configs))}")
+        member = self._member
+        if self._executor is None or member is None:
+            raise SettingsError("ownership was not started")
+        teller = Teller(waiting)
+        self._waiting[config] += 1
+        self._look_now.set()
+        count = 0
+        try:
+            while True:
+                changed = self._changed
+                problem, passing = await self._obstacle(config, member) if config in self._mine else self._why_not(config)
+                if not problem and config in self._mine:
+                    lease = self._leases[config] = KafkaLease(config, self._released)
+                    return lease
+                teller.tell(problem, passing)
+                count += 1
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_S if count < _CALM_AFTER else _CALM_LOOK_S):
+                        await changed.wait()
+        finally:
+            self._waiting[config] -= 1
+
+    async def close(self) -> None:
+        """See `Ownership.close`: the group is told, if it can be told within 3 s."""
+        executor, self._executor = self._executor, None
+        member, relay = self._member, self._relay
+        if executor is None or member is None or relay is None:
+            return
+        for config in list(self._leases):
+            self._end(config, "this engine stops")
+        self._leases.clear()
+        self._settle()
+        member.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await relay.over.wait()
+        except TimeoutError:
+            _log.warning("the group is left without waiting for Kafka: others take over only when the session is over")
+        executor.submit(self._holders.close)
+        executor.shutdown(wait=False)
+        self._mine.clear()
+        self._doubtful.clear()
+        self._view = View()
+
+    # ------------------------------------------------------------------ why not
+
+    async def _obstacle(self, config: str, member: Member) -> tuple[str, bool]:
+        """What speaks against a lease of what is assigned to us, and whether it is only that nobody could be asked.
+
+        An engine that hung or was paused may not know yet that the group has given it up: so the group is asked.
+        """
+        number = member.ask()
+        try:
+            async with asyncio.timeout(_LOOK_S):
+                while self._confirmed < number and config in self._mine:
+                    await self._changed.wait()
+            return await self._ask(partial(self._holders.obstacle, config)), False
+        except TimeoutError:
+            return self._trouble or (self._cluster.complaints.unreachable() if self._cluster.complaints.silent else ""), True
+        except (JournalError, SettingsError) as problem:
+            return str(problem), True
+
+    def _why_not(self, config: str) -> tuple[str, bool]:
+        """What is known of a configuration that is not assigned to us."""
+        view = self._view
+        if config in view.hopeless:
+            raise view.hopeless[config]
+        if config in view.problems or self._trouble:
+            return view.problems.get(config) or self._trouble, True
+        if config in view.held_by_others:
+            return view.held_by_others[config], False
+        if time.monotonic() - self._since < _ELECTION_S:
+            return "", True
+        return f"configuration {config!r} waits for the engines of cell {self._cell!r} to elect one of them", False
+
+    async def _look(self, member: Member) -> None:
+        """Look now and then, for all that wait together."""
+        count = 0
+        while True:
+            wanted = {config for config, number in self._waiting.items() if number} | self._doubtful | (self._configs - self._view.ready)
+            wanted -= self._mine & self._view.ready
+            self._look_now.clear()
+            count = count + 1 if wanted else 0
+            if wanted:
+                self._view = await self._ask(partial(self._holders.look, wanted, self._view.ready))
+                member.wanted |= self._view.ready
+                for config in self._doubtful & self._view.held_by_others.keys():
+                    self._end(config, self._view.held_by_others[config])
+                self._announce()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_S if count < _CALM_AFTER else _CALM_LOOK_S):
+                    await self._look_now.wait()
+
+    async def _tick(self, member: Member) -> None:
+        while True:
+            member.ticked = time.monotonic()
+            await asyncio.sleep(_TICK_S)
+
+    async def _ask(self, question: Callable[[], T]) -> T:
+        assert self._executor is not None
+        return await asyncio.get_running_loop().run_in_executor(self._executor, question)
+
+    # ------------------------------------------------------------------ what the group says, on the event loop
+
+    def assigned(self, topics: frozenset[str]) -> None:
+        """The group is at rest again."""
+        self._mine |= topics
+        for config in self._doubtful - topics:
+            self._end(config, f"the engines of cell {self._cell!r} have elected another one while this one did not reach Kafka")
+        self._doubtful.clear()
+        self._announce()
+
+    def revoked(self, topics: frozenset[str], done: threading.Event) -> None:
+        """Another is to have them."""
+        self._mine -= topics
+        self._since = time.monotonic()
+        self._leaving.append(({config for config in topics if config in self._leases}, done))
+        for config in topics:
+            self._end(config, f"configuration {config!r} goes to another engine of cell {self._cell!r}")
+        self._settle()
+
+    def lost(self, topics: frozenset[str], hung: bool) -> None:
+        """They are not ours any more."""
+        self._mine -= topics
+        self._since = time.monotonic()
+        for config in topics & self._leases.keys():
+            if hung:
+                self._end(config, f"this engine hung for more than {MAX_POLL_S:g} s: another engine of cell {self._cell!r} may begin")
+            else:
+                self._doubtful.add(config)
+        self._look_now.set()
+        self._announce()
+
+    def confirmed(self, number: int) -> None:
+        """What is ours was ours a moment ago."""
+        self._confirmed = number
+        self._announce()
+
+    def troubled(self, problem: str) -> None:
+        """Why we cannot take part."""
+        if problem != self._trouble:
+            self._trouble = problem
+            self._announce()
+
+    def _released(self, lease: KafkaLease) -> None:
+        if self._leases.get(lease.config) is lease:
+            del self._leases[lease.config]
+            self._doubtful.discard(lease.config)
+        self._settle()
+
+    def _settle(self) -> None:
+        for configs, done in self._leaving:
+            configs &= self._leases.keys()
+            if not configs:
+                done.set()
+        self._leaving = [(configs, done) for configs, done in self._leaving if configs]
+
+    def _end(self, config: str, why: str) -> None:
+        lease = self._leases.get(config)
+        if lease is not None:
+            lease.end(why)
+        self._doubtful.discard(config)
+
+    def _announce(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+
+class _Relay:
+    """Brings what the group says from the thread of the member to the event loop."""
+
+    def __init__(self, ownership: KafkaOwnership, loop: asyncio.AbstractEventLoop) -> None:
+        self._ownership = ownership
+        self._loop = loop
+        self.over = asyncio.Event()
+
+    def assigned(self, topics: frozenset[str]) -> None:
+        self._post(partial(self._ownership.assigned, topics))
+
+    def revoked(self, topics: frozenset[str]) -> threading.Event:
+        done = threading.Event()
+        self._post(partial(self._ownership.revoked, topics, done))
+        return done
+
+    def lost(self, topics: frozenset[str], hung: bool) -> None:
+        self._post(partial(self._ownership.lost, topics, hung))
+
+    def confirmed(self, number: int) -> None:
+        self._post(partial(self._ownership.confirmed, number))
+
+    def troubled(self, problem: str) -> None:
+        self._post(partial(self._ownership.troubled, problem))
+
+    def ended(self) -> None:
+        self._post(self.over.set)
+
+    def _post(self, action: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended without closing us
+            self._loop.call_soon_threadsafe(action)
