@@ -106,6 +106,10 @@ class Engine:
         """Life signs as they would be given now."""
         return [runner.status(self._settings.name) for runner in self.runners]
 
+    def silent(self) -> list[str]:
+        """Configurations that are ours and give no life sign: the journal cannot be used, or a source or timers stand still."""
+        return [status.config for status in self.statuses() if not is_alive(status)]
+
     async def _give_life_signs(self) -> None:
         """Each second, but only while every loop is alive: a silent engine is better than one that lies."""
         topic = status_topic(self._settings.cell)

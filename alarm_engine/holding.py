@@ -105,6 +105,11 @@ class Holding:
 
     async def _run(self, runner: Runner) -> None:
         await runner.start()
+        if not runner.evaluator.tree.leaves:
+            log.warning(
+                "the configuration has no alarm: is its name right? `tocsin config sync` brings the files of a tree into force",
+                config=self.config,
+            )
         self.runner, self.waiting = runner, ""
         self._settled.set()
         await runner.wait()

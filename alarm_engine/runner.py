@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 
@@ -101,8 +102,11 @@ class Runner:
         self.evaluator.begin(now)
         self._publisher = Publisher(self._journal, self.topics, self._settings.zone, self.epoch)
         position = await self._journal.position(_GROUP, self.topics.command)
+        begun: list[Position] = []
         if position is None:
             position = await self._journal.end(self.topics.command)
+            # Kept at once: else whoever comes after us before the first command would begin at the end too, and overlook that one.
+            begun = [Position(_GROUP, self.topics.command, position)]
         starts = {self.topics.config: replayed.next_config, self.topics.command: position}
         self._reader = self._journal.reader([self.topics.config, self.topics.command], starts)
         if last is not None and last.time > now.wall + _FUTURE_NS:
@@ -112,7 +116,7 @@ class Runner:
                 newest=iso(last.time),
             )
         log.info("configuration restored", config=config, alarms=len(self.evaluator.tree.leaves), epoch=self.epoch, broken=self.broken)
-        await self._round()
+        await self._round(begun)
         self._tasks = [
             asyncio.create_task(self._follow(), name=f"follow {config}"),
             asyncio.create_task(self._run(), name=f"evaluate {config}"),
@@ -204,10 +208,9 @@ class Runner:
             pass
         self._wakeup.clear()
 
-    async def _round(self) -> None:
-        """Evaluate what is there, and publish it in one transaction."""
+    async def _round(self, positions: Sequence[Position] = ()) -> None:
+        """Evaluate what is there, and publish it in one transaction, with these positions unless there are newer ones."""
         now = self._clock.now()
-        positions: list[Position] = []
         while self._records:
             record = self._records.popleft()
             self._apply(record)

@@ -197,8 +197,10 @@ class Application:
             return {"journal": "does not answer yet"}
         if Role.HISTORY in self._roles and self._history is not None and not self._history.healthy:
             return {"history": self._history.problem}
-        if self._engine is not None and self._engine.engine is None:
-            return {"engine": "is starting"}
+        if self._engine is not None:
+            if self._engine.engine is None:
+                return {"engine": "is starting"}
+            return {f"engine of {config}": "gives no life sign: clients say stale" for config in self._engine.engine.silent()}
         return {}
 
     def _engine_settings(self, configs: Sequence[Configuration]) -> EngineSettings:

@@ -88,6 +88,15 @@ class KafkaSection(Section):
     )
     properties: dict[str, str | int | float | bool] = Field({}, description="Any further property of the client, by librdkafka's names.")
 
+    @model_validator(mode="after")
+    def _is_as_safe_as_it_looks(self) -> Self:
+        files = [name for name in ("ca_file", "certificate_file", "key_file") if getattr(self, name) is not None]
+        if files and not self.tls and "security.protocol" not in self.properties:
+            raise ValueError(f"{', '.join(files)} given, and tls is false: the connection would be open to all; give tls: true")
+        if self.user and self.password_file is None and "sasl.password" not in self.properties:
+            raise ValueError(f"user {self.user!r} has no password_file: give the file with the password of the user")
+        return self
+
 
 class EngineSection(Section):
     """How alarms are evaluated."""
@@ -197,6 +206,8 @@ class Settings(BaseSettings):
     def _names_brokers(self) -> Self:
         if self.journal == "kafka" and not self.kafka.servers:
             raise ValueError("journal is 'kafka' and kafka.servers is missing: give host:port of the brokers")
+        if self.journal == "sqlite" and self.kafka.servers:
+            raise ValueError("kafka.servers is given and journal is 'sqlite': give journal: kafka, or leave the servers out")
         return self
 
     @classmethod

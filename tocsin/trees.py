@@ -85,8 +85,7 @@ def load_all(configurations: Sequence[ConfigurationSettings]) -> list[Loaded]:
         if one is None:
             faults = "\n  ".join(str(fault) for fault in result.errors[:_REPORTED])
             raise ConfigError(f"{settings.tree}: no alarm tree can be made of it\n  {faults}")
-        if settings.name not in (None, one.tree.name):
-            raise ConfigError(f"{settings.tree}: is named {one.tree.name} (`config`), and the settings expect {settings.name}")
+        refuse_another_name(settings, one.tree)
         report(result)
         for note in unsupported(one.tree):
             log.warning("alarm tree", config=one.tree.name, note=note)
@@ -95,6 +94,12 @@ def load_all(configurations: Sequence[ConfigurationSettings]) -> list[Loaded]:
             raise ConfigError(f"{settings.tree} and {twin.settings.tree} are both named {one.tree.name}: give one another `config` name")
         loaded.append(one)
     return loaded
+
+
+def refuse_another_name(settings: ConfigurationSettings, tree: ConfigTree) -> None:
+    """Raise `ConfigError` for a tree that is not named as the settings say: engines would serve that name, and find no alarm there."""
+    if settings.name not in (None, tree.name):
+        raise ConfigError(f"{settings.tree}: is named {tree.name} (`config`), and the settings expect {settings.name}")
 
 
 def _refuse_shared_topics(names: Sequence[str]) -> None:

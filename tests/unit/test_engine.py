@@ -136,6 +136,16 @@ async def test_a_command_is_not_executed_again_after_a_restart(site):
         assert (await site.events())[-1].kind is EventKind.REFUSED
 
 
+async def test_the_first_command_of_all_is_not_lost_between_two_engines(site):
+    async with site.running():
+        site.source.put("GC1", S.MAJOR, "HIHI_ALARM")
+        await site.until(lambda e: e.kind is EventKind.ALARM)
+    await site.command(CommandKind.ACKNOWLEDGE, GC, id="c-1")
+    async with site.running():
+        await site.until(lambda e: e.correlation == "c-1" and e.kind is EventKind.COMMAND)
+        assert [e.kind for e in await site.events() if e.correlation == "c-1"] == [EventKind.ACKNOWLEDGED, EventKind.COMMAND]
+
+
 async def test_ids_grow_over_a_restart_and_times_never_run_back(site):
     async with site.running():
         site.source.put("GC1", S.MAJOR, "HIHI_ALARM")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from alarm_engine.model.times import Nanos
 from tocsin.journals import visiting
 from tocsin.settings import Settings as SiteSettings
 from tocsin.settings import load
+from tocsin.trees import refuse_another_name
 
 SettingsFile = Annotated[Path, typer.Option("--settings", "-s", help="Settings file of the site.", show_default=False)]
 
@@ -76,8 +78,14 @@ def export(
 
 
 def _trees(site: SiteSettings) -> list[ConfigTree]:
-    trees = [(read_tree(one.tree), one.time_zone) for one in site.configurations if one.tree is not None]
-    return [replace(tree, time_zone=zone) if zone else tree for tree, zone in trees]
+    trees: list[ConfigTree] = []
+    for one in site.configurations:
+        if one.tree is None:
+            continue
+        tree = read_tree(one.tree)
+        refuse_another_name(one, tree)
+        trees.append(replace(tree, time_zone=one.time_zone) if one.time_zone else tree)
+    return trees
 
 
 def _with_files(site: SiteSettings, file: Path) -> list[ConfigTree]:
@@ -104,7 +112,15 @@ async def _compare(site: SiteSettings, tree: ConfigTree) -> tuple[dict[str, Sett
 async def _sync(site: SiteSettings, tree: ConfigTree) -> tuple[dict[str, Settings], SyncPlan]:
     async with visiting(site, writing=True) as journal:
         current = await in_force(journal, tree)
-        return current.topic, await sync(journal, tree, Author(getpass.getuser(), socket.gethostname()))
+        return current.topic, await sync(journal, tree, Author(_user(), socket.gethostname()))
+
+
+def _user() -> str:
+    """Who does it. In a container that may be a number without a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def _as_tree(tree: ConfigTree, settings: dict[str, Settings]) -> ConfigTree:

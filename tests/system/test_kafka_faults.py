@@ -1,0 +1,151 @@
+"""Mistakes and mishaps of a site on a real Kafka broker: each ends in a sentence, or is said where people look."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+from typer.testing import CliRunner
+
+from tests.contract.kafka_topics import servers_or_skip
+from tests.kafka_broker import ClusterOptions, KafkaCluster, random_topic
+from tests.kafka_jars import Missing
+from tocsin.cli.main import app
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+
+_PATIENCE_S = 30
+
+
+class Plant:
+    """Files of a site without any IOC, and commands on them."""
+
+    def __init__(self, directory, servers, config):
+        self.directory, self.config = directory, config
+        self.settings = {
+            "configurations": [{"tree": "tree.yaml", "name": config}],
+            "cell": config,
+            "journal": "kafka",
+            "kafka": {"servers": servers},
+            "channel_access": {"addr_list": ["127.0.0.1"], "auto_addr_list": False},
+            "backend": {"port": 0},
+            "health": {"port": 0},
+            "log": {"form": "json"},
+        }
+        self.tree(config)
+
+    def tree(self, config):
+        (self.directory / "tree.yaml").write_text(f"config: {config}\nsystems:\n  Vacuum:\n    pvs:\n      {config}:GC1: Gauge\n")
+
+    def command(self, *words):
+        """Its exit status, and what it said."""
+        ended = subprocess.run(self._words(words), capture_output=True, text=True, timeout=60, check=False)
+        assert "Traceback" not in ended.stdout + ended.stderr, ended.stderr
+        return ended.returncode, ended.stdout + ended.stderr
+
+    def start(self, *words):
+        with self.output(words[0]).open("w") as output:
+            return subprocess.Popen(self._words(words), stdout=output, stderr=subprocess.STDOUT, env={**os.environ, "COLUMNS": "400"})
+
+    def output(self, role):
+        return self.directory / f"{role}.log"
+
+    def until_said(self, role, pattern):
+        return until(lambda: re.search(pattern, self.output(role).read_text()), lambda: self.output(role).read_text())
+
+    def _words(self, words):
+        return [sys.executable, "-m", "tocsin", *words, *self.file()]
+
+    def file(self):
+        (self.directory / "site.yaml").write_text(json.dumps(self.settings))
+        return ["-s", str(self.directory / "site.yaml")]
+
+
+def until(condition, more=str):
+    deadline = time.monotonic() + _PATIENCE_S
+    while not (found := condition()):
+        assert time.monotonic() < deadline, more()
+        time.sleep(0.05)
+    return found
+
+
+def end(process):
+    process.terminate()
+    process.wait(30)
+
+
+@pytest.fixture
+def plant(tmp_path):
+    return Plant(tmp_path, servers_or_skip(), random_topic("Plant"))
+
+
+def test_a_topic_with_two_partitions_is_refused_with_a_sentence(plant):
+    admin = AdminClient({"bootstrap.servers": plant.settings["kafka"]["servers"]})
+    for made in admin.create_topics([NewTopic(plant.config, 2, 1)]).values():
+        made.result()
+    for words in (("run",), ("engine",), ("config", "sync")):
+        status, said = plant.command(*words)
+        assert status == 2, said
+        assert f"topic '{plant.config}' has 2 partitions and must have 1" in said
+
+
+def test_a_tree_of_another_name_is_not_brought_into_force(plant):
+    """The engine would serve the name of the settings, and find nothing there: no alarm, and all quiet."""
+    plant.tree("Other")
+    for command in ("sync", "diff", "export"):
+        status, said = plant.command("config", command)
+        assert status == 2, said
+        assert f"is named Other (`config`), and the settings expect {plant.config}" in said
+
+
+def test_an_engine_without_any_alarm_says_so(plant):
+    process = plant.start("engine")
+    try:
+        plant.until_said("engine", r"no alarm.*`tocsin config sync`")
+    finally:
+        end(process)
+
+
+def test_a_user_without_a_name_can_bring_files_into_force(plant, monkeypatch):
+    """Containers run under any number."""
+
+    def nobody(number):
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    for name in ("USER", "LOGNAME", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    result = CliRunner().invoke(app, ["config", "sync", *plant.file()], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "2 added" in result.output
+
+
+def test_an_engine_that_has_lost_the_broker_is_not_ready(tmp_path):
+    try:
+        broker = KafkaCluster(ClusterOptions())
+    except Missing as problem:
+        pytest.skip(str(problem))
+    with broker:
+        plant = Plant(tmp_path, broker.servers, random_topic("Plant"))
+        assert plant.command("config", "sync")[0] == 0
+        process = plant.start("engine")
+        try:
+            health = plant.until_said("engine", r"(http://\S+/readyz)")[1]
+            plant.until_said("engine", "configuration restored")
+            until(lambda: httpx.get(health).status_code == 200)
+            broker.brokers[0].pause()
+            answer = until(lambda: (a := httpx.get(health)).status_code == 503 and a)
+            assert plant.config in json.dumps(answer.json()["missing"])
+            broker.brokers[0].resume()
+            until(lambda: httpx.get(health).status_code == 200)
+        finally:
+            broker.brokers[0].resume()
+            end(process)
