@@ -10,6 +10,14 @@ from alarm_engine.model.severity import Severity
 from alarm_engine.model.times import Nanos
 from backend.history.port import Interval
 
+_SEVERITY = 0x0F
+_SUPPRESSED = 0x10
+_CONNECTED = 0x20
+REMOVED = -1
+"""State of an event after which nothing is known and that has no snapshot."""
+REMOVED_WITH_SNAPSHOT = -2
+"""The same with a snapshot."""
+
 
 class Condition(NamedTuple):
     """What a timeline shows of an alarm."""
@@ -31,6 +39,23 @@ def condition(event: Event) -> Condition | None:
     if snapshot is None:
         return None
     return Condition(snapshot.alarm.severity, snapshot.suppression is not None, snapshot.connected)
+
+
+def encode_state(event: Event) -> int | None:
+    """Severity, suppressed and connected in one number."""
+    what = condition(event)
+    if what is None:
+        return None
+    if what.severity is None:
+        return REMOVED if event.snapshot is None else REMOVED_WITH_SNAPSHOT
+    return int(what.severity) | (_SUPPRESSED if what.suppressed else 0) | (_CONNECTED if what.connected else 0)
+
+
+def decode_state(state: int | None) -> Condition:
+    """The condition that `encode_state` packed; `UNKNOWN` for nothing and for a removed alarm."""
+    if state is None or state < 0:
+        return UNKNOWN
+    return Condition(Severity(state & _SEVERITY), bool(state & _SUPPRESSED), bool(state & _CONNECTED))
 
 
 def fill(path: str, span: tuple[Nanos, Nanos], before: Condition, changes: Iterable[tuple[Nanos, Condition]]) -> list[Interval]:

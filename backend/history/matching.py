@@ -7,7 +7,7 @@ import re
 from alarm_engine.errors import QueryTooLarge
 from alarm_engine.model.event import Event
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, iso
-from backend.history.port import MAX_PAGE, MAX_RANGE_DAYS
+from backend.history.port import MAX_PAGE, MAX_PATTERN, MAX_RANGE_DAYS, EventQuery
 
 MAX_BUCKETS = 20_000
 """Most bars of one count."""
@@ -40,6 +40,15 @@ def check_limit(limit: int) -> None:
         raise QueryTooLarge(f"limit {limit} is not between 1 and {MAX_PAGE}: read page by page")
 
 
+def check_query(query: EventQuery) -> None:
+    """Raise `QueryTooLarge` for a page beyond the limits."""
+    check_range(query.start, query.end)
+    check_limit(query.limit)
+    for what, text in (("text", query.text), ("pv", query.pv)):
+        if text is not None and len(text) > MAX_PATTERN:
+            raise QueryTooLarge(f"{what} has {len(text)} characters, {MAX_PATTERN} are allowed: ask for a part of it")
+
+
 def check_buckets(start: Nanos, end: Nanos, bucket_s: int) -> None:
     """Raise `QueryTooLarge` for a count with more than `MAX_BUCKETS` bars."""
     check_range(start, end)
@@ -51,14 +60,19 @@ def check_buckets(start: Nanos, end: Nanos, bucket_s: int) -> None:
 
 def fold(text: str) -> str:
     """A text in which upper and lower case do not differ."""
-    return text.casefold()
+    return text.casefold().replace(_BETWEEN, " ")
 
 
-def search_text(event: Event) -> str:
+def search_parts(event: Event) -> list[str]:
     """What a search looks at, beside the path: description, messages (of the alarm and of the PV) and comment, folded."""
     snapshot = event.snapshot
     messages = [snapshot.alarm.message, snapshot.current.message] if snapshot else []
-    return _BETWEEN.join(fold(part) for part in (event.description, *messages, event.comment) if part)
+    return [fold(part) for part in (event.description, *messages, event.comment) if part]
+
+
+def search_text(event: Event) -> str:
+    """The same as one text."""
+    return _BETWEEN.join(search_parts(event))
 
 
 def sql_glob(pattern: str) -> str:

@@ -11,9 +11,10 @@ from alarm_engine.model.path import is_below, name, system
 from alarm_engine.model.severity import NAMES
 from alarm_engine.model.state import EventId
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
+from backend.history.dead_letters import CANNOT_BE_WRITTEN, body_of, letter_of
 from backend.history.intervals import UNKNOWN, Condition, condition
-from backend.history.matching import check_buckets, check_limit, check_range, fold, glob, search_text
-from backend.history.port import Bucket, CountBy, EventPage, EventQuery, Frequency, Interval
+from backend.history.matching import check_buckets, check_limit, check_query, check_range, fold, glob, search_text
+from backend.history.port import Bucket, CountBy, DeadLetter, EventPage, EventQuery, Frequency, Interval
 
 
 class MemoryHistory:
@@ -21,6 +22,13 @@ class MemoryHistory:
 
     def __init__(self) -> None:
         self._events: dict[EventId, Event] = {}
+        self._letters: dict[tuple[str, str], DeadLetter] = {}
+        self._buried = 0
+
+    @property
+    def buried(self) -> int:
+        """See `HistoryStore.buried`."""
+        return self._buried
 
     async def start(self) -> None:
         """See `HistoryStore.start`."""
@@ -29,13 +37,28 @@ class MemoryHistory:
         """See `HistoryStore.write`."""
         before = len(self._events)
         for event in events:
-            self._events.setdefault(event.id, event)
+            try:
+                body_of(event)
+            except CANNOT_BE_WRITTEN as problem:
+                self._buried += 1
+                await self.bury([letter_of(event, problem)])
+            else:
+                self._events.setdefault(event.id, event)
         return len(self._events) - before
+
+    async def bury(self, letters: Sequence[DeadLetter]) -> None:
+        """See `HistoryStore.bury`."""
+        for letter in letters:
+            self._letters.setdefault((letter.config, letter.key), letter)
+
+    async def dead_letters(self, config: str, limit: int = 100) -> list[DeadLetter]:
+        """See `HistoryStore.dead_letters`."""
+        check_limit(limit)
+        return [self._letters[key] for key in sorted(self._letters) if key[0] == config][:limit]
 
     async def events(self, query: EventQuery) -> EventPage:
         """See `HistoryStore.events`."""
-        check_range(query.start, query.end)
-        check_limit(query.limit)
+        check_query(query)
         found = [event for event in self._of(query.config) if _matches(event, query)]
         if not query.oldest_first:
             found.reverse()

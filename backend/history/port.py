@@ -1,7 +1,8 @@
 """Port to stored events.
 
 Times are engine times (`Event.time`), ranges are half open `[start, end)`. Order is that of event ids (epoch, n) within one configuration.
-Every query names one configuration. Adapters raise `HistoryUnavailable` when the store does not answer.
+Every query names one configuration. An event that is written again is the same: its id comes with the same time.
+Adapters raise `HistoryUnavailable` when the store does not answer, and `QueryTooLarge` rather than cut an answer off without saying so.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from alarm_engine.model.times import Nanos
 
 MAX_RANGE_DAYS = 3660
 MAX_PAGE = 10_000
+MAX_PATTERN = 256
+"""Most characters of a text to search for, and of a pattern."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +94,48 @@ class Frequency:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """What could not be stored as an event."""
+
+    config: str
+    key: str
+    """Id of the event; of a record that is none, where it stood (`TOPIC@OFFSET`). Unique in the configuration."""
+    reason: str
+    body: bytes
+    """The record as it stood in the journal; where that cannot be had, its text."""
+
+
 class HistoryStore(Protocol):
     """Stored events."""
+
+    @property
+    def buried(self) -> int:
+        """Events that this store has put among the dead letters since it was made, because they could not be stored."""
+        ...
 
     async def start(self) -> None:
         """Open or connect; makes what the store needs (tables, indices)."""
         ...
 
     async def write(self, events: Sequence[Event]) -> int:
-        """Store events under their ids; one that is there already is left as it is. Returns how many were new."""
+        """Store events under their ids; one that is there already is left as it is. Returns how many were new.
+
+        One that cannot be stored is put among the dead letters and does not stop the others. When this returns, all the others can be
+        asked for through this store; what asks through another one may see them a second later.
+        """
+        ...
+
+    async def bury(self, letters: Sequence[DeadLetter]) -> None:
+        """Store dead letters under their keys; one that is there already is left as it is."""
+        ...
+
+    async def dead_letters(self, config: str, limit: int = 100) -> list[DeadLetter]:
+        """The dead letters of a configuration in the order of their keys, no more than `limit` (1 to `MAX_PAGE`)."""
         ...
 
     async def events(self, query: EventQuery) -> EventPage:
-        """A page of events. `QueryTooLarge` beyond `MAX_PAGE` or `MAX_RANGE_DAYS`."""
+        """A page of events. `QueryTooLarge` beyond `MAX_PAGE`, `MAX_RANGE_DAYS` or `MAX_PATTERN`."""
         ...
 
     async def last_before(self, config: str, paths: Sequence[str], time: Nanos) -> dict[str, Event]:
@@ -130,6 +162,7 @@ class HistoryStore(Protocol):
     async def delete_before(self, config: str, time: Nanos) -> int:
         """Forget events before `time`; returns how many.
 
+        A store that deletes by whole months forgets those before the month (UTC) of `time`: then read `time` as the begin of its month.
         The last one of each alarm before `time` is kept, so that the state at any later time can still be looked up.
         """
         ...

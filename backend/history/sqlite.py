@@ -17,10 +17,10 @@ from alarm_engine.journal.sqlite_writer import Job
 from alarm_engine.model.event import Event
 from alarm_engine.model.times import Nanos
 from backend.history import sqlite_figures, sqlite_page
-from backend.history.matching import check_buckets, check_limit, check_range, check_time
-from backend.history.port import Bucket, CountBy, EventPage, EventQuery, Frequency, Interval
+from backend.history.matching import check_buckets, check_limit, check_query, check_range, check_time
+from backend.history.port import Bucket, CountBy, DeadLetter, EventPage, EventQuery, Frequency, Interval
 from backend.history.sqlite_schema import SCHEMA
-from backend.history.sqlite_write import EventWriter
+from backend.history.sqlite_write import EventWriter, bury
 
 T = TypeVar("T")
 
@@ -39,6 +39,11 @@ class SqliteHistory:
         self._longest_s = longest_query_s
         self._writer = EventWriter()
         self._readers: Readers | None = None
+
+    @property
+    def buried(self) -> int:
+        """See `HistoryStore.buried`."""
+        return self._writer.buried
 
     async def start(self) -> None:
         """See `HistoryStore.start`; opens the file if nobody else has."""
@@ -64,10 +69,21 @@ class SqliteHistory:
         with _as_history():
             return await self._file.write(Job(lambda connection: self._writer.write(connection, given), self._settled))
 
+    async def bury(self, letters: Sequence[DeadLetter]) -> None:
+        """See `HistoryStore.bury`."""
+        self._opened()
+        given = tuple(letters)
+        with _as_history():
+            await self._file.write(Job(lambda connection: bury(connection, given)))
+
+    async def dead_letters(self, config: str, limit: int = 100) -> list[DeadLetter]:
+        """See `HistoryStore.dead_letters`."""
+        check_limit(limit)
+        return await self._ask(lambda connection: sqlite_page.dead_letters(connection, config, limit))
+
     async def events(self, query: EventQuery) -> EventPage:
         """See `HistoryStore.events`."""
-        check_range(query.start, query.end)
-        check_limit(query.limit)
+        check_query(query)
         return await self._ask(lambda connection: sqlite_page.page(connection, query))
 
     async def last_before(self, config: str, paths: Sequence[str], time: Nanos) -> dict[str, Event]:

@@ -10,11 +10,10 @@ from alarm_engine.model.event import Event
 from alarm_engine.model.severity import NAMES
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
 from alarm_engine.wire.event import decode_event
-from backend.history.intervals import UNKNOWN, Condition, fill
+from backend.history.intervals import REMOVED, UNKNOWN, Condition, decode_state, fill
 from backend.history.matching import MAX_CHANGES
 from backend.history.port import Bucket, CountBy, Frequency, Interval
 from backend.history.sqlite_page import Config, Where, below, find_config
-from backend.history.sqlite_schema import REMOVED, decode_state
 
 
 def last_before(connection: sqlite3.Connection, config_name: str, paths: Sequence[str], time: Nanos) -> dict[str, Event]:

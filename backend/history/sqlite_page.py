@@ -9,7 +9,7 @@ from typing import NamedTuple
 from alarm_engine.model.event import Event
 from alarm_engine.wire.event import decode_event
 from backend.history.matching import fold, sql_glob
-from backend.history.port import EventPage, EventQuery
+from backend.history.port import DeadLetter, EventPage, EventQuery
 
 FEW_PATHS = 500
 """Up to so many paths the index by path is used, beyond it the one by time: with many, it soon finds enough rows."""
@@ -81,6 +81,14 @@ def page(connection: sqlite3.Connection, query: EventQuery) -> EventPage:
     events = sorted((decode_event(row[0]) for row in rows), key=_id, reverse=not query.oldest_first)
     more = len(events) > query.limit
     return EventPage(tuple(events[: query.limit]), events[query.limit - 1].id if more else None)
+
+
+def dead_letters(connection: sqlite3.Connection, config_name: str, limit: int) -> list[DeadLetter]:
+    """What could not be stored, in the order of the keys."""
+    rows = connection.execute(
+        "SELECT config, key, reason, body FROM history_dead WHERE config = ? ORDER BY key LIMIT ?", (config_name, limit)
+    )
+    return [DeadLetter(*row) for row in rows]
 
 
 def _paths(connection: sqlite3.Connection, config: Config, query: EventQuery, where: Where) -> str | None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from alarm_engine.model.event import Event
-from alarm_engine.model.severity import Severity
-from alarm_engine.wire.event import encode_event
-from backend.history.intervals import UNKNOWN, Condition, condition
+from backend.history.dead_letters import body_of
+from backend.history.intervals import encode_state
 from backend.history.matching import search_text
 
 SCHEMA = (
@@ -39,6 +38,13 @@ SCHEMA = (
         text TEXT NOT NULL,                    -- for searches, in any case
         body BLOB NOT NULL                     -- the event as it is in the journal
     )""",
+    """CREATE TABLE IF NOT EXISTS history_dead (
+        config TEXT NOT NULL,
+        key TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        body BLOB NOT NULL,
+        PRIMARY KEY (config, key)
+    ) WITHOUT ROWID""",
     "CREATE UNIQUE INDEX IF NOT EXISTS history_id ON history (config, epoch, n)",
     "CREATE INDEX IF NOT EXISTS history_time ON history (config, time, epoch, n, path, severity, kind)",
     "CREATE INDEX IF NOT EXISTS history_of_path ON history (path, time, epoch, n, state, severity, kind)",
@@ -50,32 +56,10 @@ INSERT OR IGNORE INTO history (config, epoch, n, time, path, severity, kind, use
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
-_SEVERITY = 0x0F
-_SUPPRESSED = 0x10
-_CONNECTED = 0x20
-REMOVED = -1
-REMOVED_WITH_SNAPSHOT = -2
-
-
-def encode_state(event: Event) -> int | None:
-    """Severity, suppressed and connected in one number."""
-    what = condition(event)
-    if what is None:
-        return None
-    if what.severity is None:
-        return REMOVED if event.snapshot is None else REMOVED_WITH_SNAPSHOT
-    return int(what.severity) | (_SUPPRESSED if what.suppressed else 0) | (_CONNECTED if what.connected else 0)
-
-
-def decode_state(state: int | None) -> Condition:
-    """The condition that `encode_state` packed; `UNKNOWN` for nothing and for a removed alarm."""
-    if state is None or state < 0:
-        return UNKNOWN
-    return Condition(Severity(state & _SEVERITY), bool(state & _SUPPRESSED), bool(state & _CONNECTED))
-
 
 def row_of(event: Event, config: int, path: int) -> Sequence[object]:
-    """The parameters of `INSERT`."""
+    """The parameters of `INSERT`; raises what `body_of` does."""
+    body = body_of(event)
     return (
         config,
         event.id.epoch,
@@ -87,5 +71,5 @@ def row_of(event: Event, config: int, path: int) -> Sequence[object]:
         event.user,
         encode_state(event),
         search_text(event),
-        encode_event(event),
+        body,
     )

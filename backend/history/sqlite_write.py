@@ -9,7 +9,9 @@ from itertools import pairwise
 from alarm_engine.model.event import Event
 from alarm_engine.model.path import name, system
 from alarm_engine.model.times import Nanos
+from backend.history.dead_letters import CANNOT_BE_WRITTEN, letter_of
 from backend.history.matching import fold
+from backend.history.port import DeadLetter
 from backend.history.sqlite_schema import INSERT, row_of
 
 _NEIGHBOUR = """
@@ -25,6 +27,8 @@ class EventWriter:
     def __init__(self) -> None:
         self._configs: dict[str, int] = {}
         self._paths: dict[tuple[int, str], int] = {}
+        self.buried = 0
+        """Events that could not be stored."""
 
     def forget(self) -> None:
         """After a rollback: numbers may not have come to be."""
@@ -40,11 +44,20 @@ class EventWriter:
 
     def _write(self, connection: sqlite3.Connection, name: str, events: Sequence[Event]) -> int:
         config = self._config(connection, name)
-        rows = [row_of(event, config, self._path(connection, config, event.path)) for event in events]
+        rows = []
+        good: list[Event] = []
+        for event in events:
+            try:
+                rows.append(row_of(event, config, self._path(connection, config, event.path)))
+            except CANNOT_BE_WRITTEN as problem:
+                self.buried += 1
+                bury(connection, [letter_of(event, problem)])
+            else:
+                good.append(event)
         before = connection.total_changes
         connection.executemany(INSERT, rows)
         new = connection.total_changes - before
-        if new and not self._in_order(connection, config, events):
+        if new and not self._in_order(connection, config, good):
             connection.execute("UPDATE history_config SET disordered = 1 WHERE id = ?", (config,))
         return new
 
@@ -80,6 +93,14 @@ class EventWriter:
             number = int(connection.execute("SELECT id FROM history_path WHERE config = ? AND path = ?", (config, path)).fetchone()[0])
             self._paths[config, path] = number
         return number
+
+
+def bury(connection: sqlite3.Connection, letters: Sequence[DeadLetter]) -> None:
+    """Store dead letters that are not there yet."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO history_dead (config, key, reason, body) VALUES (?, ?, ?, ?)",
+        [(letter.config, letter.key, letter.reason, letter.body) for letter in letters],
+    )
 
 
 def _time(connection: sqlite3.Connection, query: str, config: int, event: Event) -> Nanos | None:

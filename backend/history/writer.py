@@ -16,13 +16,14 @@ from alarm_engine.model.event import Event
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
 from alarm_engine.wire.event import decode_event
 from alarm_engine.wire.topics import Topics
-from backend.history.port import HistoryStore
+from backend.history.port import DeadLetter, HistoryStore
 
 T = TypeVar("T")
 
 GROUP = "history"
 """Name of our reading positions in the journal."""
 _DAY_NS = 86_400 * NANOS_PER_SECOND
+_LONGEST_REASON = 500
 _GREATEST = 1 << 62
 """No store takes larger numbers."""
 
@@ -80,8 +81,8 @@ class HistoryWriter:
 
     @property
     def failed(self) -> int:
-        """Records since the start that are no events and were skipped."""
-        return self._failed
+        """Records since the start that could not be stored as events: they are among the dead letters."""
+        return self._failed + self._store.buried
 
     @property
     def healthy(self) -> bool:
@@ -160,7 +161,10 @@ class HistoryWriter:
 
     async def _take(self, records: Sequence[StoredRecord]) -> None:
         """Store a batch, then commit its position; insists on both."""
-        events = [event for record in records if (event := self._decode(record)) is not None]
+        letters: list[DeadLetter] = []
+        events = [event for record in records if (event := self._decode(record, letters)) is not None]
+        if letters:
+            await self._insist("put aside what is no event", lambda: self._store.bury(letters))
         if events:
             self._written += await self._insist("write history", lambda: self._store.write(events))
         ends = {record.topic: record.offset + 1 for record in records}
@@ -168,8 +172,8 @@ class HistoryWriter:
         await self._insist("commit the position of history", lambda: self._journal.append([], positions))
         self._next.update(ends)
 
-    def _decode(self, record: StoredRecord) -> Event | None:
-        """The event of a record; one that is none is counted, logged and left out, for it will not get better."""
+    def _decode(self, record: StoredRecord, letters: list[DeadLetter]) -> Event | None:
+        """The event of a record; one that is none is counted, logged and becomes a dead letter, for it will not get better."""
         try:
             if record.value is None:
                 raise WireError("not an event record: it has no value")
@@ -178,7 +182,9 @@ class HistoryWriter:
             return event
         except WireError as problem:
             self._failed += 1
-            log.error("record is no event and was skipped", topic=record.topic, offset=record.offset, problem=str(problem))
+            log.error("record is no event and was put aside", topic=record.topic, offset=record.offset, problem=str(problem))
+            where = f"{record.topic}@{record.offset}"
+            letters.append(DeadLetter(self._configs[record.topic], where, str(problem)[:_LONGEST_REASON], record.value or b""))
             return None
 
     async def _insist(self, what: str, action: Callable[[], Awaitable[T]]) -> T:

@@ -2,21 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
+
+import pytest
 
 from alarm_engine.journal.sqlite_file import SqliteFile
 from alarm_engine.model.event import CommandResult, Event, EventKind
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.state import Alarm, EventId, Sample, Snapshot, Suppression
 from alarm_engine.model.times import Nanos
+from backend.history.elastic import ElasticHistory
+from backend.history.elastic_client import connect
+from backend.history.elastic_options import ElasticOptions
 from backend.history.memory import MemoryHistory
 from backend.history.port import HistoryStore
 from backend.history.sqlite import SqliteHistory
+from tests.elasticsearch_server import shared_server
+from tests.maven_cache import Missing
+
+
+def elastic_url() -> str:
+    """Address of the server of the session."""
+    try:
+        return shared_server().url
+    except Missing as problem:
+        pytest.skip(str(problem))
+
+
+def elastic_options(**more: object) -> ElasticOptions:
+    """With indices of its own on the server of the session."""
+    given: dict[str, object] = {"hosts": (elastic_url(),), "prefix": f"t{secrets.token_hex(4)}", "first_pause_s": 0.01, **more}
+    return ElasticOptions(**given)  # type: ignore[arg-type]
+
+
+class ElasticForTests(ElasticHistory):
+    """Takes its indices with it when it is closed."""
+
+    def __init__(self, options: ElasticOptions | None = None) -> None:
+        self.options = options or elastic_options()
+        super().__init__(self.options)
+
+    async def close(self) -> None:
+        await super().close()
+        await delete_all(self.options)
+
+
+async def delete_all(options: ElasticOptions) -> None:
+    """Delete what tests with a prefix have made."""
+    client = connect(options)
+    try:
+        if found := list(await client.indices.get_alias(index=f"{options.prefix}-*")):
+            await client.indices.delete(index=found)
+        for end in ("events", "dead"):
+            await client.options(ignore_status=404).indices.delete_index_template(name=f"{options.prefix}-{end}")
+    finally:
+        await client.close()
+
+
+@contextlib.asynccontextmanager
+async def opened(**options: object) -> AsyncIterator[ElasticHistory]:
+    """A store beside, or after, another one."""
+    store = ElasticHistory(elastic_options(**options))
+    try:
+        await store.start()
+        yield store
+    finally:
+        await store.close()
+
 
 ADAPTERS: dict[str, Callable[[Path], HistoryStore]] = {
     "memory": lambda directory: MemoryHistory(),
     "sqlite": lambda directory: SqliteHistory(SqliteFile(directory / "history.db")),
+    "elastic": lambda directory: ElasticForTests(),
 }
 
 SECOND = 1_000_000_000
@@ -26,6 +87,12 @@ BASE = 1_700_000_000 * SECOND
 def at(seconds: float) -> Nanos:
     """A time some seconds after the base of the tests."""
     return Nanos(BASE + round(seconds * SECOND))
+
+
+def months(number: float) -> float:
+    """Seconds from the base to a time in some month, counted from January 2024: 1.5 is in the middle of February."""
+    begin = datetime(2024 + int(number) // 12, int(number) % 12 + 1, 1, tzinfo=UTC).timestamp()
+    return begin - BASE // SECOND + number % 1 * 28 * 86_400
 
 
 def snapshot(severity: Severity, message: str = "HIHI_ALARM", *, suppressed: bool = False, connected: bool = True) -> Snapshot:

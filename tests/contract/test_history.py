@@ -1,25 +1,21 @@
 """What every history store promises."""
 
-import asyncio
-import itertools
 import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from alarm_engine.errors import HistoryUnavailable, QueryTooLarge
 from alarm_engine.model.event import EventKind
 from alarm_engine.model.severity import Severity
-from backend.history.memory import MemoryHistory
-from backend.history.port import MAX_PAGE, Bucket, CountBy, EventQuery, Frequency, Interval
-from tests.contract.histories import ADAPTERS, at, command, event, snapshot
+from backend.history.port import MAX_PAGE, MAX_PATTERN, Bucket, CountBy, DeadLetter, EventQuery, Frequency, Interval
+from tests.contract.histories import ADAPTERS, at, command, event, months, snapshot
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(150)  # the first one starts a server
 
 S, K = Severity, EventKind
 ALL = EventQuery("Demo", at(0), at(1000))
+YEARS = replace(ALL, end=at(months(30)))
 
 
 @pytest.fixture(params=ADAPTERS)
@@ -139,10 +135,10 @@ async def test_a_page_that_just_fits_is_the_last(store):
 
 
 async def test_the_cursor_may_have_been_deleted(store):
-    await store.write([event(n, n) for n in range(1, 9)])
-    await store.delete_before("Demo", at(5))
-    assert await numbers(store, after=event(3, 3).id, oldest_first=True) == [4, 5, 6, 7, 8]
-    assert await numbers(store, after=event(3, 3).id) == []
+    await store.write([event(n, months(n)) for n in range(1, 9)])
+    await store.delete_before("Demo", at(months(5)))
+    assert await numbers(store, YEARS, after=event(3, 0).id, oldest_first=True) == [4, 5, 6, 7, 8]
+    assert await numbers(store, YEARS, after=event(3, 0).id) == []
 
 
 async def test_order_is_that_of_ids_even_if_a_clock_ran_back(store):
@@ -254,23 +250,38 @@ async def test_the_most_frequent(store):
 
 async def test_deleting_keeps_the_state_that_later_times_begin_with(store):
     a, b = "/Demo/Vac/PV1", "/Demo/Vac/PV2"
-    await store.write(
-        [event(1, 1, a), event(2, 2, a, severity=S.MINOR), event(3, 3, b), command(4, 4), event(5, 6, a), event(6, 5.5, b, config="O")]
-    )
-    before = await store.intervals("Demo", [a, b], at(5), at(10))
-    assert await store.delete_before("Demo", at(5)) == 2
-    assert await numbers(store) == [5, 3, 2]
-    assert await store.intervals("Demo", [a, b], at(5), at(10)) == before
-    assert await store.delete_before("Demo", at(5)) == 0
-    assert await store.delete_before("Demo", at(7)) == 1
-    assert await numbers(store) == [5, 3]
-    assert len((await store.events(replace(ALL, config="O"))).events) == 1
+    written = [
+        event(1, months(1), a),
+        event(2, months(2), a, severity=S.MINOR),
+        event(3, months(3.9), b),
+        command(4, months(4)),
+        event(5, months(6), a),
+        event(6, months(4), b, config="O"),
+    ]
+    assert await store.write(written) == 6
+    before = await store.intervals("Demo", [a, b], at(months(5)), at(months(10)))
+    assert await store.delete_before("Demo", at(months(5))) == 2
+    assert await numbers(store, YEARS) == [5, 3, 2]
+    assert await store.intervals("Demo", [a, b], at(months(5)), at(months(10))) == before
+    assert await store.delete_before("Demo", at(months(5))) == 0
+    assert await store.delete_before("Demo", at(months(7))) == 1
+    assert await numbers(store, YEARS) == [5, 3]
+    assert len((await store.events(replace(YEARS, config="O"))).events) == 1
+    # Read again from the beginning of the journal: what was kept is not stored twice.
+    assert await store.write(written) == 3
+    assert await numbers(store, YEARS) == [5, 4, 3, 2, 1]
+    assert sum(sum(bar.counts.values()) for bar in await store.counts("Demo", at(0), YEARS.end, 86_400, CountBy.KIND)) == 5
+    assert await store.delete_before("Demo", at(months(7))) == 3
+    assert await numbers(store, YEARS) == [5, 3]
 
 
 async def test_deleting_much(store):
-    await store.write([event(n, n / 10, f"/Demo/PV{n % 10}") for n in range(1, 2001)])
-    assert await store.delete_before("Demo", at(150)) == 1499 - 10
-    assert len(await numbers(store, limit=1000)) == 511
+    base = months(1) - 150
+    assert await store.write([event(n, base + n / 10, f"/Demo/PV{n % 10}") for n in range(1, 2001)]) == 2000
+    assert len(await numbers(store, YEARS, limit=MAX_PAGE)) == 2000
+    assert await store.delete_before("Demo", at(months(1))) == 1499 - 10
+    assert len(await numbers(store, YEARS, limit=MAX_PAGE)) == 511
+    assert await numbers(store, YEARS, limit=3, oldest_first=True) == [1490, 1491, 1492]
 
 
 async def test_limits(store):
@@ -280,6 +291,9 @@ async def test_limits(store):
     for limit in (0, -1, MAX_PAGE + 1):
         with pytest.raises(QueryTooLarge, match=f"limit {limit} is not between"):
             await store.events(replace(ALL, limit=limit))
+    for too_long in ({"text": "x" * (MAX_PATTERN + 1)}, {"pv": "x" * (MAX_PATTERN + 1)}):
+        with pytest.raises(QueryTooLarge, match="has 257 characters, 256 are allowed"):
+            await store.events(replace(ALL, **too_long))
     with pytest.raises(QueryTooLarge, match="is not a time"):
         await store.events(replace(ALL, end=1 << 70))
     with pytest.raises(QueryTooLarge, match="longer than 3660 days"):
@@ -292,96 +306,55 @@ async def test_limits(store):
         await store.most_frequent("Demo", at(0), at(day), 0)
 
 
-PATHS = ["/Demo/A/P1", "/Demo/A0", "/Demo/A/P2", "/Demo/A/B/P1", "/Demo/A2/p1", "/Demo/Ä/x\\/y", "/Demo/P9", "/Demo"]
-STATES = st.none() | st.builds(
-    snapshot, st.sampled_from(S), st.sampled_from(["HIHI", "lolo x"]), suppressed=st.booleans(), connected=st.booleans()
-)
-EVENTS = st.builds(
-    event,
-    st.integers(1, 40),
-    st.integers(0, 30),
-    st.sampled_from(PATHS),
-    st.sampled_from([K.ALARM, K.ALARM, K.CLEARED, K.CHANGED, K.REMOVED, K.COMMAND]),
-    epoch=st.integers(1, 2),
-    severity=st.sampled_from(S),
-    state=STATES,
-    user=st.sampled_from(["", "op"]),
-    description=st.sampled_from(["", "Pump", "ßtop"]),
-    comment=st.sampled_from(["", "why x"]),
-)
-TIMES = st.integers(-5, 35).map(at)
-PREFIXES = st.none() | st.sampled_from([*PATHS, "/", "/Demo/A", "/Demo/A/B", "/Demo/X"])
-QUERIES = st.builds(
-    EventQuery,
-    st.just("Demo"),
-    TIMES,
-    TIMES,
-    path_prefix=PREFIXES,
-    pv=st.none() | st.sampled_from(["P*", "?1", "p1", "*/y", "[Pp]1"]),
-    severities=st.frozensets(st.sampled_from(S), max_size=3),
-    kinds=st.frozensets(st.sampled_from([K.ALARM, K.CLEARED, K.COMMAND]), max_size=2),
-    user=st.none() | st.sampled_from(["", "op"]),
-    text=st.none() | st.sampled_from(["", "PUMP", "SS", "a/b", "x", "hihi", "disabled"]),
-    oldest_first=st.booleans(),
-    limit=st.integers(1, 12),
-    after=st.none() | st.builds(lambda epoch, n: event(n, 0, epoch=epoch).id, st.integers(1, 2), st.integers(0, 41)),
-)
-QUESTIONS = st.one_of(
-    st.tuples(st.just("events"), QUERIES),
-    st.tuples(st.just("events"), QUERIES.map(lambda query: replace(query, pv=None, text=None, kinds=frozenset(), user=None))),
-    st.tuples(
-        st.just("events"), QUERIES.map(lambda query: replace(ALL, after=query.after, limit=query.limit, oldest_first=query.oldest_first))
-    ),
-    st.tuples(st.just("last_before"), st.just("Demo"), st.just(PATHS), TIMES),
-    st.tuples(st.just("intervals"), st.just("Demo"), st.just(PATHS), TIMES, TIMES),
-    st.tuples(st.just("counts"), st.just("Demo"), TIMES, TIMES, st.integers(1, 9), st.sampled_from(CountBy), PREFIXES),
-    st.tuples(st.just("most_frequent"), st.just("Demo"), TIMES, TIMES, st.integers(1, 4), PREFIXES),
-    st.tuples(st.just("delete_before"), st.just("Demo"), TIMES),
-)
+UNWRITABLE = event(2, 2, description="half a \ud800 character")
 
 
-def in_order(events):
-    """The same with times that grow with the ids, as the engine gives them."""
-    times = sorted(event.time for event in events)
-    return [replace(event, time=time) for event, time in zip(sorted(events, key=lambda event: event.id), times, strict=True)]
+async def test_an_event_that_cannot_be_stored_is_put_aside_and_stops_no_other(store):
+    assert await store.write([event(1, 1), UNWRITABLE, event(1 << 70, 3), event(4, 4)]) == 2
+    assert await numbers(store) == [4, 1]
+    letters = await store.dead_letters("Demo")
+    assert [letter.key for letter in letters] == [f"Demo.1.{1 << 70}", "Demo.1.2"]
+    assert "surrogates not allowed" in letters[1].reason
+    assert b"half a \\ud800 character" in letters[1].body
+    assert store.buried == 2
+    assert await store.write([UNWRITABLE, event(4, 4), event(5, 5)]) == 1
+    assert await store.dead_letters("Demo") == letters
+    assert await store.dead_letters("Other") == []
 
 
-def of_config(config, events):
-    return [replace(event, id=event.id._replace(config=config)) for event in events]
+async def test_dead_letters_are_kept_once_under_their_keys(store):
+    def letter(key, reason="no JSON", config="Demo"):
+        return DeadLetter(config, key, reason, b"\x00\xff{")
+
+    await store.bury([letter("DemoEvents@10"), letter("DemoEvents@9"), letter("k" * 600), letter("x", config="Demo2")])
+    await store.bury([letter("DemoEvents@9", "other"), letter("DemoEvents@11")])
+    keys = ["DemoEvents@10", "DemoEvents@11", "DemoEvents@9", "k" * 600]
+    assert await store.dead_letters("Demo") == [letter(key) for key in keys]
+    assert await store.dead_letters("Demo", 2) == [letter(key) for key in keys[:2]]
+    assert await store.dead_letters("Demo2") == [letter("x", config="Demo2")]
+    with pytest.raises(QueryTooLarge, match="limit 0"):
+        await store.dead_letters("Demo", 0)
 
 
-async def compare(store, batches, questions):
-    model = MemoryHistory()
-    for batch in batches:
-        assert await store.write(batch) == await model.write(batch)
-    for name, *arguments in questions:
-        assert await getattr(store, name)(*arguments) == await getattr(model, name)(*arguments), (name, arguments)
+async def test_long_texts_are_searched_whole(store):
+    words = [f"Wörd{n}" for n in range(6_000)]
+    await store.write([event(1, 1, description=" ".join(words), comment="short"), event(2, 2)])
+    for begin in range(0, 6_000, 500):
+        assert await numbers(store, text=" ".join(words[begin : begin + 20])) == [1]
+    assert await numbers(store, text="wörd5999") == [1]
+    assert await numbers(store, text="wörd5999short") == await numbers(store, text="wörd5999\x1fshort") == []
+    assert await numbers(store, text="x" * MAX_PATTERN) == []
 
 
-@pytest.mark.parametrize("name", [name for name in ADAPTERS if name != "memory"])
-@pytest.mark.parametrize("few_paths", [0, 2, 500])
-def test_answers_as_a_list_of_events_would(name, few_paths, tmp_path, monkeypatch):
-    monkeypatch.setattr("backend.history.sqlite_page.FEW_PATHS", few_paths)
-    store, configs = ADAPTERS[name](tmp_path), (f"Demo{n}" for n in itertools.count())
-
-    @settings(max_examples=60, deadline=None)
-    @given(events=st.lists(EVENTS, max_size=30), ordered=st.booleans(), cut=st.integers(0, 30), questions=st.lists(QUESTIONS, max_size=8))
-    def check(events, ordered, cut, questions):
-        # A new configuration each time in one store: the others must not show through.
-        config = next(configs)
-        events = of_config(config, in_order(events) if ordered else events)
-        asked = [
-            (kind, replace(first, config=config), *rest) if isinstance(first, EventQuery) else (kind, config, *rest)
-            for kind, first, *rest in questions
-        ]
-        runner.run(compare(store, [events[:cut], events[cut:], events[: cut // 2]], asked))
-
-    with asyncio.Runner() as runner:
-        runner.run(store.start())
-        try:
-            check()
-        finally:
-            runner.run(store.close())
+async def test_signs_that_mean_something_elsewhere_mean_themselves(store):
+    await store.write([event(1, 1, "/Demo/a\\b*?[x]", comment="\\d+ \x00 \U0001f514"), event(2, 2, "/Demo/ab")])
+    for text in ("\\d+", "\x00", "\U0001f514", "\\B*?[X]", "*?"):
+        assert await numbers(store, text=text) == [1], text
+    for pv in ("a\\b*?[[]x]", "a\\b\\*"):
+        assert await numbers(store, pv=pv) == [], pv
+    for pv in ("a\\b*", "a?b??[x]", "*[x]"):
+        assert await numbers(store, pv=pv) == [1], pv
+    assert await numbers(store, path_prefix="/Demo/a\\b*?[x]") == [1]
 
 
 async def test_a_closed_store_says_so(tmp_path):

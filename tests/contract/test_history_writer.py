@@ -203,7 +203,10 @@ async def test_a_record_that_is_no_event_is_counted_named_and_skipped(journal, s
         await until(lambda: writer.written == 2)
     await until(lambda: writer.lag == 0)
     assert writer.failed == 1
-    assert [(line["event"], line["topic"], line["offset"]) for line in logs] == [("record is no event and was skipped", "DemoEvents", 2)]
+    assert [(line["event"], line["topic"], line["offset"]) for line in logs] == [("record is no event and was put aside", "DemoEvents", 2)]
+    (letter,) = await store.dead_letters("Demo")
+    assert (letter.key, letter.body) == ("DemoEvents@2", value or b"")
+    assert letter.reason
     assert writer.healthy
 
 
