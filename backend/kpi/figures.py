@@ -1,0 +1,112 @@
+"""The figures of a range: `figures(start, end, summaries)`.
+
+Give summaries from the begin of the UTC day in which the range starts: they hold what was shelved or stale already, and the begin of a
+flood. What lies before the range is not counted; merged summaries may lie before or within the range, but not across its edge. For the
+present, add `Accumulator.running(now)`. Begin and end are widened to full periods of 10 minutes; to count less than a period, make its
+summary from its events (`Accumulator(config, start)`, `running(end)`).
+
+A configuration is taken for one operator position; where several share a tree, ask for each one's part by `Selection.prefix`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
+from backend.kpi.definitions import DAY_NS
+from backend.kpi.floods import Flood, floods
+from backend.kpi.judged import Figure, Judge
+from backend.kpi.levels import Hidden, LevelPoint, StaleAlarm, levels
+from backend.kpi.ranking import Frequent, frequent
+from backend.kpi.summary import Summary
+from backend.kpi.tally import Repeated, Selection, Span, ordered, tally, widened
+
+ENOUGH_DAYS = 30
+"""Days that ISA-18.2 asks figures to be made of."""
+EVERYTHING = Selection()
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """All figures of a range, and the lists behind them."""
+
+    start: Nanos
+    """Of the range, widened to full periods of 10 minutes."""
+    end: Nanos
+    covered_s: float
+    """How much of the range is known; rates are over that."""
+    remarks: tuple[str, ...]
+    """What has to be known to read the figures: too few days, holes, a clock that ran back."""
+    figures: tuple[Figure, ...]
+    """In the order of `docs/explanations/alarm-figures.md`; always all of them."""
+    counts: tuple[tuple[Nanos, int], ...]
+    """Annunciations by begin of the period, in order; periods without any are left out."""
+    floods: tuple[Flood, ...]
+    """By time."""
+    frequent: tuple[Frequent, ...]
+    """The ten alarms that were annunciated most often, most first, then by path."""
+    chattering: tuple[Repeated, ...]
+    """Most often first, then by path."""
+    fleeting: tuple[Repeated, ...]
+    """Most often first, then by path; alarms that chattered are not among them."""
+    stale: tuple[StaleAlarm, ...]
+    """Longest first."""
+    shelved: tuple[Hidden, ...]
+    """At the end of the range, by path."""
+    out_of_service: tuple[Hidden, ...]
+    """At the end of the range, by path."""
+    over_time: tuple[LevelPoint, ...]
+    """Stale, shelved and out of service where they changed."""
+
+    def figure(self, name: str) -> Figure:
+        """One figure by name; raises `KeyError` for an unknown one."""
+        for figure in self.figures:
+            if figure.name == name:
+                return figure
+        raise KeyError(name)
+
+
+def figures(start: Nanos, end: Nanos, summaries: Iterable[Summary], selection: Selection = EVERYTHING) -> Figures:
+    """Figures of `[start, end)`; raises `ValueError` for summaries that overlap or are of several configurations."""
+    span = widened(start, end)
+    parts = ordered(summary for summary in summaries if summary.start < span.end)
+    sums = tally(span, parts, selection)
+    found = floods(sums, selection, parts[-1].end) if parts else []
+    stand = levels(span, parts, selection.prefix)
+    fleeting = [one for path, one in sums.fleeting.items() if path not in sums.chattering]
+    return Figures(
+        start=span.start,
+        end=span.end,
+        covered_s=sums.covered_ns / NANOS_PER_SECOND,
+        remarks=_remarks(span, sums.covered, sums.held),
+        figures=Judge(sums, found, stand, len(fleeting), selection).all(),
+        counts=tuple((period, count) for period, count in sorted(sums.counts.items()) if count and sums.in_range(period)),
+        floods=tuple(found),
+        frequent=frequent(sums.alarms),
+        chattering=_most_first(sums.chattering.values()),
+        fleeting=_most_first(fleeting),
+        stale=tuple(stand.stale),
+        shelved=tuple(stand.shelved),
+        out_of_service=tuple(stand.out_of_service),
+        over_time=tuple(stand.over_time),
+    )
+
+
+def _most_first(alarms: Iterable[Repeated]) -> tuple[Repeated, ...]:
+    return tuple(sorted(alarms, key=lambda one: (-one.number, one.path)))
+
+
+def _remarks(span: Span, covered: list[Span], held: int) -> tuple[str, ...]:
+    known = sum(end - start for start, end in covered)
+    remarks = []
+    if not known:
+        remarks.append("Nothing is known of this range: there are no events of it yet, or none any more.")
+    elif known < ENOUGH_DAYS * DAY_NS:
+        remarks.append(f"From {known / DAY_NS:.1f} days of events; the standard asks for {ENOUGH_DAYS} or more.")
+    if len(covered) > 1:
+        holes = "is 1 hole" if len(covered) == 2 else f"are {len(covered) - 1} holes"
+        remarks.append(f"There {holes} in what is known: what happened there is in no figure.")
+    if held:
+        remarks.append(f"The clock ran back: {held:,} times an event is counted at the time of the one before.")
+    return tuple(remarks)
