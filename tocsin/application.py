@@ -23,7 +23,7 @@ from alarm_engine.runner import RunnerSettings
 from alarm_engine.sources.ca import CaSettings, CaSource
 from alarm_engine.sources.port import Source
 from backend.app import create_app
-from backend.history.sqlite import SqliteHistory
+from backend.history.port import HistoryStore
 from backend.history.writer import HistoryWriter
 from backend.live import Live
 from backend.security import check_exposure
@@ -33,6 +33,7 @@ from tocsin.access import make_security
 from tocsin.engine_thread import EngineThread
 from tocsin.grafana_files import write_grafana_files
 from tocsin.health import EngineFigures, HistoryFigures, health_app
+from tocsin.histories import open_history
 from tocsin.journals import open_journal, patiently, process_name
 from tocsin.settings import ConfigurationSettings, Settings
 from tocsin.trees import Configuration, TreeWatch, configurations, load_all
@@ -100,7 +101,7 @@ class Application:
 
         file = SqliteFile(settings.store, FileOptions(access=Access.READ if self._roles == {Role.BACKEND} else Access.ENGINE))
         journal = open_journal(settings, file, names)
-        shared, history = journal.shared, SqliteHistory(file)
+        shared, history = journal.shared, open_history(settings, file)
         self._live = Live(shared, {config.name: config.zone for config in configs}, settings.cell, clock, history)
         self._history = HistoryWriter(shared, history, names, keep_days=settings.history.keep_days)
         if Role.ENGINE in self._roles:
@@ -168,7 +169,7 @@ class Application:
         self._stack.push_async_callback(journal.close)
         self.journal = journal
 
-    async def _open_history(self, history: SqliteHistory) -> None:
+    async def _open_history(self, history: HistoryStore) -> None:
         if self._roles == {Role.ENGINE}:
             return
         self._stack.push_async_callback(history.close)
@@ -231,7 +232,7 @@ class Application:
         write_grafana_files(self._settings.dashboards, trees, self.url.rstrip("/"))
 
 
-async def _when_there(history: SqliteHistory) -> None:
+async def _when_there(history: HistoryStore) -> None:
     said = ""
     while True:
         try:

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from alarm_engine.errors import TocsinError
-from tocsin.cli import auth, config, dashboards, demo, drift, provisioning, run, settings
+from tocsin.cli import auth, config, dashboards, demo, drift, history, provisioning, run, settings
 
 app = typer.Typer(
     name="tocsin",
@@ -25,7 +25,7 @@ app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("engine")(run.engine)
 app.command("backend")(run.backend)
-app.command("history")(run.history)
+app.add_typer(history.app, name="history")
 drift.add_to(config.app)
 app.add_typer(config.app, name="config")
 app.add_typer(dashboards.app, name="dashboards")

@@ -55,8 +55,8 @@ def backend(
     _run(chosen, {Role.BACKEND})
 
 
-def history(settings: SettingsFile, health_port: HealthPort = None) -> None:
-    """Only copy events to the history store; the journal must be in Kafka."""
+def run_history(settings: Path, health_port: int | None) -> None:
+    """`tocsin history` without a subcommand."""
     _run(_with_health(load(settings), health_port), {Role.HISTORY})
 
 

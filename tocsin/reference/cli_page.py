@@ -38,6 +38,10 @@ def commands(app: typer.Typer, prefix: str) -> Iterator[tuple[str, Callable[...,
         yield f"{prefix} {name}", command.callback
     for group in app.registered_groups:
         assert group.typer_instance is not None
+        if group.typer_instance.info.invoke_without_command is True:
+            assert group.typer_instance.registered_callback is not None
+            assert group.typer_instance.registered_callback.callback is not None
+            yield f"{prefix} {group.name}", group.typer_instance.registered_callback.callback
         yield from commands(group.typer_instance, f"{prefix} {group.name}")
 
 
