@@ -27,7 +27,8 @@ from alarm_engine.journal.sqlite_open import Access
 from tests.ioc import Ioc, port_pool, start_ioc
 from tocsin import logs
 from tocsin.application import Application
-from tocsin.settings import BackendSection, ChannelAccessSection, ConfigurationSettings, Settings
+from tocsin.settings import Settings
+from tocsin.settings_sections import BackendSection, ChannelAccessSection, ConfigurationSettings
 
 Figures = list[tuple[str, float, str]]
 _PUTS = 200

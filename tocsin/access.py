@@ -5,7 +5,8 @@ from __future__ import annotations
 from alarm_engine.errors import SettingsError
 from backend.credentials import Credentials, load_users
 from backend.security import AuthMode, Security, SecuritySettings, is_loopback
-from tocsin.settings import AuthSection, Settings
+from tocsin.settings import Settings
+from tocsin.settings_sections import AuthSection
 
 
 def make_security(settings: Settings) -> Security:

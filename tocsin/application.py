@@ -35,7 +35,8 @@ from tocsin.grafana_files import write_grafana_files
 from tocsin.health import EngineFigures, HistoryFigures, health_app
 from tocsin.histories import open_history
 from tocsin.journals import open_journal, patiently, process_name
-from tocsin.settings import ConfigurationSettings, Settings
+from tocsin.settings import Settings
+from tocsin.settings_sections import ConfigurationSettings
 from tocsin.trees import Configuration, TreeWatch, configurations, load_all
 
 log = structlog.get_logger()

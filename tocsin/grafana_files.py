@@ -13,7 +13,7 @@ from dashboards.check import check
 from dashboards.kit.palette import Theme
 from dashboards.kit.targets import Kind
 from provisioning.render import ProvisioningOptions, render
-from tocsin.settings import DashboardsSection
+from tocsin.settings_sections import DashboardsSection
 
 log = structlog.get_logger()
 

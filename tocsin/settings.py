@@ -2,180 +2,32 @@
 
 from __future__ import annotations
 
-import difflib
-import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from alarm_engine import strict_yaml
 from alarm_engine.errors import SettingsError
+from tocsin.settings_faults import sentences
+from tocsin.settings_sections import (
+    AuthSection,
+    BackendSection,
+    ChannelAccessSection,
+    ConfigurationSettings,
+    DashboardsSection,
+    EngineSection,
+    HealthSection,
+    HistorySection,
+    KafkaSection,
+    LogSection,
+)
 
 VERSION = 1
 
-_KAFKA_FILES = ("ca_file", "certificate_file", "key_file", "key_password_file", "password_file")
-_KINDS = {
-    "int_": "a whole number",
-    "float_": "a number",
-    "bool_": "true or false",
-    "string_type": "a text",
-    "path_type": "the name of a file",
-    "list_type": "a list",
-    "tuple_type": "a list",
-    "model_type": "keys and values",
-    "dict_type": "keys and values",
-}
-"""How the kind of an error of pydantic begins, and what was expected."""
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as problem:
-        raise ValueError(f"{name!r} is not a time zone: expected a name like Europe/Berlin or UTC") from problem
-    return name
-
-
-class Section(BaseModel):
-    """A part of the settings: unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ConfigurationSettings(Section):
-    """One alarm tree."""
-
-    tree: Path | None = Field(
-        None, description="File of the alarm tree; relative to the settings file. Absent: the tree is what the journal holds."
-    )
-    name: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9._-]+$", description="Name of the configuration and of its topics; needed where there is no `tree`."
-    )
-    time_zone: Annotated[str, AfterValidator(_zone)] | None = Field(
-        None, description="Zone of dates without one (`enabled` until); overrides the one of the tree."
-    )
-
-    @model_validator(mode="after")
-    def _is_named(self) -> Self:
-        if self.tree is None and self.name is None:
-            raise ValueError("give `tree`, the file of an alarm tree, or `name`, that of a configuration which the journal holds")
-        return self
-
-
-class KafkaSection(Section):
-    """The Kafka cluster, where `journal` is kafka. Passwords are in files, which are read again when they change."""
-
-    servers: str = Field("", description="host:port of the brokers, several with commas.")
-    tls: bool = Field(False, description="Connect by TLS.")
-    ca_file: Path | None = Field(None, description="Certificates that are trusted (PEM); absent: those of the system.")
-    certificate_file: Path | None = Field(None, description="Our certificate (PEM), where the brokers ask for one.")
-    key_file: Path | None = Field(None, description="Key of our certificate (PEM).")
-    key_password_file: Path | None = Field(None, description="File with the password of the key.")
-    user: str = Field("", description="User name, where the brokers ask for one.")
-    password_file: Path | None = Field(None, description="File with the password of the user.")
-    mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = Field("SCRAM-SHA-512", description="How the password is proven.")
-    prefix: str = Field(
-        "tocsin-", pattern=r"^[A-Za-z0-9._-]+$", description="Begins the names of our groups and transactions: access rules need only it."
-    )
-    replication_factor: int | None = Field(None, ge=1, description="Copies of the topics that we make; absent: as the brokers do.")
-    write_timeout_s: float = Field(
-        10, ge=1, description="Seconds after which a write that is not confirmed counts as failed, and is tried again."
-    )
-    properties: dict[str, str | int | float | bool] = Field({}, description="Any further property of the client, by librdkafka's names.")
-
-    @model_validator(mode="after")
-    def _is_as_safe_as_it_looks(self) -> Self:
-        files = [name for name in ("ca_file", "certificate_file", "key_file") if getattr(self, name) is not None]
-        if files and not self.tls and "security.protocol" not in self.properties:
-            raise ValueError(f"{', '.join(files)} given, and tls is false: the connection would be open to all; give tls: true")
-        if self.user and self.password_file is None and "sasl.password" not in self.properties:
-            raise ValueError(f"user {self.user!r} has no password_file: give the file with the password of the user")
-        return self
-
-
-class EngineSection(Section):
-    """How alarms are evaluated."""
-
-    connection_timeout_s: float = Field(30, gt=0, description="Seconds after which a PV that never connected is an alarm.")
-    nag_period_s: float = Field(900, ge=0, description="Seconds without a word after which active alarms are spoken of again; 0: never.")
-    idle_s: float = Field(
-        10, gt=0, le=10, description="Seconds after which the root is published again, the life sign for Phoebus clients."
-    )
-    command_max_age_s: float = Field(15, gt=0, description="Seconds after which a command is refused as too old.")
-    monitor: Literal["alarms", "values"] = Field(
-        "alarms", description="`alarms`: IOCs send changes of the alarm only; `values`: every change of the value, as Phoebus asks for."
-    )
-    intake_bound: int = Field(200_000, ge=1000, description="Inputs kept while the journal is away; beyond it they are merged per PV.")
-
-
-class ChannelAccessSection(Section):
-    """Where PVs are searched; what is not given is left to the EPICS_CA_ environment variables."""
-
-    addr_list: tuple[str, ...] | None = Field(None, description="Addresses to search, like EPICS_CA_ADDR_LIST.")
-    auto_addr_list: bool | None = Field(None, description="Search all networks of this machine too, like EPICS_CA_AUTO_ADDR_LIST.")
-    name_servers: tuple[str, ...] = Field((), description="host:port of TCP name servers or IOCs, like EPICS_CA_NAME_SERVERS.")
-    server_timeout_s: float | None = Field(
-        None, gt=0, description="Seconds without a word after which an IOC counts as gone, like EPICS_CA_CONN_TMO (30)."
-    )
-
-
-class BackendSection(Section):
-    """The web side."""
-
-    host: str = Field("127.0.0.1", description="Address to listen on. Other than loopback needs `auth` while commands are enabled.")
-    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0: any free one.")
-    commands: bool = Field(True, description="Accept acknowledge, shelve and so on.")
-    allowed_hosts: tuple[str, ...] = Field((), description="Further host names under which this server is reached.")
-
-
-class AuthSection(Section):
-    """Who may do what."""
-
-    mode: Literal["none", "users", "proxy"] = Field(
-        "none", description="`none`: loopback only; `users`: a file of users; `proxy`: a trusted proxy names the user."
-    )
-    users_file: Path | None = Field(None, description="Users with password or token hashes; relative to the settings file.")
-    open_reading: bool = Field(True, description="Everybody may look; commands need a user.")
-    proxy_header: str = Field("X-Forwarded-User", description="Header in which the proxy names the user.")
-    proxy_addresses: tuple[str, ...] = Field((), description="Addresses of proxies that are believed.")
-
-
-class HistorySection(Section):
-    """Past events."""
-
-    keep_days: int = Field(400, ge=1, description="Days that events are kept in the history store.")
-    journal_days: int = Field(30, ge=1, description="Days that events are kept in the journal, from which a lost history is filled again.")
-
-
-class DashboardsSection(Section):
-    """Generated files for Grafana."""
-
-    out: Path | None = Field(None, description="Directory for dashboards and provisioning; absent: none are written.")
-    palette: Literal["dark", "light"] = Field("dark", description="Colours for dark or light Grafana.")
-    datasource: Literal["infinity", "json"] = Field("infinity", description="Datasource plugin that the dashboards use.")
-    backend_url: str | None = Field(None, description="Address at which Grafana reaches the backend; default: where it listens.")
-    page_url: str | None = Field(None, description="Address at which browsers reach the operator page; default: where it listens.")
-
-
-class HealthSection(Section):
-    """Where the roles without a web side (`tocsin engine`, `tocsin history`) tell machines how they are."""
-
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int | None = Field(
-        None, ge=0, le=65535, description="Port of `/healthz`, `/readyz` and `/metrics`; absent: none, 0: any free one."
-    )
-
-
-class LogSection(Section):
-    """What is said on standard output."""
-
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is written.")
-    form: Literal["auto", "console", "json"] = Field("auto", description="`auto`: readable on a terminal, JSON otherwise.")
+M = TypeVar("M", bound=BaseModel)
 
 
 class Settings(BaseSettings):
@@ -249,72 +101,20 @@ def validate(data: dict[str, Any], origin: str) -> Settings:
     try:
         return Settings(**data)
     except ValidationError as problem:
-        lines = [_sentence(error) for error in _causes(problem.errors())]
+        lines = sentences(problem.errors(), Settings)
         raise SettingsError(f"{origin}: {len(lines)} fault{'s' if len(lines) > 1 else ''}\n  " + "\n  ".join(lines)) from None
 
 
-def _causes(errors: Sequence[Any]) -> list[Any]:
-    """Without errors that only follow from another one further inside: a list is no longer filled when its one entry is faulty."""
-    places = [error["loc"] for error in errors]
-    return [
-        error
-        for error in errors
-        if not any(len(place) > len(error["loc"]) and place[: len(error["loc"])] == error["loc"] for place in places)
-    ]
-
-
-def _sentence(error: Any) -> str:
-    where = ".".join(str(part) for part in error["loc"])
-    variable = "TOCSIN_" + "__".join(str(part) for part in error["loc"]).upper()
-    origin = f" (from the environment variable {variable})" if variable in os.environ else ""
-    if error["type"] == "extra_forbidden":
-        known = _keys_beside(error["loc"])
-        close = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
-        return f"{where}: unknown key{origin}; {hint}"
-    if error["type"] == "missing":
-        return f"{where}: is missing"
-    if error["type"] == "value_error" and isinstance(error.get("input"), dict):
-        return f"{where}: {_expected(error)}" if where else _expected(error)  # keys that do not go together
-    return f"{where}: {error.get('input')!r}{origin}: {_expected(error)}"
-
-
-def _expected(error: Any) -> str:
-    kind = error["type"]
-    if kind == "too_short":
-        return "must not be empty"
-    named = next((words for beginning, words in _KINDS.items() if kind.startswith(beginning)), None)
-    if named is not None:
-        return f"expected {named}"
-    message: str = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    return message[:1].lower() + message[1:]
-
-
-def _keys_beside(location: tuple[Any, ...]) -> list[str]:
-    model: Any = Settings
-    for part in location[:-1]:
-        if isinstance(part, int):
-            continue
-        annotation = model.model_fields[part].annotation
-        arguments = getattr(annotation, "__args__", ())
-        model = next((a for a in (annotation, *arguments) if isinstance(a, type) and issubclass(a, BaseModel)), None)
-        if model is None:
-            return []
-    return sorted(model.model_fields)
-
-
-def resolve(settings: Settings, directory: Path) -> Settings:
+def resolve(settings: M, directory: Path) -> M:
     """The same settings with file names that do not depend on the working directory."""
+    return settings.model_copy(update={name: _absolute(getattr(settings, name), directory) for name in type(settings).model_fields})
 
-    def absolute(path: Path | None) -> Path | None:
-        return None if path is None else (directory / path).absolute()
 
-    return settings.model_copy(
-        update={
-            "store": absolute(settings.store),
-            "configurations": tuple(c.model_copy(update={"tree": absolute(c.tree)}) for c in settings.configurations),
-            "kafka": settings.kafka.model_copy(update={name: absolute(getattr(settings.kafka, name)) for name in _KAFKA_FILES}),
-            "auth": settings.auth.model_copy(update={"users_file": absolute(settings.auth.users_file)}),
-            "dashboards": settings.dashboards.model_copy(update={"out": absolute(settings.dashboards.out)}),
-        }
-    )
+def _absolute(value: Any, directory: Path) -> Any:
+    if isinstance(value, Path):
+        return (directory / value).absolute()
+    if isinstance(value, BaseModel):
+        return resolve(value, directory)
+    if isinstance(value, tuple):
+        return tuple(_absolute(one, directory) for one in value)
+    return value

@@ -19,7 +19,7 @@ from alarm_engine.config.unsupported import unsupported
 from alarm_engine.errors import ConfigError, JournalUnavailable
 from alarm_engine.journal.port import Journal
 from alarm_engine.wire.topics import Topics
-from tocsin.settings import ConfigurationSettings
+from tocsin.settings_sections import ConfigurationSettings
 
 log = structlog.get_logger()
 

@@ -12,13 +12,13 @@ import pytest
 
 from tests.ioc import Ioc, port_pool
 from tocsin.application import Application
-from tocsin.settings import (
+from tocsin.settings import Settings
+from tocsin.settings_sections import (
     BackendSection,
     ChannelAccessSection,
     ConfigurationSettings,
     DashboardsSection,
     EngineSection,
-    Settings,
 )
 
 pytestmark = pytest.mark.system

@@ -15,7 +15,8 @@ from tocsin.reference import events_page
 from tocsin.reference.cli_page import commands
 from tocsin.reference.markdown import documented
 from tocsin.reference.pages import DIRECTORY, pages, write
-from tocsin.settings import Section, Settings, validate
+from tocsin.settings import Settings, validate
+from tocsin.settings_sections import Section
 
 PAGES = pages()
 

@@ -9,7 +9,7 @@ import pytest
 from alarm_engine.errors import JournalError
 from alarm_engine.journal.memory import MemoryJournal
 from alarm_engine.wire.topics import Topics
-from tocsin.settings import ConfigurationSettings
+from tocsin.settings_sections import ConfigurationSettings
 from tocsin.trees import TreeWatch, load_all
 
 HEAD = "config: Demo\ntime_zone: UTC\npvs:\n  A: {description: a}\n"

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from alarm_engine.errors import SettingsError
 from alarm_engine.journal.file_lock import FileLock
-from tocsin.settings import (
+from tocsin.settings import Settings
+from tocsin.settings_sections import (
     BackendSection,
     ChannelAccessSection,
     ConfigurationSettings,
     DashboardsSection,
     EngineSection,
-    Settings,
 )
 
 _STORE, _TREE, _GRAFANA = "tocsin.sqlite", "tree", "grafana"
