@@ -23,6 +23,7 @@ T = TypeVar("T")
 _EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _STALE = frozenset({"_NOENT", "FENCED_LEADER_EPOCH", "UNKNOWN_LEADER_EPOCH", "NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"})
 _LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+_SETTLE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,17 @@ class Cluster:
         names = sorted(set(topics))
         if not names:
             return {}
+        deadline = time.monotonic() + _SETTLE_S
+        while True:
+            try:
+                return self._look(names)
+            except JournalUnavailable as problem:
+                if _name(problem) not in _STALE or time.monotonic() > deadline:
+                    raise
+            # A leader that was just elected, as of a new topic, does not know it yet.
+            time.sleep(0.02)
+
+    def _look(self, names: list[str]) -> dict[str, Seen]:
         admin, timeout_s = self.admin, self.settings.request_timeout_s
         facts = admin.describe_topics(TopicCollection(names), request_timeout=timeout_s)
         there = {name: fact for name in names if (fact := self._unless_missing(f"look at topic {name!r}", facts[name], name)) is not None}

@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from alarm_engine.errors import JournalCorrupt, JournalError, JournalFenced, JournalUnavailable, SettingsError
 from alarm_engine.journal.kafka import KafkaJournal
+from alarm_engine.journal.kafka_cluster import Cluster
 from alarm_engine.journal.kafka_settings import KafkaSettings
 from alarm_engine.journal.port import Cleanup, Position, Record, TopicSpec
 from tests.contract.journals import read_all, until
@@ -280,6 +281,17 @@ async def test_topics_with_several_partitions_are_refused_together(opened, setti
     with pytest.raises(JournalCorrupt, match=f"'{topic}' has 2 partitions and must have 1.*'{topic}Talk' has 3 partitions") as caught:
         await journal.ensure_topics([TopicSpec(topic, Cleanup.COMPACT), TopicSpec(f"{topic}Talk", Cleanup.DELETE, retention_s=20)])
     assert f"kafka-topics.sh --bootstrap-server {settings.servers} --delete --topic {topic}" in str(caught.value)
+
+
+def test_topics_that_were_just_made_can_be_looked_at(settings, admin):
+    """Their leaders do not know yet that they are that."""
+    for _ in range(15):
+        names = [random_topic() for _ in range(6)]
+        for future in admin.create_topics([NewTopic(name, 1) for name in names]).values():
+            future.result(20)
+        cluster = Cluster(settings)
+        for _ in range(3):
+            cluster.look(names)
 
 
 async def test_a_topic_is_compacted(opened, settings, topic, admin):
