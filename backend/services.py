@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from alarm_engine.clock import Clock
@@ -38,3 +39,5 @@ class Services:
     clock: Clock
     guidance: Guidance = field(default_factory=Guidance)
     settings: BackendSettings = BackendSettings()
+    also_missing: Callable[[], Mapping[str, str]] = dict
+    """What other parts of this process lack, with the reasons."""

@@ -114,7 +114,8 @@ class Application:
             await self._open_journal(shared)  # what cannot be used is said before anything is served
         if Role.BACKEND in self._roles:
             options = BackendSettings(commands=settings.backend.commands)
-            app = create_app(Services(self._live, history, shared, security, clock, settings=options))
+            services = Services(self._live, history, shared, security, clock, settings=options, also_missing=self._writer_missing)
+            app = create_app(services)
             watch.export(app.state.registry)
             await self._serve(app, app.state.registry, settings.backend.host, settings.backend.port)
         elif settings.health.port is not None:
@@ -175,9 +176,10 @@ class Application:
             return
         self._stack.push_async_callback(history.close)
         if Role.HISTORY in self._roles:
-            await history.start()
-            return
-        # Another process makes the file; until then questions for the past are answered with what is wrong.
+            if self._settings.history.store == "sqlite":
+                await history.start()
+            return  # the writer opens what may be away
+        # Another process makes the file, or it is away; until then questions for the past are answered with what is wrong.
         self._opening = asyncio.create_task(_when_there(history), name="open history")
         self._stack.callback(self._opening.cancel)
 
@@ -197,13 +199,18 @@ class Application:
         """For the roles without a web side."""
         if self.journal is None:
             return {"journal": "does not answer yet"}
-        if Role.HISTORY in self._roles and self._history is not None and not self._history.healthy:
-            return {"history": self._history.problem}
+        if missing := self._writer_missing():
+            return missing
         if self._engine is not None:
             if self._engine.engine is None:
                 return {"engine": "is starting"}
             return {f"engine of {config}": "gives no life sign: clients say stale" for config in self._engine.engine.silent()}
         return {}
+
+    def _writer_missing(self) -> dict[str, str]:
+        if Role.HISTORY not in self._roles or self._history is None or self._history.healthy:
+            return {}
+        return {"history writer": self._history.problem}
 
     def _engine_settings(self, configs: Sequence[Configuration]) -> EngineSettings:
         engine = self._settings.engine

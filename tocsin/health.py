@@ -53,7 +53,8 @@ class HistoryFigures(Collector):
         yield GaugeMetricFamily("tocsin_history_lag", "Records of the journal that are not yet in the history", value=writer.lag)
         yield GaugeMetricFamily("tocsin_history_healthy", "1: the last thing that the writer tried succeeded", value=writer.healthy)
         yield CounterMetricFamily("tocsin_history_written", "Events written to the history", value=writer.written)
-        yield CounterMetricFamily("tocsin_history_skipped", "Records that are no events", value=writer.failed)
+        yield CounterMetricFamily("tocsin_history_failures", "Tries to read, to write or to commit that failed", value=writer.failures)
+        yield CounterMetricFamily("tocsin_history_dead_letters", "Records and events put among the dead letters", value=writer.failed)
 
 
 def health_app(registry: CollectorRegistry, missing: Callable[[], Mapping[str, str]]) -> FastAPI:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from alarm_engine.journal.sqlite_file import SqliteFile
 from alarm_engine.journal.sqlite_open import Access, FileOptions
+from backend.history.elastic import ElasticHistory
 from backend.history.port import HistoryStore
 from backend.history.sqlite import SqliteHistory
 from tocsin.settings import Settings
@@ -17,6 +18,8 @@ def open_history(settings: Settings, file: SqliteFile | None = None) -> HistoryS
 
     `file`: the embedded store, where a process shares it with its journal; absent: one of its own, to read.
     """
+    if settings.history.store == "elasticsearch":
+        return ElasticHistory(settings.history.elasticsearch.options())
     return SqliteHistory(file or SqliteFile(settings.store, FileOptions(access=Access.READ)))
 
 

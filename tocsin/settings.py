@@ -42,7 +42,8 @@ class Settings(BaseSettings):
         "sqlite", description="`sqlite`: the journal is in `store`, and one process is everything; `kafka`: it is in a Kafka cluster."
     )
     store: Path = Field(
-        Path("tocsin.sqlite"), description="The file of history, and of the journal unless that is in Kafka; relative to the settings file."
+        Path("tocsin.sqlite"),
+        description="The embedded file: of the journal unless that is in Kafka, of the history unless that is in Elasticsearch.",
     )
     kafka: KafkaSection = Field(KafkaSection(), description="The Kafka cluster, where `journal` is kafka.")
     engine: EngineSection = Field(EngineSection(), description="How alarms are evaluated.")

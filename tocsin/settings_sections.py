@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from alarm_engine.errors import SettingsError
+from backend.history.elastic_options import ElasticOptions
+
 
 def _zone(name: str) -> str:
     try:
@@ -121,11 +124,70 @@ class AuthSection(Section):
     proxy_addresses: tuple[str, ...] = Field((), description="Addresses of proxies that are believed.")
 
 
+class ElasticsearchSection(Section):
+    """Elasticsearch 8 or 9, where `history.store` is elasticsearch. Secrets are in files, which are read again when they change."""
+
+    hosts: tuple[str, ...] = Field((), description="Addresses with scheme and port; if one does not answer, the next is asked.")
+    api_key_file: Path | None = Field(None, description="File with an API key, in its encoded form.")
+    user: str | None = Field(None, description="User name, instead of an API key.")
+    password_file: Path | None = Field(None, description="File with the password of the user.")
+    ca_file: Path | None = Field(None, description="Certificates that are trusted (PEM); absent: those that come with the client.")
+    certificate_file: Path | None = Field(None, description="Our certificate (PEM), where the server asks for one.")
+    key_file: Path | None = Field(None, description="Key of our certificate (PEM).")
+    prefix: str = Field("tocsin", description="Begins the names of all indices: 1 to 31 small letters and digits, a letter first.")
+    replicas: int | None = Field(None, ge=0, description="Copies of each index beside the first; absent: 1 if there is a second node.")
+    ilm_delete_days: int | None = Field(
+        None,
+        ge=1,
+        description="Days after the end of its month when the server deletes an index by itself; a net beyond `keep_days`. Absent: never.",
+    )
+    query_timeout_s: float = Field(15, gt=0, description="Seconds after which a question is given up.")
+    write_timeout_s: float = Field(30, gt=0, description="Seconds after which a write that is not confirmed counts as failed.")
+
+    def options(self) -> ElasticOptions:
+        """What the store is given; raises `SettingsError`."""
+        return ElasticOptions(
+            hosts=self.hosts,
+            api_key_file=self.api_key_file,
+            user=self.user,
+            password_file=self.password_file,
+            ca_file=self.ca_file,
+            client_certificate=self.certificate_file,
+            client_key=self.key_file,
+            prefix=self.prefix,
+            replicas=self.replicas,
+            ilm_delete_days=self.ilm_delete_days,
+            longest_query_s=self.query_timeout_s,
+            longest_write_s=self.write_timeout_s,
+        )
+
+
 class HistorySection(Section):
     """Past events."""
 
+    store: Literal["sqlite", "elasticsearch"] = Field(
+        "sqlite", description="`sqlite`: past events are in the file `store` of the top level; `elasticsearch`: they are in Elasticsearch."
+    )
     keep_days: int = Field(400, ge=1, description="Days that events are kept in the history store.")
     journal_days: int = Field(30, ge=1, description="Days that events are kept in the journal, from which a lost history is filled again.")
+    elasticsearch: ElasticsearchSection = Field(
+        ElasticsearchSection(), description="Elasticsearch 8 or 9, where `history.store` is elasticsearch."
+    )
+
+    @model_validator(mode="after")
+    def _names_servers(self) -> Self:
+        hosts = self.elasticsearch.hosts
+        if self.store == "sqlite":
+            if hosts:
+                raise ValueError("elasticsearch.hosts is given and store is 'sqlite': give store: elasticsearch, or leave the hosts out")
+            return self
+        if not hosts:
+            raise ValueError("store is 'elasticsearch' and elasticsearch.hosts is missing: give addresses such as https://elastic:9200")
+        try:
+            self.elasticsearch.options()
+        except SettingsError as problem:
+            raise ValueError(str(problem)) from problem
+        return self
 
 
 class DashboardsSection(Section):

@@ -43,6 +43,7 @@ def health_router(services: Services, metrics: Metrics) -> APIRouter:
         history = await history_problem(services)
         if history:
             missing["history"] = history
+        missing.update(services.also_missing())
         body = orjson.dumps({"ready": not missing, "missing": missing})
         return Response(body, 503 if missing else 200, {"Cache-Control": "no-store"}, "application/json")
 

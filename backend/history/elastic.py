@@ -19,7 +19,8 @@ from alarm_engine.model.event import Event
 from alarm_engine.model.times import Nanos
 from backend.history import dead_letters, elastic_figures
 from backend.history.elastic_bulk import Operation, send
-from backend.history.elastic_client import connect, translated
+from backend.history.elastic_client import translated
+from backend.history.elastic_connection import Connection
 from backend.history.elastic_documents import dead_document, document, document_id, event_of, letter_of
 from backend.history.elastic_indices import Indices
 from backend.history.elastic_names import Names, Place, month_span
@@ -49,7 +50,7 @@ class ElasticHistory:
     def __init__(self, options: ElasticOptions) -> None:
         self._options = options
         self._names = Names(options.prefix)
-        self._client: AsyncElasticsearch | None = None
+        self._connection: Connection | None = None
         self._unseen: set[str] = set()
         self._refreshing = asyncio.Lock()
         self._buried = 0
@@ -61,17 +62,16 @@ class ElasticHistory:
 
     async def start(self) -> None:
         """See `HistoryStore.start`; raises `HistoryError` if indices of that name are not ours. Only a write makes something."""
-        if self._client is not None:
+        if self._connection is not None:
             return
-        client = connect(self._options)
+        connection = Connection(self._options)
         try:
-            await Indices(client, self._options).check()
+            await Indices(connection.client, self._options).check()
         except BaseException:
-            await client.close()
+            await connection.close()
             raise
-        self._client = client
-        self._indices = Indices(client, self._options)
-        self._retention = Retention(client, self._options, self._indices)
+        self._connection = connection
+        self._work_with(connection.client)
 
     async def write(self, events: Sequence[Event]) -> int:
         """See `HistoryStore.write`."""
@@ -164,14 +164,21 @@ class ElasticHistory:
 
     async def close(self) -> None:
         """See `HistoryStore.close`."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
 
     def _opened(self) -> AsyncElasticsearch:
-        if self._client is None:
+        connection = self._connection
+        if connection is None:
             raise HistoryUnavailable(f"the history in {self._options.where} is not open")
-        return self._client
+        if connection.renew():
+            self._work_with(connection.client)
+        return connection.client
+
+    def _work_with(self, client: AsyncElasticsearch) -> None:
+        self._indices = Indices(client, self._options)
+        self._retention = Retention(client, self._options, self._indices)
 
     async def _ask(self, config: str) -> Question:
         """A question about a configuration, which sees what was written here."""

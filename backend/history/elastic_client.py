@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from elasticsearch import (
@@ -37,25 +38,42 @@ _LONGEST_REASON = 300
 
 
 def connect(options: ElasticOptions) -> AsyncElasticsearch:
-    """A client; nothing is sent yet. Searches go to the next host when one does not answer; a write's retries are the caller's."""
+    """A client; nothing is sent yet. Searches go to the next host when one does not answer; a write's retries are the caller's.
+
+    Raises `HistoryError` for a file that cannot be used.
+    """
     # It would write a line for each try at a server that is away; whoever asks or writes says so once.
     logging.getLogger("elastic_transport.node_pool").setLevel(logging.ERROR)
     given: dict[str, Any] = {
-        "api_key": options.api_key,
-        "basic_auth": None if options.user is None else (options.user, options.password),
+        "api_key": None if options.api_key_file is None else _secret(options.api_key_file),
+        "basic_auth": None if options.password_file is None else (options.user, _secret(options.password_file)),
         "ca_certs": None if options.ca_file is None else str(options.ca_file),
         "client_cert": None if options.client_certificate is None else str(options.client_certificate),
         "client_key": None if options.client_key is None else str(options.client_key),
     }
-    return AsyncElasticsearch(
-        list(options.hosts),
-        serializers={OrjsonSerializer.mimetype: OrjsonSerializer()},
-        request_timeout=options.longest_query_s + _MARGIN_S,
-        max_retries=max(2, len(options.hosts)),
-        retry_on_timeout=False,
-        retry_on_status=(429, 502, 503, 504),
-        **{name: value for name, value in given.items() if value is not None},
-    )
+    try:
+        return AsyncElasticsearch(
+            list(options.hosts),
+            serializers={OrjsonSerializer.mimetype: OrjsonSerializer()},
+            request_timeout=options.longest_query_s + _MARGIN_S,
+            max_retries=max(2, len(options.hosts)),
+            retry_on_timeout=False,
+            retry_on_status=(429, 502, 503, 504),
+            **{name: value for name, value in given.items() if value is not None},
+        )
+    except (OSError, ValueError) as problem:
+        files = ", ".join(str(file) for file in (options.ca_file, options.client_certificate, options.client_key) if file)
+        raise HistoryError(f"Elasticsearch: certificates or key in {files} cannot be used ({problem}): expected PEM") from problem
+
+
+def _secret(file: Path) -> str:
+    try:
+        found = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise HistoryError(f"Elasticsearch: {file} cannot be read: {problem}") from problem
+    if not found or not found.isprintable():
+        raise HistoryError(f"Elasticsearch: {file} holds no secret: expected one line of text")
+    return found
 
 
 @contextmanager

@@ -55,7 +55,10 @@ class HistoryWriter:
         options: WriterOptions | None = None,
         clock: Clock | None = None,
     ) -> None:  # fmt: skip
-        """Journal and store are started and closed by whoever made them. Events older than `keep_days` are deleted; None: never."""
+        """Journal and store are closed by whoever made them, and the journal is started; the store is opened as soon as it is there.
+
+        Events older than `keep_days` are deleted; None: never.
+        """
         self._journal = journal
         self._store = store
         self._configs = {Topics(config).events: config for config in configs}
@@ -67,6 +70,7 @@ class HistoryWriter:
         self._lag = 0
         self._written = 0
         self._failed = 0
+        self._failures = 0
         self._problem = "not started"
 
     @property
@@ -83,6 +87,11 @@ class HistoryWriter:
     def failed(self) -> int:
         """Records since the start that could not be stored as events: they are among the dead letters."""
         return self._failed + self._store.buried
+
+    @property
+    def failures(self) -> int:
+        """Tries since the start that did not succeed. Each is made again: nothing is lost by them."""
+        return self._failures
 
     @property
     def healthy(self) -> bool:
@@ -121,6 +130,7 @@ class HistoryWriter:
 
     async def _copy(self) -> None:
         try:
+            await self._insist("open the history", self._store.start)
             while True:
                 reader = await self._insist("read the journal", self._open)
                 try:
@@ -213,6 +223,7 @@ class HistoryWriter:
     def _report(self, what: str, problem: Exception | None) -> None:
         """Log when it stops working and when it works again, not each try."""
         text = f"cannot {what}: {problem}" if problem else ""
+        self._failures += bool(text)
         if text and not self._problem:
             log.error("history falls behind, trying again", problem=text)
         elif self._problem and not text:

@@ -67,9 +67,12 @@ def test_the_month_is_that_of_utc():
         ({"hosts": ("https://op:secret@elastic:9200",)}, r"'https://\.\.\.@elastic:9200' holds a user"),
         ({"hosts": ("http://a:1", "http://a:1")}, "a host is given twice"),
         ({"prefix": "Tocsin"}, "prefix 'Tocsin' is not"),
-        ({"user": "op"}, "user and password go together"),
-        ({"user": "op", "password": "p", "api_key": "k"}, "an API key and a user are given"),
-        ({"client_key": Path("key.pem")}, "client_key is given without client_certificate"),
+        ({"hosts": ("http://a:port",)}, "'http://a:port' is no address"),
+        ({"user": "op"}, "user and password_file go together"),
+        ({"user": "op", "password_file": Path("p"), "api_key_file": Path("k")}, "an API key and a user are given"),
+        ({"client_key": Path("key.pem")}, "the key of a certificate is given without the certificate"),
+        ({"ca_file": Path("ca.pem")}, "ca_file given, and no address begins with https"),
+        ({"hosts": ("a",), "prefix": "T"}, "'a' is no address.*; prefix 'T' is not"),
     ],
 )
 def test_settings_that_cannot_be_used(given, message):

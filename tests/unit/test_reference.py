@@ -35,12 +35,16 @@ def test_writing_again_changes_nothing(tmp_path):
 
 
 def test_every_setting_is_there_with_its_variable():
-    for name, field in Settings.model_fields.items():
-        section = field.annotation
-        if isinstance(section, type) and issubclass(section, Section):
-            for key in section.model_fields:
+    def check(model, place):
+        for key, field in model.model_fields.items():
+            if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+                assert f"## {'.'.join((*place, key))}\n" in PAGES["settings.md"]
+                check(field.annotation, (*place, key))
+            elif key != "configurations":
                 assert f"| `{key}` |" in PAGES["settings.md"]
-                assert f"`TOCSIN_{name.upper()}__{key.upper()}`" in PAGES["settings.md"]
+                assert "`TOCSIN_" + "__".join((*place, key)).upper() + "` |" in PAGES["settings.md"]
+
+    check(Settings, ())
 
 
 def test_the_variable_in_the_page_works(monkeypatch):

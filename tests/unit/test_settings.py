@@ -70,6 +70,15 @@ def test_a_bad_variable_is_named(tmp_path, monkeypatch):
         (GOOD + "backend: {commands: 3.5}\n", "backend.commands: 3.5: expected true or false"),
         (GOOD + "channel_access: {addr_list: 127.0.0.1}\n", "channel_access.addr_list: '127.0.0.1': expected a list"),
         (GOOD + "channel_access: {addr_list: [1]}\n", "channel_access.addr_list.0: 1: expected a text"),
+        (GOOD + "history: {store: elastic}\n", "history.store: 'elastic': should be 'sqlite' or 'elasticsearch'"),
+        (GOOD + "history: {store: elasticsearch}\n", "1 fault\n  history: .*elasticsearch.hosts is missing: give addresses"),
+        (GOOD + "history: {elasticsearch: {hosts: ['http://a:1']}}\n", "history: elasticsearch.hosts is given and store is 'sqlite'"),
+        (
+            GOOD + "history: {store: elasticsearch, elasticsearch: {hosts: [a, 'http://u:pw@b:1'], prefix: T-, user: u}}\n",
+            "1 fault\n  history: elasticsearch: 'a' is no address.*'http://...@b:1' holds a user.*; prefix 'T-'.*; user and password_file",
+        ),
+        (GOOD + "history: {elasticsearch: {host: a}}\n", "history.elasticsearch.host: unknown key; did you mean hosts?"),
+        (GOOD + "history: {elasticsearch: {hosts: a}}\n", "history.elasticsearch.hosts: 'a': expected a list"),
         (GOOD + "log: {level: loud}\n", "log.level: 'loud': should be 'debug', 'info', 'warning' or 'error'"),
         ("configurations: [{tree: t, time_zone: Berlin}]\n", "not a time zone"),
     ],
@@ -96,3 +105,13 @@ def test_files_of_kafka_are_relative_to_the_settings_and_properties_may_be_numbe
     found = kafka_settings(settings, owns="A")
     assert (found.servers, found.owns, found.cell) == ("a:1", "A", "tocsin")
     assert found.properties == {"fetch.min.bytes": "1", "ssl.x": "true"}
+
+
+def test_files_of_elasticsearch_are_relative_to_the_settings(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOCSIN_HISTORY__ELASTICSEARCH__HOSTS", '["https://a:9200", "https://b:9200"]')
+    store = "history: {store: elasticsearch, elasticsearch: {api_key_file: key, ca_file: /etc/ca.pem, query_timeout_s: 3}}\n"
+    options = load(write(tmp_path, GOOD + store)).history.elasticsearch.options()
+    assert options.hosts == ("https://a:9200", "https://b:9200")
+    assert options.api_key_file == tmp_path / "key"
+    assert str(options.ca_file) == "/etc/ca.pem"
+    assert (options.longest_query_s, options.prefix) == (3, "tocsin")

@@ -28,11 +28,7 @@ def settings_page() -> str:
         if model is None:
             plain.append((name, field))
             continue
-        is_list = _is_list(field.annotation)
-        title = f"{name} (a list)" if is_list else name
-        rows = _rows(model.model_fields.items(), None if is_list else name)
-        note = f"Not empty. As an environment variable: JSON in `{_variable(name)}`." if is_list else ""
-        sections.append("\n\n".join(part for part in (f"## {title}", prose(f"{field.description} {note}"), rows) if part))
+        sections += _sections((name,), field, model)
     return page(
         "Settings",
         prose(
@@ -45,7 +41,7 @@ def settings_page() -> str:
         ),
         "The least that works:\n\n```yaml\nconfigurations:\n  - tree: tree.yaml\n```",
         prose("[settings.schema.json](settings.schema.json) is the JSON schema for editors; `tocsin settings schema` prints it too."),
-        "## Top level\n\n" + _rows(plain, ""),
+        "## Top level\n\n" + _rows(plain, ()),
         *sections,
     )
 
@@ -55,14 +51,26 @@ def settings_schema() -> str:
     return json.dumps(Settings.model_json_schema(), indent=2) + "\n"
 
 
-def _rows(fields: typing.Iterable[tuple[str, FieldInfo]], section: str | None) -> str:
+def _sections(place: tuple[str, ...], field: FieldInfo, model: type[BaseModel]) -> Iterator[str]:
+    """A section, and those inside it."""
+    inner = {name: below for name, one in model.model_fields.items() if (below := _model(one.annotation)) is not None}
+    is_list = _is_list(field.annotation)
+    name = ".".join(place)
+    rows = _rows([one for one in model.model_fields.items() if one[0] not in inner], None if is_list else place)
+    note = f"Not empty. As an environment variable: JSON in `{_variable(name)}`." if is_list else ""
+    yield "\n\n".join((f"## {name} (a list)" if is_list else f"## {name}", prose(f"{field.description} {note}"), rows))
+    for name, below in inner.items():
+        yield from _sections((*place, name), model.model_fields[name], below)
+
+
+def _rows(fields: typing.Iterable[tuple[str, FieldInfo]], section: tuple[str, ...] | None) -> str:
     """`section` None: keys of list items, which have no variable of their own."""
     head = ["key", "value", "default", "meaning"] + ([] if section is None else ["environment variable"])
     rows = []
     for name, field in fields:
         row = [code(name), _value(field), _default(field), field.description or ""]
         if section is not None:
-            row.append(code(_variable(section, name) if section else _variable(name)))
+            row.append(code(_variable(*section, name)))
         rows.append(row)
     return table(head, rows)
 
@@ -98,6 +106,8 @@ def _type(annotation: Any) -> str:
         return " or ".join(_type(argument) for argument in arguments if argument is not type(None))
     if origin is typing.Annotated:
         return _type(arguments[0])
+    if origin is dict:
+        return "keys and values"
     return _WORDS.get(annotation) or summary(annotation)
 
 
