@@ -40,6 +40,17 @@ class EventKind(StrEnum):
     """An engine took the configuration over."""
 
 
+class Origin(StrEnum):
+    """Who says that it happened."""
+
+    ENGINE = "engine"
+    """An engine of ours, which decided it."""
+    DERIVED = "derived"
+    """Concluded from two successive records of a Phoebus server."""
+    IMPORTED = "imported"
+    """Concluded in the same way from what a Phoebus alarm logger had stored."""
+
+
 @dataclass(frozen=True, slots=True)
 class CommandResult:
     """What a command did."""
@@ -81,3 +92,4 @@ class Event:
     result: CommandResult | None = None
     snapshot: Snapshot | None = None
     """New state of the alarm; None for events that are not about one alarm."""
+    origin: Origin = Origin.ENGINE

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from alarm_engine.errors import WireError
-from alarm_engine.model.event import CommandResult, Event, EventKind
+from alarm_engine.model.event import CommandResult, Event, EventKind, Origin
 from alarm_engine.model.severity import BY_NAME, NAMES
 from alarm_engine.model.state import Acknowledgement, Alarm, EventId, Sample, Snapshot, Suppression
 from alarm_engine.wire.json_text import moment
@@ -29,6 +29,8 @@ def encode_event(event: Event) -> bytes:
     for name in ("reason", "description", "user", "host", "comment", "correlation"):
         if text := getattr(event, name):
             data[name] = text
+    if event.origin is not Origin.ENGINE:
+        data["origin"] = event.origin.value
     if event.pv_time is not None:
         data["pv_time"] = event.pv_time
     if event.annunciated:
@@ -67,6 +69,7 @@ def decode_event(value: bytes) -> Event:
             correlation=data.get("correlation", ""),
             result=CommandResult(result["command"], result["done"], tuple(result["left_alone"])) if result else None,
             snapshot=decode_snapshot(snapshot) if snapshot else None,
+            origin=Origin(data["origin"]) if "origin" in data else Origin.ENGINE,
         )
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as problem:
         raise WireError(f"not an event record ({problem!r}): {value[:200]!r}") from problem

@@ -109,4 +109,5 @@ def event_object(event: Event) -> dict[str, Any]:
         "correlation": event.correlation,
         "result": None if result is None else {"command": result.command, "count": result.done, "left_alone": list(result.left_alone)},
         "state": None if event.snapshot is None else state_object(event.snapshot),
+        "origin": event.origin.value,
     }

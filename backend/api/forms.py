@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from alarm_engine.model.event import EventKind
+from alarm_engine.model.event import EventKind, Origin
 from alarm_engine.model.severity import NAMES
 from backend.api.freshness import Trust
 from backend.live import Standing
@@ -227,6 +227,9 @@ class EventRow(Form):
     result: ResultForm | None
     state: AlarmState | None = Field(
         description="Complete state of the alarm after the event; null for events that are not about one alarm."
+    )
+    origin: Origin = Field(
+        description="Who says so: `engine`; `derived` from records of a Phoebus server; `imported` from a Phoebus alarm logger."
     )
 
 

@@ -10,12 +10,14 @@ import pytest
 from alarm_engine.errors import WireError
 from alarm_engine.journal.port import StoredRecord
 from alarm_engine.model.command import CommandKind
+from alarm_engine.model.event import Event, EventKind, Origin
 from alarm_engine.model.settings import AlarmSettings, NodeSettings
-from alarm_engine.model.severity import BY_NAME
-from alarm_engine.model.state import Sample
+from alarm_engine.model.severity import BY_NAME, Severity
+from alarm_engine.model.state import EventId, Sample
 from alarm_engine.model.times import LATEST, Nanos
 from alarm_engine.wire.command import decode_command, encode_command
 from alarm_engine.wire.config import decode_config, encode_config, encode_delete_note, local_text, parse_local
+from alarm_engine.wire.event import decode_event, encode_event
 from alarm_engine.wire.keys import RecordType, parse_key
 from alarm_engine.wire.state import LeafState, decode_state, encode_leaf_state, encode_node_state
 from alarm_engine.wire.talk import encode_talk
@@ -119,3 +121,11 @@ def test_commands_match_as_in_phoebus(text, kind):
 def test_broken_states_are_refused_with_the_bytes_in_the_message(raw):
     with pytest.raises(WireError, match="not a state record"):
         decode_state(raw)
+
+
+@pytest.mark.parametrize("origin", Origin)
+def test_an_event_says_who_says_so(origin):
+    event = Event(EventId("Demo", 1, 1), Nanos(5), EventKind.CHANGED, "/Demo/x", Severity.OK, Severity.OK, origin=origin)
+    record = encode_event(event)
+    assert decode_event(record) == event
+    assert (b"origin" in record) == (origin is not Origin.ENGINE)

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from alarm_engine.model.event import CommandResult, Event, EventKind
+from alarm_engine.model.event import CommandResult, Event, EventKind, Origin
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.state import Acknowledgement, Alarm, EventId, Sample, Snapshot, Suppression
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
@@ -28,6 +28,8 @@ _EXTRA = {
     "annunciated": "True: it was spoken.",
     "user": "Who did it, empty for the engine itself.",
     "host": "From where.",
+    "origin": "Who says that it happened. Absent: an engine of ours, which decided it. `derived`: concluded from two successive records of a "
+    "Phoebus server. `imported`: concluded in the same way from what a Phoebus alarm logger had stored.",
     "result": "For the kind `command`: `command`, `done` (alarms acted on), "
     "`left_alone` (paths of alarms that rose after what the user had seen).",
 }
@@ -66,6 +68,7 @@ def example() -> Event:
         correlation="6f1c2a",
         result=CommandResult("acknowledge", 3, ("/Site/Cooling/Pump2:Flow",)),
         snapshot=snapshot,
+        origin=Origin.DERIVED,
     )
 
 
