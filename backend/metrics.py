@@ -42,6 +42,8 @@ class _LiveCollector(Collector):
         stale = GaugeMetricFamily("tocsin_stale", "1: what is shown cannot be trusted", labels=["config"])
         age = GaugeMetricFamily("tocsin_engine_age_seconds", "Since the last life sign of the engine", labels=["config"])
         broken = GaugeMetricFamily("tocsin_broken_records", "Records of the journal that could not be understood", labels=["config"])
+        faulty = GaugeMetricFamily("tocsin_journal_faulty", "1: the journal cannot be read, or not all of it", labels=["config"])
+        problems = self._live.problems()
         gone = GaugeMetricFamily("tocsin_disconnected", "Alarms whose PV is not connected", labels=["config"])
         for config, tree in self._live.trees.items():
             counts, freshness = tree.root.counts, tree.freshness()
@@ -53,8 +55,9 @@ class _LiveCollector(Collector):
             if freshness.age_s is not None:
                 age.add_metric([config], freshness.age_s)
             broken.add_metric([config], tree.broken)
+            faulty.add_metric([config], config in problems)
             gone.add_metric([config], counts.disconnected)
-        yield from (alarms, stale, age, broken, gone)
+        yield from (alarms, stale, age, broken, faulty, gone)
 
 
 class Measure:

@@ -58,6 +58,11 @@ class FollowingReader:
             if not await self._arrivals.wait(self._topics, mark, left) or self._ended.is_set():
                 return Fetched((), True)
 
+    @property
+    def fault(self) -> str:
+        """See `JournalReader.fault`: there is one sequence, and it is read."""
+        return ""
+
     async def close(self) -> None:
         """See `JournalReader.close`."""
         self.end()

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
+import structlog
 from confluent_kafka import KafkaException
 
 from alarm_engine.errors import JournalError
@@ -15,8 +16,11 @@ from alarm_engine.journal.arrivals import Arrivals
 from alarm_engine.journal.kafka_cluster import Cluster, Seen
 from alarm_engine.journal.kafka_consumer import FollowingConsumer
 from alarm_engine.journal.kafka_parts import Part
+from alarm_engine.journal.kafka_topics import split_topic
 from alarm_engine.journal.port import Fetched, StoredRecord
 from alarm_engine.journal.tail import size
+
+_log = structlog.get_logger()
 
 MAX_BUFFERED_RECORDS = 20_000
 MAX_BUFFERED_BYTES = 32_000_000
@@ -56,6 +60,7 @@ class KafkaReader:
         self._assignment = 0
         self._problem: JournalError | None = None
         self._said_caught_up = False
+        self._fault = ""
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"kafka-reader {min(self.topics, default='')}", daemon=True)
         self._started = False
@@ -75,6 +80,11 @@ class KafkaReader:
             if not await self._arrivals.wait(self.topics, mark, left) and not self._ended.is_set():
                 self.looked(await self._look(self.topics))
                 return self._answer(max(1, max_records)) or Fetched((), self._said_caught_up)
+
+    @property
+    def fault(self) -> str:
+        """See `JournalReader.fault`: a topic has several partitions. Known from the first fetch on, and a second after it came to be."""
+        return self._fault
 
     async def close(self) -> None:
         """See `JournalReader.close`; its thread ends a moment later."""
@@ -100,10 +110,17 @@ class KafkaReader:
 
     def looked(self, seen: Mapping[str, Seen]) -> None:
         """The topics as they are now."""
+        split = [(topic, seen[topic].partitions) for topic in sorted(self.topics & seen.keys()) if seen[topic].partitions != 1]
+        fault = "; ".join(split_topic(self._cluster.settings, topic, partitions) for topic, partitions in split)
         with self._lock:
+            news, self._fault = fault != self._fault, fault
             changed = [part.look(seen.get(part.topic)) for part in self._parts.values()]
             self._assignment += any(changed)
             self._problem = None
+        if news and fault:
+            _log.error("records may be overlooked", problem=fault)
+        elif news:
+            _log.info("no records are overlooked any more", topics=sorted(self.topics))
         self._arrivals.announce(self.topics)
 
     def failed(self, problem: JournalError) -> None:

@@ -13,6 +13,7 @@ from confluent_kafka.admin import ConfigResource, NewTopic  # type: ignore[attr-
 from alarm_engine.errors import JournalCorrupt, JournalUnavailable
 from alarm_engine.journal.kafka_cluster import Cluster
 from alarm_engine.journal.kafka_errors import error_of
+from alarm_engine.journal.kafka_settings import KafkaSettings
 from alarm_engine.journal.port import Cleanup, TopicSpec
 
 _log = structlog.get_logger()
@@ -43,7 +44,7 @@ def ensure(cluster: Cluster, specs: Sequence[TopicSpec]) -> tuple[str, ...]:
         seen = cluster.look(spec.name for spec in specs)
     split = [spec for spec in specs if seen[spec.name].partitions != 1]
     if split:
-        raise JournalCorrupt("; ".join(_split(cluster, spec, seen[spec.name].partitions) for spec in split))
+        raise JournalCorrupt("; ".join(split_topic(cluster.settings, spec.name, seen[spec.name].partitions) for spec in split))
     return _faults(cluster, [spec for spec in specs if spec not in missing])
 
 
@@ -161,12 +162,12 @@ def _fault(cluster: Cluster, spec: TopicSpec, values: Mapping[str, str], wrong: 
     return f"topic {spec.name!r} has {found}; this mends it: {command} --add-config {settings}"
 
 
-def _split(cluster: Cluster, spec: TopicSpec, partitions: int) -> str:
-    server = f"--bootstrap-server {cluster.settings.servers}"
-    delete = f"kafka-topics.sh {server} --delete --topic {spec.name}"
+def split_topic(settings: KafkaSettings, topic: str, partitions: int) -> str:
+    """What to say of a topic with several partitions."""
     return (
-        f"topic {spec.name!r} has {partitions} partitions and must have 1, since the order of its records is lost otherwise. Save what is"
-        f" in it, then make it anew: {delete} && {_command(cluster, spec)}"
+        f"topic {topic!r} has {partitions} partitions and must have 1: what is in the others is read by nobody, and the order of records is"
+        f" lost. Save what is in it, delete it, and start the engine, which makes it anew:"
+        f" `kafka-topics.sh --bootstrap-server {settings.servers} --delete --topic {topic}`"
     )
 
 

@@ -93,6 +93,11 @@ class JournalReader(Protocol):
         """
         ...
 
+    @property
+    def fault(self) -> str:
+        """Why records may be missing in what it delivers, with what mends it; empty while nothing is wrong. It reads on."""
+        ...
+
     async def close(self) -> None:
         """Give up; a waiting `fetch` ends with an empty answer."""
         ...

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+from alarm_engine.errors import JournalCorrupt
 from alarm_engine.journal.port import Journal, StoredRecord
 
 
 async def read_to_end(journal: Journal, topics: Sequence[str], start: Mapping[str, int] | None = None) -> AsyncIterator[StoredRecord]:
-    """Every record from `start` (else the beginning) to what was the end when it got there."""
+    """Every record from `start` (else the beginning) to what was the end when it got there.
+
+    Raises `JournalCorrupt` where some cannot be had.
+    """
     reader = journal.reader(topics, start)
     try:
         caught_up = False
@@ -17,5 +21,7 @@ async def read_to_end(journal: Journal, topics: Sequence[str], start: Mapping[st
             caught_up = fetched.caught_up
             for record in fetched.records:
                 yield record
+        if reader.fault:
+            raise JournalCorrupt(reader.fault)
     finally:
         await reader.close()

@@ -63,6 +63,14 @@ class Follower:
     # ------------------------------------------------------------------ what others see
 
     @property
+    def fault(self) -> str:
+        """Why records may be overlooked although the journal is read, with what mends it; empty while nothing is wrong.
+
+        That does not make the tree stale: what an engine of ours writes is not among them.
+        """
+        return self._reader.fault if self._reader is not None else ""
+
+    @property
     def config(self) -> str:
         """Name of the configuration."""
         return self._tree.config
@@ -291,8 +299,8 @@ class Live:
             await follower.stop()
 
     def problems(self) -> dict[str, str]:
-        """Why the tree of a configuration is not up to date with the journal, by name."""
-        return {name: follower.problem for name, follower in self.followers.items() if follower.problem}
+        """Why the tree of a configuration is not up to date with the journal, or may lack something, by name."""
+        return {name: problem for name, follower in self.followers.items() if (problem := follower.problem or follower.fault)}
 
     def failure(self) -> BaseException | None:
         """What ended the following of a configuration, which must not end; None while all is well."""

@@ -63,5 +63,9 @@ class _Reader:
         records = [record._replace(topic=record.topic.removeprefix(self._prefix)) for record in fetched.records]
         return Fetched(records, fetched.caught_up)
 
+    @property
+    def fault(self) -> str:
+        return self._reader.fault
+
     async def close(self) -> None:
         await self._reader.close()

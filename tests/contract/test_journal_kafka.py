@@ -6,14 +6,17 @@ import secrets
 from dataclasses import replace
 
 import pytest
+import structlog.testing
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic
 
 from alarm_engine.errors import JournalCorrupt, JournalError, JournalFenced, JournalUnavailable, SettingsError
 from alarm_engine.journal.kafka import KafkaJournal
 from alarm_engine.journal.kafka_cluster import Cluster
 from alarm_engine.journal.kafka_settings import KafkaSettings
+from alarm_engine.journal.kafka_watch import PERIOD_S
 from alarm_engine.journal.port import Cleanup, Position, Record, TopicSpec
+from alarm_engine.journal.reading import read_to_end
 from tests.contract.journals import read_all, until
 from tests.contract.kafka_topics import servers_or_skip
 from tests.kafka_broker import random_topic
@@ -69,6 +72,15 @@ def alter(admin, topic, **config):
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
     for future in admin.incremental_alter_configs([resource]).values():
         future.result(20)
+
+
+async def tried(action, *values):
+    """False if it is not possible yet."""
+    try:
+        await action(*values)
+    except JournalError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -281,6 +293,33 @@ async def test_topics_with_several_partitions_are_refused_together(opened, setti
     with pytest.raises(JournalCorrupt, match=f"'{topic}' has 2 partitions and must have 1.*'{topic}Talk' has 3 partitions") as caught:
         await journal.ensure_topics([TopicSpec(topic, Cleanup.COMPACT), TopicSpec(f"{topic}Talk", Cleanup.DELETE, retention_s=20)])
     assert f"kafka-topics.sh --bootstrap-server {settings.servers} --delete --topic {topic}" in str(caught.value)
+
+
+async def test_partitions_that_are_added_to_a_topic_are_noticed_by_who_reads_it(opened, settings, topic, admin):
+    """A client that writes by key, as Phoebus does, may write into them."""
+    journal = await opened(settings, TopicSpec(topic, Cleanup.DELETE))
+    reader = journal.reader([topic])
+    await reader.fetch()
+    assert reader.fault == ""
+    admin.create_partitions([NewPartitions(topic, 2)])[topic].result(20)
+    with structlog.testing.capture_logs() as said:
+        await until(lambda: reader.fault)
+        await journal.append([Record(topic, "k", b"still read")])
+        assert [record.value for record in (await reader.fetch()).records] == [b"still read"]
+        await asyncio.wait_for(reader.fetch(timeout_s=2 * PERIOD_S), 30)
+    assert f"topic '{topic}' has 2 partitions and must have 1" in reader.fault
+    assert f"`kafka-topics.sh --bootstrap-server {settings.servers} --delete --topic {topic}`" in reader.fault
+    assert [(line["log_level"], line["problem"]) for line in said if "problem" in line] == [("error", reader.fault)]
+    admin.delete_topics([topic])[topic].result(20)
+    await until(lambda: tried(journal.ensure_topics, [TopicSpec(topic, Cleanup.DELETE)]))
+    await until(lambda: reader.fault == "")
+
+
+async def test_a_topic_with_several_partitions_is_not_taken_for_wholly_read(opened, settings, topic, admin):
+    make(admin, topic, partitions=2)
+    journal = await opened(settings)
+    with pytest.raises(JournalCorrupt, match=f"'{topic}' has 2 partitions and must have 1"):
+        assert [record async for record in read_to_end(journal, [topic])] == []
 
 
 def test_topics_that_were_just_made_can_be_looked_at(settings, admin):

@@ -56,12 +56,17 @@ class WeakReader:
             raise self._journal.problem
         return fetched
 
+    @property
+    def fault(self):
+        return self._journal.fault
+
     async def close(self) -> None:
         await self._reader.close()
 
 
 class WeakJournal(MemoryJournal):
     problem: Exception | None = None
+    fault = ""
     opened = 0
 
     def reader(self, topics, start=None):
@@ -246,6 +251,16 @@ async def test_a_journal_that_fails_makes_it_stale_and_is_asked_again(problem):
         await it.status()
         assert not it.tree.freshness().stale
         assert set(it.tree.alarms) == set(PVS)
+
+
+async def test_what_may_be_overlooked_is_said_and_does_not_blind_the_control_room():
+    async with bench() as it:
+        await it.status()
+        it.journal.fault = "the topic has 2 partitions"
+        assert it.live.problems() == {"Acc": "the topic has 2 partitions"}
+        assert not it.tree.freshness().stale
+        it.journal.fault = ""
+        assert it.live.problems() == {}
 
 
 async def test_a_corrupt_journal_is_not_asked_again_and_says_so():
