@@ -28,8 +28,8 @@ _EXTRA = {
     "annunciated": "True: it was spoken.",
     "user": "Who did it, empty for the engine itself.",
     "host": "From where.",
-    "origin": "Who says that it happened. Absent: an engine of ours, which decided it. `derived`: concluded from two successive records of a "
-    "Phoebus server. `imported`: concluded in the same way from what a Phoebus alarm logger had stored.",
+    "origin": "Who says that it happened. Absent: an engine of ours, which decided it. `derived`: concluded from two successive records "
+    "of a Phoebus server. `imported`: concluded in the same way from what a Phoebus alarm logger had stored.",
     "result": "For the kind `command`: `command`, `done` (alarms acted on), "
     "`left_alone` (paths of alarms that rose after what the user had seen).",
 }
