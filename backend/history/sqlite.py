@@ -16,7 +16,7 @@ from alarm_engine.journal.sqlite_readers import Readers
 from alarm_engine.journal.sqlite_writer import Job
 from alarm_engine.model.event import Event
 from alarm_engine.model.times import Nanos
-from backend.history import sqlite_figures, sqlite_page
+from backend.history import sqlite_counts, sqlite_figures, sqlite_page
 from backend.history.matching import check_buckets, check_limit, check_query, check_range, check_time
 from backend.history.port import Bucket, CountBy, DeadLetter, EventPage, EventQuery, Frequency, Interval
 from backend.history.sqlite_schema import SCHEMA
@@ -103,7 +103,7 @@ class SqliteHistory:
     ) -> list[Bucket]:
         """See `HistoryStore.counts`."""
         check_buckets(start, end, bucket_s)
-        return await self._ask(lambda connection: sqlite_figures.counts(connection, config, (start, end), (bucket_s, by), path_prefix))
+        return await self._ask(lambda connection: sqlite_counts.counts(connection, config, (start, end), (bucket_s, by), path_prefix))
 
     async def most_frequent(self, config: str, start: Nanos, end: Nanos, limit: int, path_prefix: str | None = None) -> list[Frequency]:
         """See `HistoryStore.most_frequent`."""
@@ -120,11 +120,15 @@ class SqliteHistory:
             rows = await self._ask(partial(sqlite_figures.expendable, config_name=config, time=time, after=after, limit=DELETE_STEP))
             if rows:
                 with _as_history():
-                    await self._file.write(Job(partial(_delete, numbers=[(row[3],) for row in rows])))
+                    await self._file.write(Job(partial(_delete, numbers=[row[3] for row in rows])))
                 deleted += len(rows)
             if len(rows) < DELETE_STEP:
-                return deleted
+                break
             after = rows[-1][:3]
+        if deleted:
+            with _as_history():
+                await self._file.write(Job(lambda connection: sqlite_counts.tidy(connection, config, time)))
+        return deleted
 
     async def close(self) -> None:
         """See `HistoryStore.close`; the file is closed when its last user is."""
@@ -179,7 +183,9 @@ def _as_history() -> Iterator[None]:
 def _create(connection: sqlite3.Connection) -> None:
     for statement in SCHEMA:
         connection.execute(statement)
+    sqlite_counts.create(connection)
 
 
-def _delete(connection: sqlite3.Connection, numbers: Sequence[tuple[int]]) -> None:
-    connection.executemany("DELETE FROM history WHERE id = ?", numbers)
+def _delete(connection: sqlite3.Connection, numbers: Sequence[int]) -> None:
+    sqlite_counts.uncount(connection, numbers)
+    connection.executemany("DELETE FROM history WHERE id = ?", [(number,) for number in numbers])

@@ -1,4 +1,4 @@
-"""States at a time, intervals, counts and rankings from SQLite."""
+"""States at a time, intervals and rankings from SQLite."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Sequence
 
 from alarm_engine.errors import QueryTooLarge
 from alarm_engine.model.event import Event
-from alarm_engine.model.severity import NAMES
-from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
+from alarm_engine.model.times import Nanos
 from alarm_engine.wire.event import decode_event
 from backend.history.intervals import REMOVED, UNKNOWN, Condition, decode_state, fill
 from backend.history.matching import MAX_CHANGES
-from backend.history.port import Bucket, CountBy, Frequency, Interval
-from backend.history.sqlite_page import Config, Where, below, find_config
+from backend.history.port import Frequency, Interval
+from backend.history.sqlite_page import Config, find_config, where_of
 
 
 def last_before(connection: sqlite3.Connection, config_name: str, paths: Sequence[str], time: Nanos) -> dict[str, Event]:
@@ -53,33 +52,6 @@ def intervals(connection: sqlite3.Connection, config_name: str, paths: Sequence[
     return found
 
 
-def counts(
-    connection: sqlite3.Connection, config_name: str, span: tuple[Nanos, Nanos], buckets: tuple[int, CountBy], prefix: str | None
-) -> list[Bucket]:
-    """Rises per bucket (seconds, label); split by kind: events of every kind."""
-    start, end = span
-    bucket_s, by = buckets
-    width = bucket_s * NANOS_PER_SECOND
-    bars: dict[int, dict[str, int]] = {at: {} for at in range(start // width * width, end, width)} if start < end else {}
-    config = find_config(connection, config_name)
-    if config is not None and bars:
-        where = _where(config, span, prefix)
-        index = "history_time"
-        if by is not CountBy.KIND:
-            where.add("kind = 'alarm'")
-            index = "history_rise"
-        label = {CountBy.SEVERITY: "severity", CountBy.KIND: "kind", CountBy.SYSTEM: "path"}[by]
-        rows = connection.execute(
-            f"SELECT time / {width} * {width} AS at, {label}, count(*) FROM history INDEXED BY {index} WHERE {where} GROUP BY 1, 2",
-            where.parameters,
-        )
-        systems = _systems(connection, config) if by is CountBy.SYSTEM else {}
-        for at, value, count in rows:
-            text = NAMES[value] if by is CountBy.SEVERITY else systems[value] if by is CountBy.SYSTEM else value
-            bars[at][text] = bars[at].get(text, 0) + count
-    return [Bucket(Nanos(at), bar) for at, bar in bars.items()]
-
-
 def most_frequent(
     connection: sqlite3.Connection, config_name: str, span: tuple[Nanos, Nanos], limit: int, prefix: str | None
 ) -> list[Frequency]:
@@ -87,7 +59,7 @@ def most_frequent(
     config = find_config(connection, config_name)
     if config is None:
         return []
-    where = _where(config, span, prefix)
+    where = where_of(config, span, prefix)
     where.add("kind = 'alarm'")
     rows = connection.execute(
         "SELECT p.path, p.pv, c.rises FROM"
@@ -118,22 +90,9 @@ def expendable(
     return connection.execute(query, (config.id, time, *after, time, limit)).fetchall()
 
 
-def _where(config: Config, span: tuple[Nanos, Nanos], prefix: str | None) -> Where:
-    where = Where()
-    where.add("config = ? AND time >= ? AND time < ?", config.id, *span)
-    if prefix is not None and prefix != "/":
-        term, parameters = below(prefix)
-        where.add(f"path IN (SELECT id FROM history_path WHERE config = ? AND {term})", config.id, *parameters)
-    return where
-
-
 def _path(connection: sqlite3.Connection, config: Config, path: str) -> int | None:
     row = connection.execute("SELECT id FROM history_path WHERE config = ? AND path = ?", (config.id, path)).fetchone()
     return None if row is None else int(row[0])
-
-
-def _systems(connection: sqlite3.Connection, config: Config) -> dict[int, str]:
-    return dict(connection.execute("SELECT id, system FROM history_path WHERE config = ?", (config.id,)))
 
 
 def _before(connection: sqlite3.Connection, config: Config, path: int, start: Nanos) -> tuple[Condition, tuple[int, int]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from alarm_engine.model.event import Event
+from alarm_engine.model.times import Nanos
 from alarm_engine.wire.event import decode_event
 from backend.history.matching import fold, sql_glob
 from backend.history.port import DeadLetter, EventPage, EventQuery
@@ -57,6 +58,16 @@ class Where:
 def below(prefix: str) -> tuple[str, tuple[object, ...]]:
     """Condition for paths that are the prefix or lie below it. `0` is the character after `/`."""
     return "(path = ? OR (path > ? AND path < ?))", (prefix, prefix + "/", prefix + "0")
+
+
+def where_of(config: Config, span: tuple[Nanos, Nanos], prefix: str | None) -> Where:
+    """Conditions for the events of a range and a part of the tree."""
+    where = Where()
+    where.add("config = ? AND time >= ? AND time < ?", config.id, *span)
+    if prefix is not None and prefix != "/":
+        term, parameters = below(prefix)
+        where.add(f"path IN (SELECT id FROM history_path WHERE config = ? AND {term})", config.id, *parameters)
+    return where
 
 
 def page(connection: sqlite3.Connection, query: EventQuery) -> EventPage:

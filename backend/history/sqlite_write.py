@@ -12,6 +12,7 @@ from alarm_engine.model.times import Nanos
 from backend.history.dead_letters import CANNOT_BE_WRITTEN, letter_of
 from backend.history.matching import fold
 from backend.history.port import DeadLetter
+from backend.history.sqlite_counts import count_after, last_row
 from backend.history.sqlite_schema import INSERT, row_of
 
 _NEIGHBOUR = """
@@ -54,9 +55,11 @@ class EventWriter:
                 bury(connection, [letter_of(event, problem)])
             else:
                 good.append(event)
-        before = connection.total_changes
+        row, before = last_row(connection), connection.total_changes
         connection.executemany(INSERT, rows)
         new = connection.total_changes - before
+        if new:
+            count_after(connection, row)
         if new and not self._in_order(connection, config, good):
             connection.execute("UPDATE history_config SET disordered = 1 WHERE id = ?", (config,))
         return new

@@ -1,0 +1,41 @@
+"""The sums of 10 minutes that SQLite keeps beside the events."""
+
+import sqlite3
+
+from alarm_engine.journal.sqlite_file import SqliteFile
+from alarm_engine.model.event import EventKind
+from backend.history.port import CountBy
+from backend.history.sqlite import SqliteHistory
+from tests.contract.histories import at, event
+
+
+async def bars(store, by=CountBy.SYSTEM, prefix=None):
+    found = await store.counts("Demo", at(100), at(3000), 600, by, prefix)
+    return [bar.counts for bar in found if bar.counts]
+
+
+async def test_sums_are_made_of_a_file_that_has_none(tmp_path):
+    store = SqliteHistory(SqliteFile(tmp_path / "history.db"))
+    await store.start()
+    # The base of times is 1200 s before a full 10 minutes: two lie in the part before it, and one after the last full one.
+    await store.write([event(n, 700 * n, f"/Demo/{'AB'[n % 2]}/PV{n}") for n in range(5)])
+    expected = [{"B": 1}, {"A": 1}, {"B": 1}, {"A": 1}]
+    assert await bars(store) == expected
+    await store.close()
+    with sqlite3.connect(tmp_path / "history.db") as connection:
+        connection.execute("DROP TABLE history_count")
+        connection.execute("DROP TABLE history_system_count")
+    connection.close()
+    await store.start()
+    assert await bars(store) == expected
+    assert await bars(store, CountBy.KIND, "/Demo/A") == [{"alarm": 1}, {"alarm": 1}]
+    await store.close()
+
+
+async def test_an_alarm_named_like_a_system_is_not_left_out(tmp_path):
+    store = SqliteHistory(SqliteFile(tmp_path / "history.db"))
+    await store.start()
+    await store.write([event(1, 1500, "/Demo/A"), event(2, 1500, "/Demo/A/PV"), event(3, 1500, "/Demo/A/PV", EventKind.CLEARED)])
+    assert await bars(store, CountBy.KIND, "/Demo/A") == [{"alarm": 2, "cleared": 1}]
+    assert await bars(store, CountBy.SYSTEM, "/Demo") == [{"A": 1, "": 1}]
+    await store.close()
