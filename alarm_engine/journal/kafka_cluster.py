@@ -150,10 +150,15 @@ class Cluster:
 
     def _offsets(self, request: Mapping[TopicPartition, Future[Any]]) -> dict[str, int]:
         """Offset per topic; one that has just been deleted is left out."""
-        answers = {
-            tp.topic: self._unless_missing(f"find the end of topic {tp.topic!r}", future, tp.topic) for tp, future in request.items()
-        }
-        return {topic: answer.offset for topic, answer in answers.items() if answer is not None}
+        found = {}
+        for tp, future in request.items():
+            answer = self._unless_missing(f"find the end of topic {tp.topic!r}", future, tp.topic)
+            if answer is None:
+                continue
+            if answer.offset < 0:  # the library's answer without an error when the broker dies meanwhile (librdkafka 2.16)
+                raise JournalUnavailable(f"cannot find the end of topic {tp.topic!r}: {self.complaints.unreachable()}")
+            found[tp.topic] = answer.offset
+        return found
 
     def require(self, topics: Iterable[str]) -> None:
         """Raise `JournalUnavailable` that names a topic which is not there. What was seen once is taken for granted."""

@@ -31,6 +31,8 @@ def read_position(cluster: Cluster, group: str, topic: str, *, decided: bool = T
         while True:
             try:
                 (found,) = consumer.committed([TopicPartition(topic, PARTITION)], max(0.1, deadline - time.monotonic()))
+                if found.error is not None:
+                    raise KafkaException(found.error)
             except KafkaException as problem:
                 error = error_of(problem)
                 if error.name() not in _COORDINATOR_MOVES or time.monotonic() > deadline:

@@ -84,11 +84,12 @@ class Transactions:
     def _await_readable(self, topics: set[str], deadline: float) -> None:
         """What is acknowledged can be read, whatever happens to the broker: see `kafka_mender` on marks that are never written.
 
-        Where another's transaction hides ours, ours is not waited for.
+        What cannot be read may yet be undone, so it is not acknowledged, and whoever asked writes it again.
         """
         patience_s = min(_READABLE_S, max(0.0, deadline - time.monotonic()))
         if topics and not self._cluster.await_decided(topics, patience_s):
-            _log.warning("records are written, but an open transaction of another writer hides them from readers", topics=sorted(topics))
+            names = ", ".join(sorted(topics))
+            raise JournalUnavailable(f"cannot write: the records are there, but an open transaction hides them from readers ({names})")
 
     def close(self) -> None:
         """End the producer."""

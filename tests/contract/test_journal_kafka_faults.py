@@ -22,6 +22,7 @@ from confluent_kafka.admin import (
 
 from alarm_engine.errors import JournalError, JournalFenced, JournalUnavailable, SettingsError
 from alarm_engine.journal.kafka import KafkaJournal
+from alarm_engine.journal.kafka_cluster import Cluster
 from alarm_engine.journal.kafka_settings import KafkaSecurity, KafkaSettings
 from alarm_engine.journal.port import Cleanup, Position, Record, TopicSpec
 from tests.contract.journals import read_all, until
@@ -149,6 +150,34 @@ async def test_nothing_acknowledged_is_lost_when_the_broker_is_killed(opened, al
         counts = [sum(record.key == key for record in records) for key in acknowledged]
         assert all(count % 2 == 0 for count in counts)
     assert [record.offset for record in records] == sorted({record.offset for record in records})
+
+
+async def test_an_answer_that_was_cut_off_is_none(opened, alive, impatient, topic):
+    """The library then gives the end of a topic as -1001, without an error: a topic would seem read to its end, and a record readable."""
+    journal = await opened(replace(impatient, owns=topic), TopicSpec(topic, Cleanup.DELETE))
+    await journal.append([Record(topic, "k", b"")])
+    cluster = Cluster(replace(impatient, request_timeout_s=10.0))
+    assert cluster.await_decided([topic], 1.0)  # connected
+    alive.brokers[0].pause()
+    asked = asyncio.create_task(asyncio.to_thread(cluster.await_decided, [topic], 1.0))
+    await asyncio.wait([asked], timeout=0.3)  # it has been sent, and will not be answered
+    alive.brokers[0].kill()
+    with pytest.raises(JournalUnavailable, match="does not answer"):
+        await asked
+
+
+async def test_what_cannot_be_read_is_not_acknowledged(opened, impatient, topic):
+    """It could yet be undone: with a broker that is killed, by the next transaction of the same writer."""
+    journal = await opened(replace(impatient, owns=topic), TopicSpec(topic, Cleanup.DELETE))
+    other = Producer({"bootstrap.servers": impatient.servers, "transactional.id": topic + "other", "transaction.timeout.ms": 60_000})
+    await asyncio.to_thread(other.init_transactions, 10)
+    other.begin_transaction()
+    other.produce(topic, b"", "theirs")
+    await asyncio.to_thread(other.flush, 10)
+    with pytest.raises(JournalUnavailable, match=f"open transaction hides them from readers .{topic}.$"):
+        await journal.append([Record(topic, "ours", b"")])
+    await asyncio.to_thread(other.commit_transaction, 10)
+    await journal.append([Record(topic, "ours", b"")])
 
 
 async def test_a_broker_that_is_not_there_yet(alive, impatient, topic):
