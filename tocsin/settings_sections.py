@@ -142,7 +142,9 @@ class ElasticsearchSection(Section):
         description="Days after the end of its month when the server deletes an index by itself; a net beyond `keep_days`. Absent: never.",
     )
     query_timeout_s: float = Field(15, gt=0, description="Seconds after which a question is given up.")
-    write_timeout_s: float = Field(30, gt=0, description="Seconds after which a write that is not confirmed counts as failed.")
+    write_timeout_s: float = Field(
+        5, gt=0, description="Seconds after which a write that the server does not take counts as failed; it is tried again for ever."
+    )
 
     def options(self) -> ElasticOptions:
         """What the store is given; raises `SettingsError`."""

@@ -42,8 +42,8 @@ def connect(options: ElasticOptions) -> AsyncElasticsearch:
 
     Raises `HistoryError` for a file that cannot be used.
     """
-    # It would write a line for each try at a server that is away; whoever asks or writes says so once.
-    logging.getLogger("elastic_transport.node_pool").setLevel(logging.ERROR)
+    # It would write a page for each try at a server that is away; whoever asks or writes says so once.
+    logging.getLogger("elastic_transport").setLevel(logging.ERROR)
     given: dict[str, Any] = {
         "api_key": None if options.api_key_file is None else _secret(options.api_key_file),
         "basic_auth": None if options.password_file is None else (options.user, _secret(options.password_file)),

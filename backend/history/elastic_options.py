@@ -38,7 +38,7 @@ class ElasticOptions:
     runs. A safety net well beyond our own retention, for it does not keep the last state of each alarm as that does."""
     longest_query_s: float = 15.0
     """A question that takes longer is given up, and says so."""
-    longest_write_s: float = 30.0
+    longest_write_s: float = 5.0
     """How long a write tries again while the server is busy, before it says so."""
     first_pause_s: float = 0.1
     """Wait before the first new try of a write; grows with each, with some chance."""

@@ -67,6 +67,7 @@ class HistoryWriter:
         self._clock = clock or SystemClock()
         self._next: dict[str, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._opened = asyncio.Event()
         self._lag = 0
         self._written = 0
         self._failed = 0
@@ -130,7 +131,9 @@ class HistoryWriter:
 
     async def _copy(self) -> None:
         try:
+            await self._insist("read the journal", self._read_positions)
             await self._insist("open the history", self._store.start)
+            self._opened.set()
             while True:
                 reader = await self._insist("read the journal", self._open)
                 try:
@@ -160,6 +163,10 @@ class HistoryWriter:
 
     async def _open(self) -> JournalReader:
         """A reader from the committed positions."""
+        await self._read_positions()
+        return self._journal.reader(list(self._configs), dict(self._next))
+
+    async def _read_positions(self) -> None:
         for topic in self._configs:
             position = await self._journal.position(GROUP, topic) or 0
             end = await self._journal.end(topic)
@@ -167,7 +174,6 @@ class HistoryWriter:
                 log.warning("topic was made anew, history is filled from its beginning", topic=topic, position=position, end=end)
                 position = 0
             self._next[topic] = position
-        return self._journal.reader(list(self._configs), dict(self._next))
 
     async def _take(self, records: Sequence[StoredRecord]) -> None:
         """Store a batch, then commit its position; insists on both."""
@@ -231,6 +237,7 @@ class HistoryWriter:
         self._problem = text
 
     async def _expire(self, keep_days: int) -> None:
+        await self._opened.wait()
         while True:
             oldest = Nanos(self._clock.now().wall - keep_days * _DAY_NS)
             for config in self._configs.values():
