@@ -25,11 +25,12 @@ from backend.history.elastic_documents import dead_document, document, document_
 from backend.history.elastic_indices import Indices
 from backend.history.elastic_names import Names, Place, month_span
 from backend.history.elastic_options import ElasticOptions
+from backend.history.elastic_past import Past
 from backend.history.elastic_query import HAS_NO_SNAPSHOT, HAS_STATE, all_of, by_id, of_page
 from backend.history.elastic_reader import Hit, Question
 from backend.history.elastic_retention import Retention
 from backend.history.matching import check_buckets, check_limit, check_query, check_range, check_time
-from backend.history.port import Bucket, CountBy, DeadLetter, EventPage, EventQuery, Frequency, Interval
+from backend.history.port import Bucket, CountBy, DeadLetter, EventPage, EventQuery, Frequency, Interval, PastStates
 
 _EVENT = {"_source": ["event"]}
 _DECODED_AT_ONCE = 500
@@ -88,6 +89,7 @@ class ElasticHistory:
             homes.setdefault(place, event)
             operations.append(Operation(place.alias, document_id(str(event.id)), body))
         new, refused = await self._send(operations, homes)
+        await self._overtake(events)
         by_id = {document_id(str(event.id)): event for event in events} if refused else {}
         letters += [dead_letters.letter_of(by_id[operation.id], reason) for operation, reason in refused]
         if letters:
@@ -137,6 +139,15 @@ class ElasticHistory:
         found = await self._decoded(await question.newest(paths, time, [clause], _EVENT))
         return {event.path: event for event in found}
 
+    async def states_at(self, config: str, time: Nanos, path_prefix: str | None = None) -> PastStates:
+        """See `HistoryStore.states_at`."""
+        check_time(time)
+        return await self._past.states_at(await self._ask(config), config, time, path_prefix)
+
+    async def checkpoint(self, config: str) -> bool:
+        """See `HistoryStore.checkpoint`."""
+        return await self._past.checkpoint(await self._ask(config), config)
+
     async def intervals(self, config: str, paths: Sequence[str], start: Nanos, end: Nanos) -> list[Interval]:
         """See `HistoryStore.intervals`."""
         check_range(start, end)
@@ -178,7 +189,8 @@ class ElasticHistory:
 
     def _work_with(self, client: AsyncElasticsearch) -> None:
         self._indices = Indices(client, self._options)
-        self._retention = Retention(client, self._options, self._indices)
+        self._past = Past(client, self._options)
+        self._retention = Retention(client, self._options, self._indices, self._past)
 
     async def _ask(self, config: str) -> Question:
         """A question about a configuration, which sees what was written here."""
@@ -202,6 +214,14 @@ class ElasticHistory:
             if len(found) % _DECODED_AT_ONCE == 0:
                 await asyncio.sleep(0)
         return found
+
+    async def _overtake(self, events: Sequence[Event]) -> None:
+        """Checkpoints that are not older than what was written go, also if it was there already: who wrote it may have been killed then."""
+        oldest: dict[str, Nanos] = {}
+        for event in events:
+            oldest[event.id.config] = min(event.time, oldest.get(event.id.config, event.time))
+        for config, time in oldest.items():
+            await self._past.overtake(config, time)
 
     async def _send_letters(self, letters: Sequence[DeadLetter]) -> dict[str, str]:
         """Store dead letters; returns the keys of those that were refused, with the reasons."""

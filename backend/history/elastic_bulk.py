@@ -59,14 +59,19 @@ async def send(client: AsyncElasticsearch, options: ElasticOptions, operations: 
     return outcome
 
 
-async def _insist(client: AsyncElasticsearch, options: ElasticOptions, batch: list[Operation], outcome: Outcome) -> None:
-    left = batch
-    async for attempt in AsyncRetrying(
+def patiently(options: ElasticOptions) -> AsyncRetrying:
+    """Attempts at a write, for as long as the server is busy or away and `longest_write_s` has not passed."""
+    return AsyncRetrying(
         retry=retry_if_exception_type(HistoryUnavailable),
         wait=wait_random_exponential(multiplier=options.first_pause_s, max=options.longest_pause_s),
         stop=stop_after_delay(options.longest_write_s),
         reraise=True,
-    ):
+    )
+
+
+async def _insist(client: AsyncElasticsearch, options: ElasticOptions, batch: list[Operation], outcome: Outcome) -> None:
+    left = batch
+    async for attempt in patiently(options):
         with attempt:
             left, why = await _once(client, options, left, outcome)
             if left:

@@ -45,6 +45,15 @@ DEAD_FIELDS: dict[str, dict[str, Any]] = {
     "@timestamp": {"type": "date", "format": "epoch_millis"},
 }
 
+PAST_FIELDS: dict[str, dict[str, Any]] = {
+    "config": _KEYWORD,
+    "kind": _KEYWORD,
+    # Checkpoint, one that is being made, or where complete history begins.
+    "time": _LONG,
+    "states": {"type": "binary"},
+    # See `checkpoints.encode`.
+}
+
 
 def mappings(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The mappings of an index with these fields."""

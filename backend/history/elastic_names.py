@@ -42,6 +42,8 @@ class Names:
         self.template = self._events
         self.dead_template = self._dead
         self.policy = self._events
+        self.past = Place(f"{prefix}-past", f"{prefix}-write-past")
+        """Where checkpoints of all configurations are."""
 
     def events(self, config: str) -> str:
         """Pattern of the indices of one configuration."""

@@ -22,6 +22,7 @@ from backend.history.elastic_client import translated
 from backend.history.elastic_indices import Indices
 from backend.history.elastic_names import Names, Place, month, month_span
 from backend.history.elastic_options import ElasticOptions
+from backend.history.elastic_past import Past
 from backend.history.elastic_query import HAS_STATE, all_of, in_range
 
 _PAGE = 500
@@ -31,10 +32,11 @@ _PAGE = 500
 class Retention:
     """Used by the one writer of a configuration."""
 
-    def __init__(self, client: AsyncElasticsearch, options: ElasticOptions, indices: Indices) -> None:
+    def __init__(self, client: AsyncElasticsearch, options: ElasticOptions, indices: Indices, past: Past) -> None:
         self._client = client
         self._options = options
         self._indices = indices
+        self._past = past
         self._names = Names(options.prefix)
 
     async def delete_before(self, config: str, time: Nanos) -> int:
@@ -51,6 +53,8 @@ class Retention:
         if kept.index not in there or not self._indices.known(kept):
             await self._indices.make(kept)
         keep = await self._copy_last_states(old, kept)
+        if before > len(keep):
+            await self._past.begin_at(config, month_span(time)[0])
         await self._drop_all_but(kept, keep)
         for index in doomed:
             await self._indices.delete(index)

@@ -13,6 +13,7 @@ from backend.history.port import Interval
 _SEVERITY = 0x0F
 _SUPPRESSED = 0x10
 _CONNECTED = 0x20
+_OUT_OF_SERVICE = 0x40
 REMOVED = -1
 """State of an event after which nothing is known and that has no snapshot."""
 REMOVED_WITH_SNAPSHOT = -2
@@ -42,13 +43,15 @@ def condition(event: Event) -> Condition | None:
 
 
 def encode_state(event: Event) -> int | None:
-    """Severity, suppressed and connected in one number."""
+    """Severity, suppressed, out of service and connected in one number."""
     what = condition(event)
     if what is None:
         return None
     if what.severity is None:
         return REMOVED if event.snapshot is None else REMOVED_WITH_SNAPSHOT
-    return int(what.severity) | (_SUPPRESSED if what.suppressed else 0) | (_CONNECTED if what.connected else 0)
+    suppression = event.snapshot.suppression if event.snapshot else None
+    hidden = 0 if suppression is None else _SUPPRESSED if suppression.until is not None else _SUPPRESSED | _OUT_OF_SERVICE
+    return int(what.severity) | hidden | (_CONNECTED if what.connected else 0)
 
 
 def decode_state(state: int | None) -> Condition:
@@ -56,6 +59,11 @@ def decode_state(state: int | None) -> Condition:
     if state is None or state < 0:
         return UNKNOWN
     return Condition(Severity(state & _SEVERITY), bool(state & _SUPPRESSED), bool(state & _CONNECTED))
+
+
+def is_out_of_service(state: int) -> bool:
+    """Whether the condition that `encode_state` packed is suppressed without an end."""
+    return bool(state & _OUT_OF_SERVICE)
 
 
 def fill(path: str, span: tuple[Nanos, Nanos], before: Condition, changes: Iterable[tuple[Nanos, Condition]]) -> list[Interval]:

@@ -13,8 +13,8 @@ from alarm_engine.model.state import EventId
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
 from backend.history.dead_letters import CANNOT_BE_WRITTEN, body_of, letter_of
 from backend.history.intervals import UNKNOWN, Condition, condition
-from backend.history.matching import check_buckets, check_limit, check_query, check_range, fold, glob, search_text
-from backend.history.port import Bucket, CountBy, DeadLetter, EventPage, EventQuery, Frequency, Interval
+from backend.history.matching import check_buckets, check_limit, check_query, check_range, check_time, fold, glob, search_text
+from backend.history.port import Bucket, CountBy, DeadLetter, EventPage, EventQuery, Frequency, Interval, PastAlarm, PastStates
 
 
 class MemoryHistory:
@@ -24,6 +24,7 @@ class MemoryHistory:
         self._events: dict[EventId, Event] = {}
         self._letters: dict[tuple[str, str], DeadLetter] = {}
         self._buried = 0
+        self._complete_from: dict[str, Nanos] = {}
 
     @property
     def buried(self) -> int:
@@ -70,6 +71,18 @@ class MemoryHistory:
         wanted = set(paths)
         return {e.path: e for e in self._of(config) if e.path in wanted and e.time < time and e.snapshot is not None}
 
+    async def states_at(self, config: str, time: Nanos, path_prefix: str | None = None) -> PastStates:
+        """See `HistoryStore.states_at`."""
+        check_time(time)
+        last = {e.path: e for e in self._of(config) if e.time <= time and condition(e) is not None}
+        there = (last[path] for path in sorted(last) if is_below(path, path_prefix or "/"))
+        alarms = tuple(alarm for event in there if (alarm := _past(event)) is not None)
+        return PastStates(alarms, complete=time >= self._complete_from.get(config, time))
+
+    async def checkpoint(self, config: str) -> bool:
+        """See `HistoryStore.checkpoint`; there is nothing to be made."""
+        return False
+
     async def intervals(self, config: str, paths: Sequence[str], start: Nanos, end: Nanos) -> list[Interval]:
         """See `HistoryStore.intervals`."""
         check_range(start, end)
@@ -114,6 +127,8 @@ class MemoryHistory:
         gone = [event.id for event in old if kept.get(event.path) != event.id]
         for event_id in gone:
             del self._events[event_id]
+        if gone:
+            self._complete_from[config] = max(time, self._complete_from.get(config, time))
         return len(gone)
 
     async def close(self) -> None:
@@ -127,6 +142,15 @@ class MemoryHistory:
 def _at(events: Sequence[Event], time: Nanos) -> Condition:
     known = [what for event in events if event.time <= time and (what := condition(event)) is not None]
     return known[-1] if known else UNKNOWN
+
+
+def _past(event: Event) -> PastAlarm | None:
+    what = condition(event)
+    if what is None or what.severity is None:
+        return None
+    suppression = event.snapshot.suppression if event.snapshot else None
+    out_of_service = suppression is not None and suppression.until is None
+    return PastAlarm(event.path, what.severity, what.suppressed, out_of_service, what.connected, event.id, event.time)
 
 
 def _is_rise(event: Event) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from alarm_engine.model.event import Event, EventKind
 from alarm_engine.model.severity import Severity
@@ -67,6 +67,32 @@ class Interval:
     """None: nothing is known (before the first event, after the alarm was removed from the tree)."""
     suppressed: bool
     connected: bool
+
+
+class PastAlarm(NamedTuple):
+    """An alarm as it was at some moment."""
+
+    path: str
+    severity: Severity
+    """OK while suppressed."""
+    suppressed: bool
+    out_of_service: bool
+    """Suppressed without an end; else it is shelved."""
+    connected: bool
+    event: EventId
+    """What the state comes from."""
+    time: Nanos
+    """Of that event."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastStates:
+    """The alarms of a tree as they were at some moment."""
+
+    alarms: tuple[PastAlarm, ...]
+    """In the order of their paths."""
+    complete: bool
+    """False: older events than some that were deleted are asked for, and only what was kept of them is here."""
 
 
 class CountBy(StrEnum):
@@ -140,6 +166,20 @@ class HistoryStore(Protocol):
 
     async def last_before(self, config: str, paths: Sequence[str], time: Nanos) -> dict[str, Event]:
         """For each path the last event before `time` that carries a snapshot; paths without one are left out."""
+        ...
+
+    async def states_at(self, config: str, time: Nanos, path_prefix: str | None = None) -> PastStates:
+        """Every alarm that was in the tree at a moment, with events of that very time; those never heard of are left out.
+
+        `QueryTooLarge` if too many events lie between that moment and the checkpoint before it.
+        """
+        ...
+
+    async def checkpoint(self, config: str) -> bool:
+        """Make the next checkpoint, from which `states_at` begins, if enough events have come since the last one.
+
+        Returns False if it is not time yet, else it wants to be called again. Called by the one writer of the configuration.
+        """
         ...
 
     async def intervals(self, config: str, paths: Sequence[str], start: Nanos, end: Nanos) -> list[Interval]:

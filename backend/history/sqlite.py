@@ -16,9 +16,9 @@ from alarm_engine.journal.sqlite_readers import Readers
 from alarm_engine.journal.sqlite_writer import Job
 from alarm_engine.model.event import Event
 from alarm_engine.model.times import Nanos
-from backend.history import sqlite_counts, sqlite_figures, sqlite_page
+from backend.history import sqlite_counts, sqlite_figures, sqlite_page, sqlite_past
 from backend.history.matching import check_buckets, check_limit, check_query, check_range, check_time
-from backend.history.port import Bucket, CountBy, DeadLetter, EventPage, EventQuery, Frequency, Interval
+from backend.history.port import Bucket, CountBy, DeadLetter, EventPage, EventQuery, Frequency, Interval, PastStates
 from backend.history.sqlite_schema import SCHEMA
 from backend.history.sqlite_write import EventWriter, bury
 
@@ -91,6 +91,23 @@ class SqliteHistory:
         check_time(time)
         return await self._ask(lambda connection: sqlite_figures.last_before(connection, config, tuple(paths), time))
 
+    async def states_at(self, config: str, time: Nanos, path_prefix: str | None = None) -> PastStates:
+        """See `HistoryStore.states_at`."""
+        check_time(time)
+        return await self._ask(lambda connection: sqlite_past.states_at(connection, config, time, path_prefix))
+
+    async def checkpoint(self, config: str) -> bool:
+        """See `HistoryStore.checkpoint`; worked out on a reader thread, so that the writer is held up for moments only."""
+        time = await self._ask(lambda connection: sqlite_past.next_checkpoint(connection, config))
+        if time is None:
+            return False
+        with _as_history():
+            number = await self._file.write(Job(lambda connection: sqlite_past.announce(connection, config, time)))
+        content = await self._ask(lambda connection: sqlite_past.content(connection, config, time))
+        with _as_history():
+            await self._file.write(Job(lambda connection: sqlite_past.fill_in(connection, number, content)))
+        return True
+
     async def intervals(self, config: str, paths: Sequence[str], start: Nanos, end: Nanos) -> list[Interval]:
         """See `HistoryStore.intervals`."""
         check_range(start, end)
@@ -120,7 +137,7 @@ class SqliteHistory:
             rows = await self._ask(partial(sqlite_figures.expendable, config_name=config, time=time, after=after, limit=DELETE_STEP))
             if rows:
                 with _as_history():
-                    await self._file.write(Job(partial(_delete, numbers=[row[3] for row in rows])))
+                    await self._file.write(Job(partial(_delete, until=(config, time), numbers=[row[3] for row in rows])))
                 deleted += len(rows)
             if len(rows) < DELETE_STEP:
                 break
@@ -186,6 +203,7 @@ def _create(connection: sqlite3.Connection) -> None:
     sqlite_counts.create(connection)
 
 
-def _delete(connection: sqlite3.Connection, numbers: Sequence[int]) -> None:
+def _delete(connection: sqlite3.Connection, until: tuple[str, Nanos], numbers: Sequence[int]) -> None:
+    sqlite_past.begin_at(connection, *until)
     sqlite_counts.uncount(connection, numbers)
     connection.executemany("DELETE FROM history WHERE id = ?", [(number,) for number in numbers])

@@ -45,6 +45,17 @@ SCHEMA = (
         body BLOB NOT NULL,
         PRIMARY KEY (config, key)
     ) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS history_checkpoint (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given again, so that only the one that was announced is filled in
+        config INTEGER NOT NULL,
+        time INTEGER NOT NULL,                 -- with the events of that time
+        states BLOB,                           -- see checkpoints.encode; NULL: announced, being worked out
+        UNIQUE (config, time)
+    )""",
+    """CREATE TABLE IF NOT EXISTS history_begin (
+        config INTEGER PRIMARY KEY,
+        time INTEGER NOT NULL                  -- before it, only the last state of each alarm was kept
+    )""",
     "CREATE UNIQUE INDEX IF NOT EXISTS history_id ON history (config, epoch, n)",
     "CREATE INDEX IF NOT EXISTS history_time ON history (config, time, epoch, n, path, severity, kind)",
     "CREATE INDEX IF NOT EXISTS history_of_path ON history (path, time, epoch, n, state, severity, kind)",

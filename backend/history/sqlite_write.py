@@ -13,6 +13,7 @@ from backend.history.dead_letters import CANNOT_BE_WRITTEN, letter_of
 from backend.history.matching import fold
 from backend.history.port import DeadLetter
 from backend.history.sqlite_counts import count_after, last_row
+from backend.history.sqlite_past import overtake
 from backend.history.sqlite_schema import INSERT, row_of
 
 _NEIGHBOUR = """
@@ -60,6 +61,7 @@ class EventWriter:
         new = connection.total_changes - before
         if new:
             count_after(connection, row)
+            overtake(connection, config, min(event.time for event in good))
         if new and not self._in_order(connection, config, good):
             connection.execute("UPDATE history_config SET disordered = 1 WHERE id = ?", (config,))
         return new

@@ -16,7 +16,7 @@ from backend.history.memory import MemoryHistory
 from backend.history.port import CountBy, EventQuery
 from tests.contract.histories import ADAPTERS, SECOND, at, event, snapshot
 
-pytestmark = pytest.mark.timeout(150)  # the first one starts a server
+pytestmark = pytest.mark.timeout(400)  # the first one starts a server
 
 S, K = Severity, EventKind
 ALL = EventQuery("Demo", at(0), at(1000))
@@ -62,6 +62,8 @@ QUESTIONS = st.one_of(
         st.just("events"), QUERIES.map(lambda query: replace(ALL, after=query.after, limit=query.limit, oldest_first=query.oldest_first))
     ),
     st.tuples(st.just("last_before"), st.just("Demo"), st.just(PATHS), TIMES),
+    st.tuples(st.just("states_at"), st.just("Demo"), TIMES, PREFIXES),
+    st.tuples(st.just("states_at"), st.just("Demo"), TIMES, st.none()),
     st.tuples(st.just("intervals"), st.just("Demo"), st.just(PATHS), TIMES, TIMES),
     st.tuples(st.just("counts"), st.just("Demo"), TIMES, TIMES, st.integers(1, 9), st.sampled_from(CountBy), PREFIXES),
     st.tuples(st.just("most_frequent"), st.just("Demo"), TIMES, TIMES, st.integers(1, 4), PREFIXES),
@@ -104,13 +106,22 @@ def of_whole_months(name, arguments):
     return (config, *(month_span(time)[0] for time in times)) if name == "delete_before" else arguments
 
 
-async def compare(store, batches, questions):
+async def compare(store, config, batches, questions):
     model = MemoryHistory()
     for batch in batches:
         assert await store.write(batch) == await model.write(batch)
+        await checkpoints(store, config)
     for name, *arguments in questions:
         asked = of_whole_months(name, arguments) if isinstance(store, ElasticHistory) else arguments
         assert await getattr(store, name)(*arguments) == await getattr(model, name)(*asked), (name, arguments)
+        if name == "delete_before":
+            await checkpoints(store, config)
+
+
+async def checkpoints(store, config):
+    """What the history writer does now and then."""
+    while await store.checkpoint(config):
+        pass
 
 
 def check_against_model(store, examples, days):
@@ -134,7 +145,7 @@ def check_against_model(store, examples, days):
         ]
         if days:
             events, asked = stretched(days, events, asked)
-        runner.run(compare(store, [events[:cut], events[cut:], events[: cut // 2]], asked))
+        runner.run(compare(store, config, [events[:cut], events[cut:], events[: cut // 2]], asked))
 
     with asyncio.Runner() as runner:
         runner.run(store.start())
@@ -147,13 +158,15 @@ def check_against_model(store, examples, days):
 @pytest.mark.parametrize("few_paths", [0, 2, 500])
 def test_sqlite_answers_as_a_list_of_events_would(few_paths, tmp_path, monkeypatch):
     monkeypatch.setattr("backend.history.sqlite_page.FEW_PATHS", few_paths)
+    monkeypatch.setattr("backend.history.sqlite_past.EVENTS_BETWEEN", 3)
     check_against_model(ADAPTERS["sqlite"](tmp_path), 60, [0, 3])
 
 
 @pytest.mark.parametrize("hits_a_page", [3, 2000])
 def test_elasticsearch_answers_as_a_list_of_events_would(hits_a_page, tmp_path, monkeypatch):
     monkeypatch.setattr("backend.history.elastic_reader.HITS_A_PAGE", hits_a_page)
+    monkeypatch.setattr("backend.history.elastic_past.EVENTS_BETWEEN", 8)
     monkeypatch.setattr("backend.history.elastic_reader.PATHS_AT_ONCE", hits_a_page)
     monkeypatch.setattr("backend.history.elastic_reader.FEW_PATHS", hits_a_page - 3)
     monkeypatch.setattr("backend.history.elastic_query.GROUPS_A_PAGE", hits_a_page)
-    check_against_model(ADAPTERS["elastic"](tmp_path), 60, [0, 3])
+    check_against_model(ADAPTERS["elastic"](tmp_path), 40, [0, 3])

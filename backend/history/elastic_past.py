@@ -1,0 +1,175 @@
+"""What was at a moment, and the checkpoints that make it quick, in Elasticsearch.
+
+All configurations have one index for them, made with the first one. A checkpoint is announced by a document that can be found at
+once, filled in under the condition that this very document is still there, and deleted by its id by whoever writes an older event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from elasticsearch import AsyncElasticsearch, BadRequestError, ConflictError, NotFoundError
+
+from alarm_engine.errors import HistoryError
+from alarm_engine.model.times import Nanos
+from backend.history.checkpoints import (
+    EVENTS_BETWEEN,
+    MOST_REPLAYED,
+    State,
+    States,
+    check_replayed,
+    decode,
+    encode,
+    next_time,
+    past_states,
+    replay,
+)
+from backend.history.elastic_bulk import Operation, patiently, send
+from backend.history.elastic_client import translated
+from backend.history.elastic_documents import document_id
+from backend.history.elastic_mapping import PAST_FIELDS, mappings, settings
+from backend.history.elastic_names import Names
+from backend.history.elastic_options import ElasticOptions
+from backend.history.elastic_query import HAS_STATE, Clause, all_of, by_id
+from backend.history.elastic_reader import Hit, Question
+from backend.history.port import PastStates
+
+_ANNOUNCED, _MADE, _BEGIN = "announced", "made", "begin"
+_AT_ONCE = 1_000
+_STATE = {"_source": False, "docvalue_fields": ["path", "state", "time"]}
+
+
+class Past:
+    """Checkpoints of one installation."""
+
+    def __init__(self, client: AsyncElasticsearch, options: ElasticOptions) -> None:
+        self._client = client
+        self._options = options
+        self._names = Names(options.prefix)
+
+    async def states_at(self, question: Question, config: str, time: Nanos, prefix: str | None) -> PastStates:
+        """See `HistoryStore.states_at`."""
+        begin = await self._find(config, [_BEGIN], size=1, _source=["time"])
+        states = await self._states(question, config, time)
+        return past_states(config, states, prefix, complete=not begin or time >= begin[0]["_source"]["time"])
+
+    async def checkpoint(self, question: Question, config: str) -> bool:
+        """See `HistoryStore.checkpoint`."""
+        newest = await self._find(config, [_MADE], size=1, sort=[{"time": "desc"}], _source=["time"])
+        base = Nanos(newest[0]["_source"]["time"]) if newest else None
+        body: Clause = {"query": all_of([] if base is None else [_later(base)]), "sort": [{"time": "asc"}], "_source": False}
+        found = await question.hits(body | {"from": EVENTS_BETWEEN - 1}, 1)
+        if not found:
+            return False
+        time = next_time(base, Nanos(found[0]["sort"][0]))
+        announced = await self._announce(config, time)
+        with translated(self._options):
+            # What was written before the announcement is seen now, and what comes after it will find the announcement.
+            await self._client.indices.refresh(index=self._names.events(config))
+        states = await self._states(question, config, time)
+        await self._fill_in(config, time, announced, await asyncio.to_thread(encode, states))
+        return True
+
+    async def overtake(self, config: str, time: Nanos) -> None:
+        """Events from that time on were written: what was known of later moments is no longer right."""
+        async for attempt in patiently(self._options):
+            with attempt:
+                await self._delete(config, [_ANNOUNCED, _MADE], {"range": {"time": {"gte": time}}})
+
+    async def begin_at(self, config: str, time: Nanos) -> None:
+        """Events before a time are deleted: what was before is not known completely any more."""
+        await self._make()
+        known = await self._find(config, [_BEGIN], size=1, _source=["time"])
+        if not known or known[0]["_source"]["time"] < time:
+            await self._put(config, _BEGIN, {"kind": _BEGIN, "time": time})
+        await self._delete(config, [_ANNOUNCED, _MADE], {"range": {"time": {"lt": time}}})
+
+    async def _states(self, question: Question, config: str, time: Nanos) -> States:
+        """The states at a moment: those of the checkpoint before it, and what came after."""
+        sooner = {"range": {"time": {"lte": time}}}
+        newest = await self._find(config, [_MADE], sooner, size=1, sort=[{"time": "desc"}])
+        states: States = {}
+        clauses = [HAS_STATE, sooner]
+        if newest:
+            source = newest[0]["_source"]
+            clauses.append(_later(source["time"]))
+            states = await asyncio.to_thread(decode, base64.b64decode(source["states"]))
+        hits = await question.hits({"query": all_of(clauses), "sort": by_id("desc"), **_STATE}, MOST_REPLAYED + 1)
+        check_replayed(len(hits))
+        return replay(states, map(_state, hits))
+
+    async def _announce(self, config: str, time: Nanos) -> Mapping[str, Any]:
+        """Say that a checkpoint is being made; returns what identifies this announcement. Any that is still announced was given up."""
+        await self._make()
+        await self._delete(config, [_ANNOUNCED], {"match_all": {}})
+        return await self._put(config, str(time), {"kind": _ANNOUNCED, "time": time})
+
+    async def _fill_in(self, config: str, time: Nanos, announced: Mapping[str, Any], content: bytes) -> None:
+        """Complete a checkpoint, unless it was overtaken by an older event meanwhile."""
+        only = {"if_seq_no": announced["_seq_no"], "if_primary_term": announced["_primary_term"]}
+        try:
+            await self._put(config, str(time), {"kind": _MADE, "time": time, "states": base64.b64encode(content).decode()}, **only)
+        except HistoryError as problem:
+            if not isinstance(problem.__cause__, ConflictError | NotFoundError):
+                raise
+
+    async def _put(self, config: str, key: str, document: dict[str, Any], **conditions: Any) -> Mapping[str, Any]:
+        place = self._names.past
+        with translated(self._options):
+            answer = await self._client.index(
+                index=place.alias,
+                id=document_id(f"{config}.{key}"),
+                document={"config": config, **document},
+                require_alias=True,
+                refresh=True,
+                **conditions,
+            )
+        return answer.body  # type: ignore[no-any-return]
+
+    async def _find(self, config: str, kinds: list[str], *clauses: Clause, **more: Any) -> list[Hit]:
+        query = all_of([{"term": {"config": config}}, {"terms": {"kind": kinds}}, *clauses])
+        with translated(self._options):
+            answer = await self._client.search(
+                index=self._names.past.index, ignore_unavailable=True, query=query, filter_path=["hits.hits"], **more
+            )
+        hits: list[Hit] = answer.body.get("hits", {}).get("hits", [])
+        return hits
+
+    async def _delete(self, config: str, kinds: list[str], clause: Clause) -> None:
+        place = self._names.past
+        while hits := await self._find(config, kinds, clause, size=_AT_ONCE, _source=False):
+            # By id: a deletion by query would leave what is filled in at this moment.
+            outcome = await send(self._client, self._options, [Operation(place.alias, hit["_id"], None) for hit in hits])
+            if outcome.poisoned or outcome.homeless:
+                raise HistoryError(f"{self._options.where}: checkpoints that are no longer right cannot be deleted from {place.index}")
+            with translated(self._options):
+                await self._client.indices.refresh(index=place.index)
+
+    async def _make(self) -> None:
+        place = self._names.past
+        with translated(self._options):
+            if await self._client.indices.exists_alias(index=place.index, name=place.alias):
+                return
+            try:
+                await self._client.indices.create(
+                    index=place.index,
+                    aliases={place.alias: {}},
+                    settings=settings(self._options, events=False),
+                    mappings=mappings(PAST_FIELDS),
+                )
+            except BadRequestError as problem:
+                if problem.error != "resource_already_exists_exception":
+                    raise
+                await self._client.indices.put_alias(index=place.index, name=place.alias)
+
+
+def _later(time: int) -> Clause:
+    return {"range": {"time": {"gt": time}}}
+
+
+def _state(hit: Hit) -> State:
+    fields, (epoch, n) = hit["fields"], hit["sort"][:2]
+    return State(fields["path"][0], fields["state"][0], epoch, n, Nanos(fields["time"][0]))
