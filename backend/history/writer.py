@@ -40,6 +40,8 @@ class WriterOptions:
     longest_pause_s: float = 10.0
     retention_period_s: float = 3600.0
     """How often events that are too old are deleted."""
+    checkpoint_period_s: float = 60.0
+    """How often it is looked whether checkpoints are due."""
 
 
 class HistoryWriter:
@@ -117,7 +119,10 @@ class HistoryWriter:
         if self._tasks:
             return
         self._problem = ""
-        self._tasks = [asyncio.create_task(self._copy(), name="history writer")]
+        self._tasks = [
+            asyncio.create_task(self._copy(), name="history writer"),
+            asyncio.create_task(self._make_checkpoints(), name="history checkpoints"),
+        ]
         if self._keep_days is not None:
             self._tasks.append(asyncio.create_task(self._expire(self._keep_days), name="history retention"))
 
@@ -235,6 +240,18 @@ class HistoryWriter:
         elif self._problem and not text:
             log.info("history is written again", lag=self._lag)
         self._problem = text
+
+    async def _make_checkpoints(self) -> None:
+        """They make questions about the past quick, and nothing is lost without one: what fails is tried again later."""
+        await self._opened.wait()
+        while True:
+            for config in self._configs.values():
+                try:
+                    while await self._store.checkpoint(config):
+                        pass
+                except HistoryError as problem:
+                    log.warning("no checkpoint of the history could be made, trying again later", config=config, problem=str(problem))
+            await asyncio.sleep(self._options.checkpoint_period_s)
 
     async def _expire(self, keep_days: int) -> None:
         await self._opened.wait()

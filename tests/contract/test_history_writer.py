@@ -1,11 +1,12 @@
 """Every event of the journal comes to history, once, whatever fails on the way."""
 
 import asyncio
+import contextlib
 
 import pytest
 import structlog
 
-from alarm_engine.errors import HistoryUnavailable, JournalUnavailable
+from alarm_engine.errors import HistoryUnavailable, JournalUnavailable, QueryTooLarge
 from alarm_engine.journal.memory import MemoryJournal
 from alarm_engine.journal.port import Cleanup, Position, Record, TopicSpec
 from alarm_engine.journal.sqlite import SqliteJournal
@@ -21,7 +22,7 @@ from tests.contract.journals import until
 
 pytestmark = pytest.mark.timeout(60)
 
-QUICK = WriterOptions(batch_records=7, first_pause_s=0.001, longest_pause_s=0.01, retention_period_s=0.01)
+QUICK = WriterOptions(batch_records=7, first_pause_s=0.001, longest_pause_s=0.01, retention_period_s=0.01, checkpoint_period_s=0.01)
 SPECS = [TopicSpec(f"{config}{end}", Cleanup.DELETE) for config in ("Demo", "Other") for end in ("Events", "Talk")]
 
 
@@ -285,3 +286,26 @@ async def test_journal_and_history_in_one_file(tmp_path, started):
     await writer.stop()
     await store.close()
     await journal.close()
+
+
+async def test_checkpoints_are_made_as_they_come_due(journal, started, tmp_path, monkeypatch):
+    for module in ("checkpoints", "sqlite_past"):
+        monkeypatch.setattr(f"backend.history.{module}.MOST_REPLAYED", 9)
+    monkeypatch.setattr("backend.history.sqlite_past.EVENTS_BETWEEN", 4)
+    store = SqliteHistory(SqliteFile(tmp_path / "history.db"))
+    await store.start()
+
+    async def newest(until):
+        with contextlib.suppress(QueryTooLarge):
+            return [alarm.time for alarm in (await store.states_at("Demo", until)).alarms]
+
+    try:
+        writer = await started(journal, store)
+        for first in (1, 51):
+            await journal.append(records([event(n, n) for n in range(first, first + 50)]))
+            async with asyncio.timeout(20):
+                while await newest(at(first + 49)) != [at(first + 49)]:
+                    await asyncio.sleep(0.01)
+        await writer.stop()
+    finally:
+        await store.close()
