@@ -162,7 +162,7 @@ class AlarmLogic:
         elif current.severity < self.alarm.severity:
             self.alarm = Alarm(ACKNOWLEDGED[current.severity], *current[1:])
         else:
-            self.alarm = self.alarm._replace(severity=ACKNOWLEDGED[self.alarm.severity])
+            self.alarm = Alarm(ACKNOWLEDGED[self.alarm.severity], *self.alarm[1:])
         return ACKNOWLEDGE
 
     def unacknowledge(self) -> Outcome:

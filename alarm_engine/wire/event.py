@@ -21,7 +21,7 @@ def encode_event(event: Event) -> bytes:
         "v": VERSION,
         "id": str(event.id),
         "time": event.time,
-        "kind": event.kind.value,
+        "kind": str(event.kind),
         "path": event.path,
         "from": NAMES[event.from_severity],
         "to": NAMES[event.to_severity],

@@ -25,7 +25,7 @@ class RecordType(StrEnum):
 
 def key(record_type: RecordType, path: str) -> str:
     """The key of a record."""
-    return f"{record_type.value}:{path}"
+    return f"{record_type}:{path}"
 
 
 def parse_key(text: str) -> tuple[RecordType, str]:
