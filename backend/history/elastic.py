@@ -55,11 +55,17 @@ class ElasticHistory:
         self._unseen: set[str] = set()
         self._refreshing = asyncio.Lock()
         self._buried = 0
+        self._losses = 0
 
     @property
     def buried(self) -> int:
         """See `HistoryStore.buried`."""
         return self._buried
+
+    @property
+    def losses(self) -> int:
+        """See `HistoryStore.losses`."""
+        return self._losses
 
     async def start(self) -> None:
         """See `HistoryStore.start`; raises `HistoryError` if indices of that name are not ours. Only a write makes something."""
@@ -258,6 +264,7 @@ class ElasticHistory:
             gone = {operation.alias for operation in operations}
             self._indices.forget([place for place in homes if place.alias in gone])
             if gone:
+                self._losses += 1
                 log.warning("an index of the history is gone and is made again", indices=sorted(gone))
         if operations:
             raise HistoryUnavailable(f"{self._options.where}: index {operations[0].alias} vanishes as often as it is made")

@@ -31,6 +31,11 @@ class MemoryHistory:
         """See `HistoryStore.buried`."""
         return self._buried
 
+    @property
+    def losses(self) -> int:
+        """See `HistoryStore.losses`: none."""
+        return 0
+
     async def start(self) -> None:
         """See `HistoryStore.start`."""
 

@@ -140,6 +140,11 @@ class HistoryStore(Protocol):
         """Events that this store has put among the dead letters since it was made, because they could not be stored."""
         ...
 
+    @property
+    def losses(self) -> int:
+        """How often since it was made this store has found that something stored is gone (an index was deleted), and went on without."""
+        ...
+
     async def start(self) -> None:
         """Open or connect; makes what the store needs (tables, indices)."""
         ...

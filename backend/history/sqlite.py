@@ -45,6 +45,11 @@ class SqliteHistory:
         """See `HistoryStore.buried`."""
         return self._writer.buried
 
+    @property
+    def losses(self) -> int:
+        """See `HistoryStore.losses`: none; a file that is taken away is an error until it is opened again."""
+        return 0
+
     async def start(self) -> None:
         """See `HistoryStore.start`; opens the file if nobody else has."""
         if self._readers is not None:

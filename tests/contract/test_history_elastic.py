@@ -142,7 +142,9 @@ async def test_a_lost_index_is_made_again(store, client):
     place = Names(store.options.prefix).place("Demo", at(0))
     await client.indices.delete(index=place.index)
     await client.indices.delete_index_template(name=f"{store.options.prefix}-events")
+    assert store.losses == 0
     assert await store.write([event(3, 3), event(4, months(1.3))]) == 2
+    assert store.losses == 1
     assert [one.id.n for one in (await store.events(replace(ALL, end=at(months(2))))).events] == [4, 3, 2]
     found = await client.indices.get_mapping(index=place.index)
     assert found[place.index]["mappings"]["dynamic"] == "strict"
