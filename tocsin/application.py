@@ -26,6 +26,7 @@ from backend.app import create_app
 from backend.history.port import HistoryStore
 from backend.history.writer import HistoryWriter
 from backend.live import Live
+from backend.phoebus.journal import DerivingJournal
 from backend.security import check_exposure
 from backend.server import BackendServer
 from backend.services import BackendSettings, Services
@@ -98,16 +99,7 @@ class Application:
         loaded = await asyncio.to_thread(load_all, self._with_files())
         self.faults = sum(one.faults for one in loaded)
         configs = configurations(settings.configurations, loaded)
-        names = [config.name for config in configs]
-
-        file = SqliteFile(settings.store, FileOptions(access=Access.READ if self._roles == {Role.BACKEND} else Access.ENGINE))
-        journal = open_journal(settings, file, names)
-        shared, history = journal.shared, open_history(settings, file)
-        self._live = Live(shared, {config.name: config.zone for config in configs}, settings.cell, clock, history)
-        self._history = HistoryWriter(shared, history, names, keep_days=settings.history.keep_days)
-        if Role.ENGINE in self._roles:
-            ports = EnginePorts(shared, self._source or self._channel_access(), journal.ownership, clock, journal.writer)
-            self._engine = EngineThread(self._engine_settings(configs), ports)
+        shared, history, self._live, self._history = self._make_parts(configs)
         self._watch = watch = TreeWatch(shared, loaded, self._write_grafana)
 
         if settings.journal == "sqlite":
@@ -161,6 +153,25 @@ class Application:
                     await stopping.wait()
             except TimeoutError:
                 continue
+
+    def _make_parts(self, configs: Sequence[Configuration]) -> tuple[Journal, HistoryStore, Live, HistoryWriter]:
+        """Journal and history, and what reads and writes them; the engine too. Nothing is started yet."""
+        settings, clock = self._settings, SystemClock()
+        ours = [config for config in configs if not config.phoebus]
+        foreign = {config.name: config.zone for config in configs if config.phoebus}
+        if self._roles == {Role.ENGINE} and not ours:
+            raise SettingsError("there is nothing to evaluate: all configurations have owner 'phoebus', and their servers do it")
+        file = SqliteFile(settings.store, FileOptions(access=Access.READ if self._roles == {Role.BACKEND} else Access.ENGINE))
+        journal = open_journal(settings, file, [config.name for config in ours])
+        shared, history = journal.shared, open_history(settings, file)
+        zones = {config.name: config.zone for config in configs}
+        live = Live(DerivingJournal(shared, foreign), zones, settings.cell, clock, history, phoebus=foreign)
+        deriving = DerivingJournal(shared, foreign, history)
+        writer = HistoryWriter(deriving, history, list(zones), keep_days=settings.history.keep_days)
+        if Role.ENGINE in self._roles and ours:
+            ports = EnginePorts(shared, self._source or self._channel_access(), journal.ownership, clock, journal.writer)
+            self._engine = EngineThread(self._engine_settings(ours), ports)
+        return shared, history, live, writer
 
     def _with_files(self) -> list[ConfigurationSettings]:
         """Configurations whose files are read: all of them where they are brought into force, else those that only a file names."""

@@ -61,6 +61,8 @@ class Settings(BaseSettings):
             raise ValueError("journal is 'kafka' and kafka.servers is missing: give host:port of the brokers")
         if self.journal == "sqlite" and self.kafka.servers:
             raise ValueError("kafka.servers is given and journal is 'sqlite': give journal: kafka, or leave the servers out")
+        if self.journal == "sqlite" and any(one.owner == "phoebus" for one in self.configurations):
+            raise ValueError("a configuration has owner 'phoebus' and journal is 'sqlite': its topics are in Kafka, give journal: kafka")
         return self
 
     @classmethod

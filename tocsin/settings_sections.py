@@ -38,11 +38,18 @@ class ConfigurationSettings(Section):
     time_zone: Annotated[str, AfterValidator(_zone)] | None = Field(
         None, description="Zone of dates without one (`enabled` until); overrides the one of the tree."
     )
+    owner: Literal["tocsin", "phoebus"] = Field(
+        "tocsin",
+        description="Who evaluates its alarms. `phoebus`: a Phoebus alarm server does, and is left to it; tocsin shows it, keeps its "
+        "history and passes acknowledgements on.",
+    )
 
     @model_validator(mode="after")
     def _is_named(self) -> Self:
         if self.tree is None and self.name is None:
             raise ValueError("give `tree`, the file of an alarm tree, or `name`, that of a configuration which the journal holds")
+        if self.owner == "phoebus" and (self.tree is not None or self.name is None):
+            raise ValueError("owner is 'phoebus', and `tree` is given: its tree is what its topic holds, give the `name` of it only")
         return self
 
 

@@ -48,6 +48,8 @@ class Configuration:
     name: str
     zone: ZoneInfo
     """Zone of dates without one."""
+    phoebus: bool = False
+    """A Phoebus server owns it."""
 
 
 def configurations(settings: Sequence[ConfigurationSettings], loaded: Sequence[Loaded]) -> list[Configuration]:
@@ -59,7 +61,8 @@ def configurations(settings: Sequence[ConfigurationSettings], loaded: Sequence[L
         name = tree.name if tree is not None else one.name or ""
         if any(other.name == name for other in found):
             raise ConfigError(f"two configurations are named {name}: each needs a name, and topics, of its own")
-        found.append(Configuration(name, ZoneInfo(one.time_zone or (tree.time_zone if tree is not None else "UTC"))))
+        zone = ZoneInfo(one.time_zone or (tree.time_zone if tree is not None else "UTC"))
+        found.append(Configuration(name, zone, one.owner == "phoebus"))
     _refuse_shared_topics([one.name for one in found])
     return found
 

@@ -78,11 +78,19 @@ def _covers(event: EventWord, word: StateWord) -> bool:
     """True if the state record says nothing newer than the event.
 
     A record of our engine names its event. A foreign one does not: there the time stamps of the two records decide, and a tie goes to
-    the record, since nothing else will ever tell of it.
+    the record, since nothing else will ever tell of it; unless it says what the event says.
     """
     if word.extras is None:
-        return event.time > word.time
+        return event.time > word.time or _says_no_more(word.state, event.snapshot)
     return word.event is None or event.id[1:] >= word.event[1:]
+
+
+def _says_no_more(state: LeafState, snapshot: Snapshot | None) -> bool:
+    """True for a record that is published again, or from which the event was derived."""
+    if snapshot is None:
+        return False
+    current = snapshot.current
+    return (state.alarm[:4], state.current_severity, state.current_message) == (snapshot.alarm[:4], current.severity, current.message)
 
 
 def _compose(word: StateWord, runtime: Runtime | None, settings: AlarmSettings) -> Snapshot:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import tzinfo
 
 import structlog
@@ -18,7 +18,7 @@ from alarm_engine.wire.keys import RecordType, key
 from alarm_engine.wire.status import decode_status
 from alarm_engine.wire.topics import status_topic
 from backend.history.port import HistoryStore
-from backend.live.life import STALE_AFTER_S, LifeSign
+from backend.live.life import PHOEBUS_STALE_AFTER_S, STALE_AFTER_S, LifeSign
 from backend.live.model import Freshness, LiveAlarm, LiveNode
 from backend.live.ring import KEPT
 from backend.live.standing import Standing
@@ -33,6 +33,7 @@ _STATUS_BACK = 600
 _RECALL_S = 2.0
 _LAG_NS = NANOS_PER_SECOND
 """A burst of records takes a moment to read; for longer than that the tree is not what it should be."""
+_STATE = key(RecordType.STATE, "")
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 
@@ -40,7 +41,9 @@ _LONGEST_PAUSE_S = 2.0
 class Follower:
     """The tree of one configuration, kept up to date from the journal; a `LiveTree`."""
 
-    def __init__(self, journal: Journal, tree: Tree, cell: str, clock: Clock) -> None:
+    def __init__(self, journal: Journal, tree: Tree, cell: str, clock: Clock, *, phoebus: bool = False) -> None:
+        self.phoebus = phoebus
+        """A Phoebus server owns the configuration: its state records are its life signs."""
         self.history: HistoryStore | None = None
         """Asked once for what the journal does not tell any more."""
         self._journal = journal
@@ -48,7 +51,7 @@ class Follower:
         self._clock = clock
         self._status_topic = status_topic(cell).name
         self._status_key = key(RecordType.STATUS, tree.config)
-        self._life = LifeSign()
+        self._life = LifeSign(PHOEBUS_STALE_AFTER_S if phoebus else STALE_AFTER_S)
         self._caught_up = False
         self._lagging_since: Monotonic | None = None
         self._fetched: Monotonic | None = None
@@ -242,6 +245,8 @@ class Follower:
                 self._take_status(record, live)
             else:
                 self._tree.apply(record)
+                if self.phoebus and record.key.startswith(_STATE) and record.value is not None:
+                    self._life.heard(record.time, live, now)
         if fetched.caught_up or not self.problem:
             self._tree.settle()  # during a replay nobody needs the order yet, and to sort for every batch would take minutes
         self._life.compare(self._tree.ring.newest, now)
@@ -277,12 +282,20 @@ class Live:
     """The live trees of a cell, as an application object. Belongs to one event loop, and leaves the journal to its owner."""
 
     def __init__(
-        self, journal: Journal, configs: Mapping[str, tzinfo], cell: str, clock: Clock, history: HistoryStore | None = None
-    ) -> None:
-        """`configs`: names of configurations with the time zone of their dates. `history`: tells of suppressed alarms what events that
+        self,
+        journal: Journal,
+        configs: Mapping[str, tzinfo],
+        cell: str,
+        clock: Clock,
+        history: HistoryStore | None = None,
+        *,
+        phoebus: Collection[str] = (),
+    ) -> None:  # fmt: skip
+        """`configs`: names of configurations with the time zone of their dates; `phoebus`: those that a Phoebus server owns; the journal
+        has to tell their events (`DerivingJournal`). `history`: tells of suppressed alarms what events that
         the journal has no more said about their PVs; without it that is known only from their next change on.
         """
-        self.followers = {name: Follower(journal, Tree(name, zone), cell, clock) for name, zone in configs.items()}
+        self.followers = {name: Follower(journal, Tree(name, zone), cell, clock, phoebus=name in phoebus) for name, zone in configs.items()}
         for follower in self.followers.values():
             follower.history = history
         self.trees: Mapping[str, Follower] = self.followers

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from alarm_engine.model.state import EventId
 from alarm_engine.model.status import EngineStatus
-from alarm_engine.model.times import NANOS_PER_SECOND, Moment, Monotonic
+from alarm_engine.model.times import NANOS_PER_SECOND, Moment, Monotonic, Nanos
 
 STALE_AFTER_S = 5.0
+PHOEBUS_STALE_AFTER_S = 30.0
+"""A Phoebus server writes the state of the root when it has written nothing for 10 s; its clients wait for three times that."""
 _STALE_AFTER_NS = round(STALE_AFTER_S * NANOS_PER_SECOND)
 
 
 class LifeSign:
-    """The last life sign of the engine of one configuration."""
+    """The last life sign of the engine of one configuration, or of its Phoebus server."""
 
-    def __init__(self) -> None:
+    def __init__(self, stale_after_s: float = STALE_AFTER_S) -> None:
+        self._stale_after_ns = round(stale_after_s * NANOS_PER_SECOND)
         self.status: EngineStatus | None = None
         self._last_event: EventId | None = None
         self._alive_at: Monotonic | None = None
@@ -30,7 +33,11 @@ class LifeSign:
             return  # an engine that lost the configuration and does not know it yet
         self._last_event = EventId.parse(status.last_event) if status.last_event else None
         self.status = status
-        age_ns = 0 if live else now.wall - status.time
+        self.heard(status.time, live, now)
+
+    def heard(self, time: Nanos, live: bool, now: Moment) -> None:
+        """Something was read that only who is alive writes; arguments as those of `take`."""
+        age_ns = 0 if live else now.wall - time
         if age_ns >= 0:
             self._alive_at = Monotonic(now.monotonic - age_ns)
 
@@ -50,7 +57,7 @@ class LifeSign:
         return None if self._alive_at is None else (now.monotonic - self._alive_at) / NANOS_PER_SECOND
 
     def is_stale(self, now: Moment) -> bool:
-        """No life sign for 5 s or ever, or events have been missing for that long."""
-        if self._alive_at is None or now.monotonic - self._alive_at > _STALE_AFTER_NS:
+        """No life sign for too long or ever, or events have been missing for that long."""
+        if self._alive_at is None or now.monotonic - self._alive_at > self._stale_after_ns:
             return True
         return self._behind_since is not None and now.monotonic - self._behind_since > _STALE_AFTER_NS

@@ -79,6 +79,11 @@ class Derivation:
         if alarm.state is None or says_the_same(alarm.state, state):
             alarm.state, alarm.snapshot, alarm.last = state, event.snapshot, event.time
 
+    def begin_again(self) -> None:
+        """The topic was made anew: its offsets count from 0 again, and what was between is not known."""
+        self._start = self._next = 0
+        self._missing += 1
+
     def caught_up(self) -> None:
         """All was read that is there: what comes now is read before compaction can drop any of it."""
         self._settled = self._missing
@@ -105,8 +110,6 @@ class Derivation:
         """Look for records that are missing before this one."""
         if self._start is None or self._is_old(record):
             return
-        if record.offset < self._next:
-            self._missing += 1  # the topic was made anew
         self._missing += max(0, record.offset - self._next)
         self._next = record.offset + 1
 
