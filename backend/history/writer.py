@@ -1,10 +1,15 @@
-"""Copies events from the journal to the history store, each under its id, so that writing twice is the same as once."""
+"""Copies events from the journal to the history store, each under its id, so that writing twice is the same as once.
+
+A store may turn out to have lost what was copied to it: an index was deleted, the file replaced. Then it is filled again from the beginning
+of the journal, by itself, if the newest events were among what is lost; see `loss.py`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -13,19 +18,16 @@ from alarm_engine.clock import Clock, SystemClock
 from alarm_engine.errors import HistoryError, JournalCorrupt, JournalError, WireError
 from alarm_engine.journal.port import Journal, JournalReader, Position, StoredRecord
 from alarm_engine.model.event import Event
-from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
-from alarm_engine.wire.event import decode_event
 from alarm_engine.wire.topics import Topics
+from backend.history.event_records import event_in, letter_for
+from backend.history.loss import is_lost
 from backend.history.port import DeadLetter, HistoryStore
+from backend.history.upkeep import expire, make_checkpoints, oldest_kept
 
 T = TypeVar("T")
 
 GROUP = "history"
 """Name of our reading positions in the journal."""
-_DAY_NS = 86_400 * NANOS_PER_SECOND
-_LONGEST_REASON = 500
-_GREATEST = 1 << 62
-"""No store takes larger numbers."""
 
 log = structlog.get_logger()
 
@@ -34,14 +36,16 @@ log = structlog.get_logger()
 class WriterOptions:
     """How the writer works."""
 
+    group: str = GROUP
+    """Name of the positions in the journal, from which a later one goes on."""
     batch_records: int = 500
     first_pause_s: float = 0.1
     """Wait before the first new try; doubled with each."""
     longest_pause_s: float = 10.0
     retention_period_s: float = 3600.0
     """How often events that are too old are deleted."""
-    checkpoint_period_s: float = 60.0
-    """How often it is looked whether checkpoints are due."""
+    checkpoint_period_s: float | None = 60.0
+    """How often it is looked whether checkpoints are due; None: never."""
 
 
 class HistoryWriter:
@@ -70,16 +74,31 @@ class HistoryWriter:
         self._next: dict[str, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._opened = asyncio.Event()
+        self._reached = False
+        self._losses = store.losses
         self._lag = 0
+        self._read = 0
         self._written = 0
         self._failed = 0
         self._failures = 0
         self._problem = "not started"
+        self._fault = ""
+        """Why events may be overlooked although the journal is read."""
 
     @property
     def lag(self) -> int:
         """Offsets from the first record not yet stored to the end of the journal: at least the number of events that wait."""
         return self._lag
+
+    @property
+    def reached_end(self) -> bool:
+        """All that was in the journal has been copied, at least once since the start."""
+        return self._reached
+
+    @property
+    def read(self) -> int:
+        """Records taken from the journal since the start."""
+        return self._read
 
     @property
     def written(self) -> int:
@@ -98,14 +117,14 @@ class HistoryWriter:
 
     @property
     def healthy(self) -> bool:
-        """It runs, and the last thing it tried succeeded."""
-        return not self._problem and self.failure() is None
+        """It runs, the last thing it tried succeeded, and nothing is overlooked."""
+        return not self.problem
 
     @property
     def problem(self) -> str:
         """Why it is not healthy; empty while it is."""
         failure = self.failure()
-        return self._problem or (repr(failure) if failure else "")
+        return self._problem or (repr(failure) if failure else "") or self._fault
 
     def failure(self) -> BaseException | None:
         """What ended the writer, which must not end; None while it goes on."""
@@ -119,12 +138,20 @@ class HistoryWriter:
         if self._tasks:
             return
         self._problem = ""
-        self._tasks = [
-            asyncio.create_task(self._copy(), name="history writer"),
-            asyncio.create_task(self._make_checkpoints(), name="history checkpoints"),
-        ]
+        self._tasks = [asyncio.create_task(self._copy(), name="history writer")]
+        configs, options = list(self._configs.values()), self._options
+        if options.checkpoint_period_s is not None:
+            self._keep_up("history checkpoints", partial(make_checkpoints, self._store, configs, options.checkpoint_period_s))
         if self._keep_days is not None:
-            self._tasks.append(asyncio.create_task(self._expire(self._keep_days), name="history retention"))
+            keep = (self._keep_days, self._clock)
+            self._keep_up("history retention", partial(expire, self._store, configs, keep, options.retention_period_s))
+
+    def _keep_up(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        async def when_open() -> None:
+            await self._opened.wait()
+            await work()
+
+        self._tasks.append(asyncio.create_task(when_open(), name=name))
 
     async def stop(self) -> None:
         """Stop; what is not yet stored is stored by the next one."""
@@ -136,9 +163,9 @@ class HistoryWriter:
 
     async def _copy(self) -> None:
         try:
-            await self._insist("read the journal", self._read_positions)
             await self._insist("open the history", self._store.start)
             self._opened.set()
+            await self._insist("see whether the history is whole", self._look_for_losses)
             while True:
                 reader = await self._insist("read the journal", self._open)
                 try:
@@ -155,13 +182,14 @@ class HistoryWriter:
             raise
 
     async def _follow(self, reader: JournalReader) -> None:
-        """Copy until the reader fails."""
+        """Copy until the reader fails, or has to begin again."""
         while True:
             fetched = await reader.fetch(max_records=self._options.batch_records, timeout_s=1.0)
-            if fetched.records:
-                await self._take(fetched.records)
+            self._fault = reader.fault
+            if fetched.records and not await self._take(fetched.records):
+                return
             if fetched.caught_up:
-                self._lag = 0
+                self._lag, self._reached = 0, True
             else:
                 await self._look_at_end()
             self._report("", None)
@@ -173,39 +201,55 @@ class HistoryWriter:
 
     async def _read_positions(self) -> None:
         for topic in self._configs:
-            position = await self._journal.position(GROUP, topic) or 0
+            position = await self._journal.position(self._options.group, topic) or 0
             end = await self._journal.end(topic)
             if position > end:
                 log.warning("topic was made anew, history is filled from its beginning", topic=topic, position=position, end=end)
                 position = 0
             self._next[topic] = position
 
-    async def _take(self, records: Sequence[StoredRecord]) -> None:
-        """Store a batch, then commit its position; insists on both."""
+    async def _look_for_losses(self) -> None:
+        await self._read_positions()
+        oldest = oldest_kept(self._clock, self._keep_days)
+        lost = [topic for topic in self._configs if await is_lost(self._journal, self._store, self._place(topic), oldest)]
+        if lost:
+            await self._begin_again(lost)
+
+    def _place(self, topic: str) -> tuple[str, str, int]:
+        return self._configs[topic], topic, self._next[topic]
+
+    async def _begin_again(self, topics: Sequence[str]) -> None:
+        log.warning("the history has lost what was copied, it is filled again from the journal", topics=list(topics))
+        await self._journal.append([], [Position(self._options.group, topic, 0) for topic in topics])
+
+    async def _take(self, records: Sequence[StoredRecord]) -> bool:
+        """Store a batch, then commit its position; insists on both. False: all is to be read again, since the store has lost some."""
         letters: list[DeadLetter] = []
         events = [event for record in records if (event := self._decode(record, letters)) is not None]
         if letters:
             await self._insist("put aside what is no event", lambda: self._store.bury(letters))
         if events:
             self._written += await self._insist("write history", lambda: self._store.write(events))
+        self._read += len(records)
+        if (losses := self._store.losses) != self._losses:
+            await self._insist("begin again", lambda: self._begin_again(list(self._configs)))
+            self._losses = losses
+            return False
         ends = {record.topic: record.offset + 1 for record in records}
-        positions = [Position(GROUP, topic, offset) for topic, offset in ends.items()]
+        positions = [Position(self._options.group, topic, offset) for topic, offset in ends.items()]
         await self._insist("commit the position of history", lambda: self._journal.append([], positions))
         self._next.update(ends)
+        return True
 
     def _decode(self, record: StoredRecord, letters: list[DeadLetter]) -> Event | None:
         """The event of a record; one that is none is counted, logged and becomes a dead letter, for it will not get better."""
+        config = self._configs[record.topic]
         try:
-            if record.value is None:
-                raise WireError("not an event record: it has no value")
-            event = decode_event(record.value)
-            _check(event, self._configs[record.topic])
-            return event
+            return event_in(record, config)
         except WireError as problem:
             self._failed += 1
             log.error("record is no event and was put aside", topic=record.topic, offset=record.offset, problem=str(problem))
-            where = f"{record.topic}@{record.offset}"
-            letters.append(DeadLetter(self._configs[record.topic], where, str(problem)[:_LONGEST_REASON], record.value or b""))
+            letters.append(letter_for(record, config, problem))
             return None
 
     async def _insist(self, what: str, action: Callable[[], Awaitable[T]]) -> T:
@@ -227,9 +271,13 @@ class HistoryWriter:
 
     async def _try_to_look_at_end(self) -> None:
         try:
+            if not self._next:
+                await self._read_positions()
             await self._look_at_end()
         except JournalError as problem:
             self._report("read the journal", problem)
+        except HistoryError:
+            pass  # positions may depend on what is stored: then nothing is known yet
 
     def _report(self, what: str, problem: Exception | None) -> None:
         """Log when it stops working and when it works again, not each try."""
@@ -240,44 +288,3 @@ class HistoryWriter:
         elif self._problem and not text:
             log.info("history is written again", lag=self._lag)
         self._problem = text
-
-    async def _make_checkpoints(self) -> None:
-        """They make questions about the past quick, and nothing is lost without one: what fails is tried again later."""
-        await self._opened.wait()
-        while True:
-            for config in self._configs.values():
-                try:
-                    while await self._store.checkpoint(config):
-                        pass
-                except HistoryError as problem:
-                    log.warning("no checkpoint of the history could be made, trying again later", config=config, problem=str(problem))
-            await asyncio.sleep(self._options.checkpoint_period_s)
-
-    async def _expire(self, keep_days: int) -> None:
-        await self._opened.wait()
-        while True:
-            oldest = Nanos(self._clock.now().wall - keep_days * _DAY_NS)
-            for config in self._configs.values():
-                try:
-                    deleted = await self._store.delete_before(config, oldest)
-                except HistoryError as problem:
-                    log.warning("old events could not be deleted, trying again later", config=config, problem=str(problem))
-                else:
-                    if deleted:
-                        log.info("old events deleted", config=config, events=deleted, keep_days=keep_days)
-            await asyncio.sleep(self._options.retention_period_s)
-
-
-def _check(event: Event, config: str) -> None:
-    """Raise `WireError` for what no store could keep: one bad record must not stop all those after it."""
-    if event.id.config != config:
-        raise WireError(f"event {event.id} is not of configuration {config!r}")
-    for name, number in (("time", event.time), ("epoch", event.id.epoch), ("n", event.id.n), ("pv_time", event.pv_time or 0)):
-        if not isinstance(number, int) or not 0 <= number < _GREATEST:
-            raise WireError(f"event {event.id}: {name} is {number!r}, expected an integer from 0 to {_GREATEST}")
-    for name in ("path", "reason", "description", "user", "host", "comment", "correlation"):
-        if not isinstance(text := getattr(event, name), str):
-            raise WireError(f"event {event.id}: {name} is {text!r}, expected a text")
-    snapshot = event.snapshot
-    if snapshot is not None and not (isinstance(snapshot.alarm.message, str) and isinstance(snapshot.current.message, str)):
-        raise WireError(f"event {event.id}: the messages of its state are not texts")

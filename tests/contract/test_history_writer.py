@@ -127,10 +127,57 @@ async def test_goes_on_where_the_last_one_ended(journal, started):
     assert not writer.healthy
     assert await journal.position(GROUP, "DemoEvents") == await journal.end("DemoEvents")
     await journal.append(records([event(11, 11)]))
-    second = FlakyStore()
-    writer = await started(journal, second)
+    writer = await started(journal, store)
     await until(lambda: writer.written == 1)
-    assert await stored(second) == [11]
+    assert writer.read == 1
+    assert await stored(store) == list(range(1, 12))
+
+
+async def test_a_store_that_lost_everything_while_nobody_looked_is_filled_again(journal, started):
+    await journal.append(records([event(n, n) for n in range(1, 31)]))
+    await journal.append([Record("DemoEvents", "odd", b"{")])
+    await journal.append(records([event(n, n, config="Other") for n in range(1, 4)]))
+    store = FlakyStore()
+    writer = await started(journal, store, ["Demo", "Other"])
+    await until(lambda: writer.reached_end)
+    await writer.stop()
+    await journal.append(records([event(31, 31)]))
+    empty = FlakyStore()
+    await empty.write([event(n, n, config="Other") for n in range(1, 4)])
+    with structlog.testing.capture_logs() as logs:
+        writer = await started(journal, empty, ["Demo", "Other"])
+        await until(lambda: writer.reached_end)
+    assert await stored(empty) == list(range(1, 32))
+    assert [line["topics"] for line in logs if "has lost" in line["event"]] == [["DemoEvents"]]
+    await writer.stop()
+    writer = await started(journal, empty, ["Demo", "Other"])
+    await until(lambda: writer.reached_end)
+    assert writer.read == 0
+
+
+async def test_a_store_that_says_that_something_is_gone_is_filled_again(journal, started):
+    class Losing(FlakyStore):
+        losses = 0
+
+    await journal.append(records([event(n, n) for n in range(1, 31)]))
+    store = Losing()
+    writer = await started(journal, store)
+    await until(lambda: writer.reached_end)
+    for n in range(1, 21):
+        store._events.pop(event(n, n).id)
+    store.losses = 1
+    await journal.append(records([event(31, 31)]))
+    await until(lambda: writer.written == 51)
+    assert await stored(store) == list(range(1, 32))
+    assert writer.read == 30 + 1 + 31
+
+
+async def test_what_was_deleted_because_it_is_old_is_not_missed(journal, started):
+    day = 86_400
+    await journal.append(records([event(n, n) for n in range(1, 31)]), [Position(GROUP, "DemoEvents", 31)])
+    writer = await started(journal, FlakyStore(), keep_days=10, clock=SetClock(at(11 * day)))
+    await until(lambda: writer.reached_end)
+    assert writer.read == 0
 
 
 async def test_a_position_is_committed_only_after_the_store_has_answered(journal, started):
