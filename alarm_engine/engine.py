@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from alarm_engine.clock import Clock
-from alarm_engine.errors import JournalUnavailable
+from alarm_engine.errors import JournalCorrupt, JournalUnavailable
 from alarm_engine.holding import Holding, Writer
 from alarm_engine.journal.port import Journal, Record
 from alarm_engine.model.status import EngineStatus
@@ -57,6 +57,8 @@ class Engine:
         self._settings = settings
         self._ports = ports
         self._status: asyncio.Task[None] | None = None
+        self._unwritten = ""
+        """Why life signs cannot be written, empty while they are."""
         self.holdings: list[Holding] = []
         """One for each configuration of the settings, in their order; empty while the engine is stopped."""
 
@@ -68,7 +70,7 @@ class Engine:
     async def start(self) -> None:
         """Restore every configuration that is ours, then begin to listen; others are waited for, and served when they become ours.
 
-        Raises `JournalCorrupt`, `SourceError`.
+        Raises `SourceError`.
         """
         ports = self._ports
         shared = SharedSource(ports.source)
@@ -80,9 +82,8 @@ class Engine:
             Holding(settings, writer, ports.ownership, share, ports.clock)
             for settings, share in zip(self._settings.configurations, shares, strict=True)
         ]
-        for holding in self.holdings:
-            await holding.start()
         self._status = asyncio.create_task(self._give_life_signs(), name="life sign")
+        await asyncio.gather(*(holding.start() for holding in self.holdings))
 
     async def stop(self) -> None:
         """Stop in reverse order; may be called again, and after a start that failed."""
@@ -106,14 +107,17 @@ class Engine:
         """Life signs as they would be given now."""
         return [runner.status(self._settings.name) for runner in self.runners]
 
-    def silent(self) -> list[str]:
-        """Configurations that are ours and give no life sign: the journal cannot be used, or a source or timers stand still."""
-        return [status.config for status in self.statuses() if not is_alive(status)]
+    def problems(self) -> dict[str, str]:
+        """What keeps configurations from being served as they should be, by name; that another engine has one is no problem."""
+        statuses = self.statuses()
+        unwritten = {status.config: self._unwritten for status in statuses if self._unwritten}
+        silent = {status.config: "gives no life sign: clients say stale" for status in statuses if not is_alive(status)}
+        return unwritten | silent | {holding.config: holding.trouble for holding in self.holdings if holding.trouble}
 
     async def _give_life_signs(self) -> None:
         """Each second, but only while every loop is alive: a silent engine is better than one that lies."""
         topic = status_topic(self._settings.cell)
-        there = failing = False
+        there = False
         while True:
             alive = [status for status in self.statuses() if is_alive(status)]
             records = [Record(topic.name, key(RecordType.STATUS, status.config), encode_status(status)) for status in alive]
@@ -123,11 +127,14 @@ class Engine:
                     there = True
                 if records:
                     await self._ports.journal.append(records)
-                failing = False
+                self._unwritten = ""
+            except JournalCorrupt as problem:
+                there = True  # it is written all the same: better one that some may overlook than none
+                log.error("topic of the life signs", problem=str(problem))
             except JournalUnavailable as problem:
-                if not failing:
+                if not self._unwritten:
                     log.warning("life sign cannot be written: clients will say stale", problem=str(problem))
-                failing = True
+                self._unwritten = f"life sign cannot be written: clients say stale: {problem}"
             await asyncio.sleep(_STATUS_PERIOD_S)
 
 

@@ -148,6 +148,11 @@ class Runner:
             if failure is not None:
                 raise failure
 
+    @property
+    def fault(self) -> str:
+        """Why commands or configuration may be overlooked, with what mends it; empty while nothing is wrong."""
+        return self._reader.fault if self._reader is not None else ""
+
     def status(self, engine: str) -> EngineStatus:
         """The life sign of this configuration as it is now."""
         now = self._clock.now()

@@ -106,7 +106,7 @@ class Application:
             await self._open_journal(shared)  # what cannot be used is said before anything is served
         if Role.BACKEND in self._roles:
             options = BackendSettings(commands=settings.backend.commands)
-            services = Services(self._live, history, shared, security, clock, settings=options, also_missing=self._writer_missing)
+            services = Services(self._live, history, shared, security, clock, settings=options, also_missing=self._beside_the_web)
             app = create_app(services)
             watch.export(app.state.registry)
             await self._serve(app, app.state.registry, settings.backend.host, settings.backend.port)
@@ -117,7 +117,7 @@ class Application:
             await patiently("start", lambda: self._open_journal(shared))
         await self._open_history(history)
         if self._roles == ALL:
-            await patiently("bring the alarm trees into force", watch.start)
+            await watch.start()
             self._stack.push_async_callback(watch.stop)
         if Role.BACKEND in self._roles:
             await self._live.start()
@@ -208,20 +208,20 @@ class Application:
 
     def _missing(self) -> dict[str, str]:
         """For the roles without a web side."""
-        if self.journal is None:
-            return {"journal": "does not answer yet"}
-        if missing := self._writer_missing():
-            return missing
-        if self._engine is not None:
-            if self._engine.engine is None:
-                return {"engine": "is starting"}
-            return {f"engine of {config}": "gives no life sign: clients say stale" for config in self._engine.engine.silent()}
-        return {}
+        return self._beside_the_web() if self.journal is not None else {"journal": "does not answer yet"}
 
-    def _writer_missing(self) -> dict[str, str]:
-        if Role.HISTORY not in self._roles or self._history is None or self._history.healthy:
-            return {}
-        return {"history writer": self._history.problem}
+    def _beside_the_web(self) -> dict[str, str]:
+        """What the writer of the history and the engine lack."""
+        found = {}
+        if Role.HISTORY in self._roles and self._history is not None and not self._history.healthy:
+            found["history writer"] = self._history.problem
+        if self._engine is not None:
+            engine = self._engine.engine
+            if engine is None or not engine.holdings:
+                found["engine"] = "is starting"
+            else:
+                found |= {f"engine of {config}": why for config, why in engine.problems().items()}
+        return found
 
     def _engine_settings(self, configs: Sequence[Configuration]) -> EngineSettings:
         engine = self._settings.engine

@@ -23,14 +23,19 @@ class EngineFigures(Collector):
     def collect(self) -> Iterable[Metric]:
         """One value for each configuration."""
         serving = GaugeMetricFamily("tocsin_engine_serving", "1: this engine evaluates the configuration", labels=["config"])
+        trouble = GaugeMetricFamily(
+            "tocsin_engine_trouble", "1: this engine does not serve the configuration as it should; /readyz says why", labels=["config"]
+        )
         pvs = GaugeMetricFamily("tocsin_engine_pvs", "PVs that are watched", labels=["config"])
         connected = GaugeMetricFamily("tocsin_engine_pvs_connected", "PVs that are connected", labels=["config"])
         backlog = GaugeMetricFamily("tocsin_engine_backlog", "Inputs that no committed event covers", labels=["config"])
         merged = CounterMetricFamily("tocsin_engine_inputs_merged", "Inputs merged because too many waited", labels=["config"])
         engine = self._engine()
+        problems = engine.problems() if engine is not None else {}
         for holding in list(engine.holdings) if engine is not None else []:
             runner = holding.runner
             serving.add_metric([holding.config], runner is not None)
+            trouble.add_metric([holding.config], holding.config in problems)
             if runner is None:
                 continue
             status = runner.status("")
@@ -38,7 +43,7 @@ class EngineFigures(Collector):
             connected.add_metric([holding.config], status.pvs_connected)
             backlog.add_metric([holding.config], status.backlog)
             merged.add_metric([holding.config], status.dropped)
-        yield from (serving, pvs, connected, backlog, merged)
+        yield from (serving, trouble, pvs, connected, backlog, merged)
 
 
 class HistoryFigures(Collector):

@@ -16,7 +16,7 @@ from alarm_engine.config.load import LoadResult, load_tree
 from alarm_engine.config.sync import Author, SyncPlan, sync
 from alarm_engine.config.tree import ConfigTree
 from alarm_engine.config.unsupported import unsupported
-from alarm_engine.errors import ConfigError, JournalUnavailable
+from alarm_engine.errors import ConfigError, JournalCorrupt, JournalUnavailable
 from alarm_engine.journal.port import Journal
 from alarm_engine.wire.topics import Topics
 from tocsin.settings_sections import ConfigurationSettings
@@ -155,6 +155,9 @@ class TreeWatch:
         self._changed = changed
         self._period_s = period_s
         self._task: asyncio.Task[None] | None = None
+        self._late: set[int] = set()
+        """Trees that could not be brought into force yet: tried again."""
+        self._said: dict[int, str] = {}
         self.faulty = 0
         """Configurations whose files have errors and are not in force."""
 
@@ -164,9 +167,8 @@ class TreeWatch:
         gauge.set_function(lambda: self.faulty)
 
     async def start(self) -> None:
-        """Bring the journal to the files, then look for changes."""
-        for loaded in self._loaded:
-            _tell(loaded, await sync(self._journal, loaded.tree, AUTHOR, loaded.left_out))
+        """Bring the journal to the files, then look for changes. A tree whose topics cannot be used is no reason to keep others waiting."""
+        self._late = {index for index, loaded in enumerate(self._loaded) if not await self._bring(index, loaded)}
         self._task = asyncio.create_task(self._watch(), name="tree files")
 
     async def stop(self) -> None:
@@ -188,6 +190,7 @@ class TreeWatch:
         faulty: set[int] = set()
         while True:
             await asyncio.sleep(self._period_s)
+            self._late = {index for index in self._late if not await self._bring(index, self._loaded[index])}
             for index, loaded in enumerate(self._loaded):
                 names = [name for name, _, _ in seen[index]]
                 now = await asyncio.to_thread(stamps, names)
@@ -211,14 +214,24 @@ class TreeWatch:
                 self.faulty = len(faulty)
 
     async def _apply(self, index: int, loaded: Loaded) -> bool:
-        try:
-            difference = await sync(self._journal, loaded.tree, AUTHOR, loaded.left_out)
-        except JournalUnavailable as problem:
-            log.warning("alarm tree not reloaded yet: the journal cannot be used", problem=str(problem))
+        if not await self._bring(index, loaded):
             return False
         self._loaded[index] = loaded
-        _tell(loaded, difference)
+        self._late.discard(index)
         self._changed([one.tree for one in self._loaded])
+        return True
+
+    async def _bring(self, index: int, loaded: Loaded) -> bool:
+        """Into force; False, and said once, if that is not possible now."""
+        try:
+            difference = await sync(self._journal, loaded.tree, AUTHOR, loaded.left_out)
+        except (JournalUnavailable, JournalCorrupt) as problem:
+            if self._said.get(index) != str(problem):
+                log.error("alarm tree not in force yet: the journal cannot be used", config=loaded.tree.name, problem=str(problem))
+            self._said[index] = str(problem)
+            return False
+        self._said.pop(index, None)
+        _tell(loaded, difference)
         return True
 
 

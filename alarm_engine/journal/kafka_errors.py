@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import threading
 
 import structlog
@@ -20,6 +21,8 @@ UNREACHABLE = frozenset({"_TRANSPORT", "_ALL_BROKERS_DOWN", "_TIMED_OUT", "_TIME
 NO_TOPIC = frozenset({"UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC", "_UNKNOWN_PARTITION", "_INCONSISTENT", "UNKNOWN_TOPIC_ID"})
 REFUSED = frozenset({"_AUTHENTICATION", "SASL_AUTHENTICATION_FAILED", "_SSL"})
 
+_PASSING_DETAIL = re.compile(r" \(after [^)]*\)")
+"""How long an attempt took, and how often it was made: else each would be told as another complaint."""
 _PERMANENT = {
     "MSG_SIZE_TOO_LARGE": "a record is larger than the broker takes: raise it with `kafka-configs.sh --bootstrap-server {servers}"
     " --alter --entity-type topics --entity-name {topic} --add-config max.message.bytes=<bytes>`",
@@ -60,7 +63,7 @@ class Complaints:
 
     def hear(self, error: KafkaError) -> None:
         """Callback of the clients, on any thread."""
-        name, text = error.name(), error.str()
+        name, text = error.name(), _PASSING_DETAIL.sub("", error.str())
         with self._lock:
             # That we are not let in says more than that nobody is there, which follows from it.
             refused = name in REFUSED

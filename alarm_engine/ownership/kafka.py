@@ -28,8 +28,9 @@ from alarm_engine.journal.kafka_cluster import Cluster
 from alarm_engine.journal.kafka_ownership import Owner
 from alarm_engine.journal.kafka_settings import KafkaSettings
 from alarm_engine.ownership.kafka_holders import Holders, View
-from alarm_engine.ownership.kafka_lease import KafkaLease, Teller
+from alarm_engine.ownership.kafka_lease import KafkaLease
 from alarm_engine.ownership.kafka_member import MAX_POLL_S, Member
+from alarm_engine.ownership.port import Wait
 
 _log = structlog.get_logger()
 T = TypeVar("T")
@@ -95,25 +96,27 @@ class KafkaOwnership:
             asyncio.create_task(self._look(self._member), name="look for owners"),
         ]
 
-    async def acquire(self, config: str, waiting: Callable[[str], None]) -> KafkaLease:
-        """See `Ownership.acquire`. Raises `JournalCorrupt` for a topic that cannot be used."""
+    async def acquire(self, config: str, waiting: Callable[[Wait], None]) -> KafkaLease:
+        """See `Ownership.acquire`."""
         if config not in self._configs:
             raise SettingsError(f"configuration {config!r} is none of cell {self._cell!r}: {', '.join(sorted(self._configs))}")
         member = self._member
         if self._executor is None or member is None:
             raise SettingsError("ownership was not started")
-        teller = Teller(waiting)
+        told = Wait("", False)
         self._waiting[config] += 1
         self._look_now.set()
         count = 0
         try:
             while True:
                 changed = self._changed
-                problem, passing = await self._obstacle(config, member) if config in self._mine else self._why_not(config)
-                if not problem and config in self._mine:
+                wait = await self._obstacle(config, member) if config in self._mine else self._why_not(config)
+                if not wait.why and config in self._mine:
                     lease = self._leases[config] = KafkaLease(config, self._released)
                     return lease
-                teller.tell(problem, passing)
+                if wait.why and wait != told:
+                    told = wait
+                    waiting(wait)
                 count += 1
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_LOOK_S if count < _CALM_AFTER else _CALM_LOOK_S):
@@ -148,8 +151,8 @@ class KafkaOwnership:
 
     # ------------------------------------------------------------------ why not
 
-    async def _obstacle(self, config: str, member: Member) -> tuple[str, bool]:
-        """What speaks against a lease of what is assigned to us, and whether it is only that nobody could be asked.
+    async def _obstacle(self, config: str, member: Member) -> Wait:
+        """What speaks against a lease of what is assigned to us.
 
         An engine that hung or was paused may not know yet that the group has given it up: so the group is asked.
         """
@@ -158,24 +161,22 @@ class KafkaOwnership:
             async with asyncio.timeout(_LOOK_S):
                 while self._confirmed < number and config in self._mine:
                     await self._changed.wait()
-            return await self._ask(partial(self._holders.obstacle, config)), False
+            return Wait(await self._ask(partial(self._holders.obstacle, config)), True)
         except TimeoutError:
-            return self._trouble or (self._cluster.complaints.unreachable() if self._cluster.complaints.silent else ""), True
+            return Wait(self._trouble or (self._cluster.complaints.unreachable() if self._cluster.complaints.silent else ""), True)
         except (JournalError, SettingsError) as problem:
-            return str(problem), True
+            return Wait(str(problem), True)
 
-    def _why_not(self, config: str) -> tuple[str, bool]:
+    def _why_not(self, config: str) -> Wait:
         """What is known of a configuration that is not assigned to us."""
         view = self._view
-        if config in view.hopeless:
-            raise view.hopeless[config]
         if config in view.problems or self._trouble:
-            return view.problems.get(config) or self._trouble, True
+            return Wait(view.problems.get(config) or self._trouble, True)
         if config in view.held_by_others:
-            return view.held_by_others[config], False
+            return Wait(view.held_by_others[config], False)
         if time.monotonic() - self._since < _ELECTION_S:
-            return "", True
-        return f"configuration {config!r} waits for the engines of cell {self._cell!r} to elect one of them", False
+            return Wait("", False)
+        return Wait(f"configuration {config!r} waits for the engines of cell {self._cell!r} to elect one of them", False)
 
     async def _look(self, member: Member) -> None:
         """Look now and then, for all that wait together."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from alarm_engine.errors import JournalCorrupt, JournalUnavailable, SettingsError
+from alarm_engine.errors import JournalError, SettingsError
 from alarm_engine.journal.kafka_cluster import Cluster
 from alarm_engine.journal.kafka_errors import listen, translate
 from alarm_engine.journal.kafka_ownership import Owner, find_owner
@@ -50,8 +50,6 @@ class View:
     """A sentence about each configuration that another engine of the cell has, or had when it was last heard."""
     problems: Mapping[str, str] = field(default_factory=dict)
     """A sentence about each configuration that cannot be had now."""
-    hopeless: Mapping[str, JournalCorrupt] = field(default_factory=dict)
-    """Configurations that cannot be had by waiting."""
 
 
 class Holders:
@@ -73,7 +71,6 @@ class Holders:
         configuration stay the affair of the journal. Where we may not make it, the sentence says the command.
         """
         problems: dict[str, str] = {}
-        hopeless: dict[str, JournalCorrupt] = {}
         held: dict[str, str] = {}
         found = set(ready)
         for config in sorted(configs):
@@ -83,14 +80,12 @@ class Holders:
                     held[config] = f"configuration {config!r} is held by {mark.owner}; this engine waits"
                 self._make_topic(config)
                 found.add(config)
-            except JournalCorrupt as problem:
-                hopeless[config] = problem
-            except (JournalUnavailable, SettingsError) as problem:
+            except (JournalError, SettingsError) as problem:
                 problems[config] = str(problem)
                 if self._cluster.complaints.silent:
                     problems |= dict.fromkeys(configs, str(problem))
                     break
-        return View(frozenset(found), held, problems, hopeless)
+        return View(frozenset(found), held, problems)
 
     def obstacle(self, config: str) -> str:
         """Why we must not begin although the group of our cell has given us a configuration; empty if we may.

@@ -21,6 +21,7 @@ from alarm_engine.errors import SettingsError
 from alarm_engine.journal.kafka_cluster import Cluster
 from alarm_engine.journal.kafka_errors import translate
 from alarm_engine.journal.kafka_ownership import Owner, now
+from alarm_engine.journal.kafka_settings import PARTITION
 from alarm_engine.ownership.kafka_holders import MARK_S, Mark, cell_group, position_of
 
 _log = structlog.get_logger()
@@ -270,4 +271,5 @@ class Member:
 
 
 def _topics(partitions: Sequence[TopicPartition]) -> frozenset[str]:
-    return frozenset(partition.topic for partition in partitions)
+    """Whoever is assigned the one partition has the topic: others that were added to it give nobody a right."""
+    return frozenset(partition.topic for partition in partitions if partition.partition == PARTITION)

@@ -6,7 +6,16 @@ Owning is leave to publish. It does not keep others from writing: that is the jo
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+
+class Wait(NamedTuple):
+    """Why a configuration is not ours."""
+
+    why: str
+    """In words."""
+    trouble: bool
+    """Something is wrong; False while another engine has the configuration, or an election is under way."""
 
 
 class Lease(Protocol):
@@ -28,10 +37,10 @@ class Ownership(Protocol):
         """Begin to take part; returns at once."""
         ...
 
-    async def acquire(self, config: str, waiting: Callable[[str], None]) -> Lease:
+    async def acquire(self, config: str, waiting: Callable[[Wait], None]) -> Lease:
         """Wait until this engine owns the configuration.
 
-        `waiting` is told in words for what or for whom it waits, whenever that becomes known or changes.
+        `waiting` is told for what or for whom it waits, whenever that becomes known or changes.
         """
         ...
 

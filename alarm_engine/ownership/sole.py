@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from alarm_engine.ownership.port import Wait
+
 
 class SoleOwnership:
     """For a single process: the embedded journal admits only one engine by its own lock."""
@@ -12,7 +14,7 @@ class SoleOwnership:
     async def start(self) -> None:
         """Nobody to ask."""
 
-    async def acquire(self, config: str, waiting: Callable[[str], None]) -> SoleLease:
+    async def acquire(self, config: str, waiting: Callable[[Wait], None]) -> SoleLease:
         """Granted at once."""
         return SoleLease()
 

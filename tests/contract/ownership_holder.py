@@ -32,7 +32,7 @@ async def main(servers: str, cell: str, config: str, name: str) -> None:
     ownership = KafkaOwnership(KafkaSettings(servers, name=name, cell=cell), [config])
     await ownership.start()
     while True:
-        lease = await ownership.acquire(config, lambda why: say("waits", why))
+        lease = await ownership.acquire(config, lambda wait: say("waits", wait.why))
         say("holds")
         say("lost", await lease.lost())
         await lease.release()

@@ -19,12 +19,13 @@ from confluent_kafka.admin import (
     AclOperation,
     AclPermissionType,
     AdminClient,
+    NewPartitions,
     NewTopic,
     ResourcePatternType,
     ResourceType,
 )
 
-from alarm_engine.errors import JournalCorrupt, JournalFenced, SettingsError
+from alarm_engine.errors import JournalFenced, SettingsError
 from alarm_engine.journal.kafka import KafkaJournal
 from alarm_engine.journal.kafka_ownership import Owner
 from alarm_engine.journal.kafka_settings import KafkaSecurity, KafkaSettings
@@ -76,7 +77,7 @@ async def writing(settings, config):
 
 async def lease_of(ownership, config, heard=None, within_s=30):
     async with asyncio.timeout(within_s):
-        return await ownership.acquire(config, (lambda _: None) if heard is None else heard.append)
+        return await ownership.acquire(config, lambda wait: None if heard is None else heard.append(wait.why))
 
 
 def is_lost(lease):
@@ -308,9 +309,32 @@ async def test_a_topic_of_no_use_is_said_and_holds_up_no_other(settings, config)
     admin = AdminClient({"bootstrap.servers": settings.servers})
     await asyncio.to_thread(admin.create_topics([NewTopic(split, 2)])[split].result, 20)
     async with taking_part(settings, split, config) as ownership:
+        heard: list[str] = []
+        waiting = asyncio.create_task(lease_of(ownership, split, heard))
         await (await lease_of(ownership, config)).release()
-        with pytest.raises(JournalCorrupt, match="has 2 partitions and must have 1"):
-            await lease_of(ownership, split)
+        await until(lambda: heard)
+        assert f"topic '{split}' has 2 partitions and must have 1" in heard[0]
+        await asyncio.to_thread(admin.delete_topics([split])[split].result, 20)
+        await (await waiting).release()
+        assert len(heard) == 1
+
+
+async def test_partitions_that_are_added_make_nobody_an_owner(settings, config):
+    """The group gives them to whoever has least; the configuration is with the first one, as before."""
+    async with taking_part(settings, config) as first:
+        lease = await lease_of(first, config)
+        async with taking_part(replace(settings, name="engine-b"), config) as second:
+            heard: list[str] = []
+            waiting = asyncio.create_task(lease_of(second, config, heard))
+            await until(lambda: heard)
+            admin = AdminClient({"bootstrap.servers": settings.servers})
+            await asyncio.to_thread(admin.create_partitions([NewPartitions(config, 2)])[config].result, 20)
+            await until(second._member._consumer.assignment)
+            await until(lambda: "has 2 partitions" in heard[-1])
+            assert not waiting.done()
+            assert not is_lost(lease)
+            waiting.cancel()
+        await lease.release()
 
 
 async def test_a_topic_that_was_deleted_is_made_anew_for_who_had_it(settings, config):
@@ -362,8 +386,15 @@ async def test_a_broker_that_comes_after_the_engine(alive, lonely, config):
         waiting = asyncio.create_task(lease_of(ownership, config, heard, within_s=100))
         await until(lambda: heard)
         assert f"Kafka at {alive.servers} does not answer" in heard[0]
-        await asyncio.sleep(3)  # it stays away for a while, and is not told about each second
-        assert len(heard) <= 3
+        views = [ownership._view]
+
+        def looked_again():
+            if ownership._view is not views[-1]:
+                views.append(ownership._view)
+            return len(views) > 3
+
+        await until(looked_again)  # it stays away for a while, and that is not told in ever new words
+        assert len(set(heard)) <= 3
         alive.brokers[0].start()
         await (await waiting).release()
 

@@ -12,7 +12,7 @@ import time
 
 import httpx
 import pytest
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 from typer.testing import CliRunner
 
 from tests.contract.kafka_topics import servers_or_skip
@@ -87,14 +87,80 @@ def plant(tmp_path):
     return Plant(tmp_path, servers_or_skip(), random_topic("Plant"))
 
 
-def test_a_topic_with_two_partitions_is_refused_with_a_sentence(plant):
+def split(plant, *topics):
+    """Topics with two partitions; returns what deletes them."""
     admin = AdminClient({"bootstrap.servers": plant.settings["kafka"]["servers"]})
-    for made in admin.create_topics([NewTopic(plant.config, 2, 1)]).values():
-        made.result()
-    for words in (("run",), ("engine",), ("config", "sync")):
-        status, said = plant.command(*words)
+    for made in admin.create_topics([NewTopic(topic, 2, 1) for topic in topics]).values():
+        made.result(20)
+
+    def delete():
+        for deleted in admin.delete_topics(list(topics)).values():
+            deleted.result(20)
+
+    return delete
+
+
+def test_a_topic_with_two_partitions_is_refused_with_a_sentence(plant):
+    split(plant, plant.config)
+    for command in ("sync", "diff", "export"):
+        status, said = plant.command("config", command)
         assert status == 2, said
         assert f"topic '{plant.config}' has 2 partitions and must have 1" in said
+
+
+@pytest.mark.parametrize("role", ["run", "engine", "backend", "history"])
+def test_topics_of_no_use_are_said_and_harm_no_other_configuration(plant, role):
+    split_up = (plant.config, f"{plant.config}Events")
+    delete = split(plant, *split_up)
+    plant.settings["configurations"].append({"name": f"{plant.config}Good"})
+    process = plant.start(role)
+    try:
+        health = plant.until_said(role, r"(http://[\d.:]+)")[1]
+        said = {topic: f"topic '{topic}' has 2 partitions and must have 1" for topic in split_up}
+        expected = said[split_up[0]] if role != "history" else said[split_up[1]]
+        plant.until_said(role, rf'{expected}[^\n]*"level": "error"')
+
+        def missing():
+            return httpx.get(f"{health}/readyz").json()["missing"]
+
+        def told():
+            return [name for name, why in missing().items() if expected in why]
+
+        name = until(told, lambda: json.dumps(missing()))[0]
+        assert f"{plant.config}Good" not in name
+        figures = httpx.get(f"{health}/metrics").text
+        if role in ("run", "engine"):
+            assert f'tocsin_engine_trouble{{config="{plant.config}"}} 1.0' in figures
+            assert f'tocsin_engine_serving{{config="{plant.config}Good"}} 1.0' in figures
+        if role in ("run", "backend"):
+            assert f'tocsin_journal_faulty{{config="{plant.config}"}} 1.0' in figures
+        if role == "history":
+            assert "tocsin_history_healthy 0.0" in figures
+        delete()
+        until(lambda: not [why for why in missing().values() if "partitions" in why], lambda: json.dumps(missing()))
+        if role in ("run", "engine"):  # which make the topics anew
+            until(lambda: f'tocsin_engine_serving{{config="{plant.config}"}} 1.0' in httpx.get(f"{health}/metrics").text)
+            until(lambda: httpx.get(f"{health}/readyz").status_code == 200, lambda: json.dumps(missing()))
+        if role == "run":
+            plant.until_said(role, rf'"config": "{plant.config}", "alarms": 1')
+    finally:
+        end(process)
+
+
+def test_partitions_that_are_added_while_the_engine_runs_are_said(plant):
+    process = plant.start("engine")
+    try:
+        health = plant.until_said("engine", r"(http://\S+/readyz)")[1]
+        until(lambda: httpx.get(health).status_code == 200)
+        topic = f"{plant.config}Command"
+        admin = AdminClient({"bootstrap.servers": plant.settings["kafka"]["servers"]})
+        admin.create_partitions([NewPartitions(topic, 3)])[topic].result(20)
+        answer = until(lambda: (a := httpx.get(health)).status_code == 503 and a)
+        command = f"kafka-topics.sh --bootstrap-server {plant.settings['kafka']['servers']} --delete --topic {topic}"
+        assert command in answer.json()["missing"][f"engine of {plant.config}"]
+        assert command in plant.until_said("engine", rf'topic \'{topic}\' has 3 partitions[^\n]*"level": "error"').string
+    finally:
+        end(process)
 
 
 def test_a_tree_of_another_name_is_not_brought_into_force(plant):

@@ -100,7 +100,7 @@ async def test_the_second_waits_and_goes_on_where_the_first_ended():
         first.source.put("GC1", Severity.MAJOR, "HIHI_ALARM")
         await until(lambda: alarm(first, "GC1", Severity.MAJOR))
         async with machine(replace(settings, name="engine-b"), config) as second:
-            assert f"configuration {config!r} is held by 'engine-a'" in second.holding.waiting
+            assert f"configuration {config!r} is held by 'engine-a'" in second.holding.waiting.why
             assert not second.engine.runners
             second.source.put("GC2", Severity.MINOR, "HIGH_ALARM")
             first.source.put("GC2", Severity.MAJOR, "HIHI_ALARM")

@@ -1,0 +1,215 @@
+"""A configuration held: one that cannot be served harms no other, and what is lost is given up in order."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from alarm_engine.clock import SystemClock
+from alarm_engine.engine import Engine, EnginePorts, EngineSettings
+from alarm_engine.errors import JournalCorrupt, JournalError, JournalFenced, JournalUnavailable
+from alarm_engine.evaluator import EvaluatorSettings
+from alarm_engine.holding import Holding
+from alarm_engine.journal.memory import MemoryJournal
+from alarm_engine.ownership.port import Wait
+from alarm_engine.ownership.sole import SoleOwnership
+from alarm_engine.runner import RunnerSettings
+from alarm_engine.sources.memory import MemorySource
+from alarm_engine.sources.shared import SharedSource
+from tests.contract.journals import until
+
+
+class Faulty(MemoryJournal):
+    """A journal in which the topics of `Bad` are of no use for a while."""
+
+    problem: JournalError | None = None
+
+    async def ensure_topics(self, topics):
+        if self.problem is not None and any(spec.name == "Bad" for spec in topics):
+            raise self.problem
+        await super().ensure_topics(topics)
+
+
+def settings(config):
+    return RunnerSettings(EvaluatorSettings(config))
+
+
+@pytest.fixture
+async def journal():
+    journal = Faulty()
+    await journal.start()
+    yield journal
+    await journal.close()
+
+
+@asynccontextmanager
+async def engine(journal, *configs, writer=None, ownership=None):
+    ports = EnginePorts(journal, MemorySource(), ownership or SoleOwnership(), SystemClock(), writer)
+    engine = Engine(EngineSettings("test", "cell", tuple(map(settings, configs))), ports)
+    try:
+        yield engine
+    finally:
+        await engine.stop()
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr("alarm_engine.holding._PAUSE_S", 0.02)
+    monkeypatch.setattr("alarm_engine.holding._LONG_PAUSE_S", 0.02)
+
+
+@pytest.mark.parametrize("problem", [JournalCorrupt("has 2 partitions"), JournalError("too large"), JournalUnavailable("no right")])
+async def test_what_one_configuration_cannot_do_harms_no_other_and_is_tried_again(journal, problem):
+    journal.problem = problem
+    async with engine(journal, "Bad", "Good") as it:
+        await it.start()
+        assert [runner.topics.config for runner in it.runners] == ["Good"]
+        assert it.problems() == {"Bad": str(problem)}
+        assert it.failure() is None
+        journal.problem = None
+        await until(lambda: len(it.runners) == 2)
+        assert it.problems() == {}
+
+
+async def test_life_signs_do_not_wait_for_the_last_configuration(journal):
+    ready = asyncio.Event()
+
+    @asynccontextmanager
+    async def writer(config):
+        if config == "Slow":
+            await ready.wait()
+        yield journal
+
+    async with engine(journal, "Slow", "Quick", writer=writer) as it:
+        starting = asyncio.create_task(it.start())
+
+        async def said():
+            return bool(await journal.end("cellStatus"))
+
+        await until(said)
+        assert not starting.done()
+        assert it.problems() == {"Slow": "is starting"}
+        ready.set()
+        await starting
+        assert it.problems() == {}
+
+
+async def test_life_signs_are_written_also_where_their_topic_is_split(journal, monkeypatch):
+    async def refuse(topics):
+        await MemoryJournal.ensure_topics(journal, topics)
+        if topics[0].name == "cellStatus":
+            raise JournalCorrupt("has 2 partitions")
+
+    monkeypatch.setattr(journal, "ensure_topics", refuse)
+    monkeypatch.setattr("alarm_engine.engine._STATUS_PERIOD_S", 0.02)
+    async with engine(journal, "Plant") as it:
+        await it.start()
+
+        async def said():
+            return bool(await journal.end("cellStatus"))
+
+        await until(said)
+
+
+# ------------------------------------------------------------------ lost
+
+
+class Lendable:
+    """An ownership whose leases end when a test says so."""
+
+    def __init__(self) -> None:
+        self.given = 0
+        self.released = 0
+        self.ended = asyncio.Event()
+
+    async def start(self) -> None:
+        pass
+
+    async def acquire(self, config, waiting):
+        if self.given:
+            waiting(Wait("another one has it", False))
+            await asyncio.Event().wait()
+        self.given += 1
+        return self
+
+    async def lost(self) -> str:
+        await self.ended.wait()
+        return "another one has it"
+
+    async def release(self) -> None:
+        self.released += 1
+
+    async def close(self) -> None:
+        pass
+
+
+def holding(journal, ownership, writer):
+    share = SharedSource(MemorySource()).share()
+    return Holding(settings("Plant"), writer, ownership, share, SystemClock())
+
+
+async def test_what_is_lost_while_the_journal_is_opened_is_given_up(journal):
+    ownership = Lendable()
+    state = []
+
+    @asynccontextmanager
+    async def writer(config):
+        state.append("opening")
+        try:
+            await asyncio.Event().wait()
+            yield journal
+        finally:
+            state.append("closed")
+
+    it = holding(journal, ownership, writer)
+    starting = asyncio.create_task(it.start())
+    await until(lambda: state)
+    ownership.ended.set()
+    await asyncio.wait_for(starting, 10)
+    assert state == ["opening", "closed"]
+    assert ownership.released == 1
+    assert it.waiting == Wait("another one has it", False)
+    assert it.trouble == ""
+    await it.stop()
+
+
+async def test_a_lease_is_released_only_when_the_writer_has_ended_however_often_it_is_asked_to(journal):
+    ownership = Lendable()
+    closing, may_close = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def writer(config):
+        try:
+            yield journal
+        finally:
+            closing.set()
+            await may_close.wait()
+
+    it = holding(journal, ownership, writer)
+    await it.start()
+    runner = it.runner
+    stopping = asyncio.create_task(it.stop())
+    await closing.wait()
+    stopping.cancel()
+    again = asyncio.create_task(it.stop())
+    await asyncio.wait((stopping, again), timeout=0.1)
+    assert ownership.released == 0
+    may_close.set()
+    await again
+    assert ownership.released == 1
+    assert runner._tasks == []
+
+
+async def test_who_was_fenced_is_not_in_trouble(journal):
+    @asynccontextmanager
+    async def writer(config):
+        raise JournalFenced("engine-b has taken over")
+        yield journal
+
+    it = holding(journal, Lendable(), writer)
+    await it.start()
+    assert it.trouble == ""
+    assert "another one has it" in it.waiting.why
+    await it.stop()
