@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from alarm_engine.errors import HistoryUnavailable
 from alarm_engine.journal.sqlite_file import SqliteFile
 from alarm_engine.journal.sqlite_open import Access, FileOptions
 from backend.history.elastic import ElasticHistory
@@ -26,6 +27,8 @@ def open_history(settings: Settings, file: SqliteFile | None = None) -> HistoryS
 @asynccontextmanager
 async def visiting_history(settings: Settings, *, writing: bool = False) -> AsyncIterator[HistoryStore]:
     """The store, to read or to write beside a running system. Raises `HistoryError`."""
+    if settings.history.store == "sqlite" and not writing and not settings.store.exists():
+        raise HistoryUnavailable(f"{settings.store} does not exist: there is no history yet; `tocsin run` begins one")
     history = open_history(settings, SqliteFile(settings.store, FileOptions(access=Access.GUEST if writing else Access.READ)))
     await history.start()
     try:
