@@ -30,9 +30,11 @@ class FileChange:
     new: str
 
     def diff(self) -> str:
-        """A unified diff, for `patch -p0` and for people."""
+        """A unified diff, for `patch -p0` in this directory and for people."""
+        here = os.path.relpath(self.file)
+        name = self.file if here.startswith("..") else here
         old, new = (text.splitlines(keepends=True) for text in (self.old, self.new))
-        lines = difflib.unified_diff(old, new, self.file, self.file)
+        lines = difflib.unified_diff(old, new, name, name)
         return "".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines)
 
     def write(self) -> None:

@@ -58,7 +58,8 @@ class Gatherer:
             self._shared, _ = await self._all(EventQuery(span.config, span.start, span.end, kinds=_SHARED))
         together = {event.id: event for event in (*self._shared, *own) if event.time >= start}
         events = tuple(together[event_id] for event_id in sorted(together, key=lambda one: one[1:]))
-        return Recording(span.config, path, start, span.end, events, await self._before(path, start), await self._maintenance(start))
+        before, maintenance = await self._before(path, start), await self._maintenance(start)
+        return Recording(span.config, path, start, span.end, events, before, maintenance, is_cut=cut)
 
     async def _before(self, path: str, time: Nanos) -> Event | None:
         """The last event before; none for an alarm that was removed since."""

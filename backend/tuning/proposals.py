@@ -74,8 +74,12 @@ def judge(recording: Recording, in_force: AlarmSettings, others: Iterable[AlarmS
 
 
 def propose(recording: Recording, in_force: AlarmSettings) -> Judgement:
-    """The same for settings that might help, `Judgement.chosen` among them, with some larger changes to compare it with."""
-    return judge(recording, in_force, candidates(in_force), most_good=SHOWN_GOOD)
+    """The same for settings that might help, `Judgement.chosen` among them, with some larger changes to compare it with.
+
+    Nothing is tried for an alarm that is no nuisance.
+    """
+    as_it_is = judge(recording, in_force, ())
+    return as_it_is if as_it_is.present.is_quiet else judge(recording, in_force, candidates(in_force), most_good=SHOWN_GOOD)
 
 
 def candidates(settings: AlarmSettings) -> list[AlarmSettings]:

@@ -28,6 +28,8 @@ class Recording:
     """The last event about the alarm before `start` that has a snapshot; None: it is not known how it stood."""
     maintenance: bool = False
     """Maintenance mode was on at `start`."""
+    is_cut: bool = False
+    """More was asked for: `start` is later, since there are too many events."""
 
     @property
     def own(self) -> Iterator[Event]:

@@ -53,11 +53,11 @@ def test_all_else_stays(tmp_path: Path, before: str, after: str, bom: str) -> No
     assert [one.name for one in tmp_path.iterdir()] == ["tree.yaml"]
 
 
-def test_the_difference_is_one_for_patch(tmp_path: Path) -> None:
+def test_the_difference_is_one_for_patch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     [file] = changed(tmp_path, HEAD + "      P1: Pump", delay_s=10, latching=False, count=3).files
-    name = tmp_path / "tree.yaml"
     assert file.diff().splitlines() == [
-        f"--- {name}", f"+++ {name}", "@@ -2,4 +2,8 @@", " systems:", "   A:", "     pvs:", "-      P1: Pump",
+        "--- tree.yaml", "+++ tree.yaml", "@@ -2,4 +2,8 @@", " systems:", "   A:", "     pvs:", "-      P1: Pump",
         "\\ No newline at end of file", "+      P1:", "+        description: Pump", "+        delay: 10", "+        count: 3",
         "+        latching: false", "\\ No newline at end of file",
     ]  # fmt: skip

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from alarm_engine.errors import TocsinError
-from tocsin.cli import auth, config, dashboards, demo, drift, history, provisioning, run, settings
+from tocsin.cli import auth, config, dashboards, demo, drift, history, provisioning, run, settings, tune
 
 app = typer.Typer(
     name="tocsin",
@@ -25,6 +25,7 @@ app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("engine")(run.engine)
 app.command("backend")(run.backend)
+app.command("tune")(tune.tune)
 app.add_typer(history.app, name="history")
 drift.add_to(config.app)
 app.add_typer(config.app, name="config")

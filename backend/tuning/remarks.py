@@ -1,0 +1,48 @@
+"""What has to be known to trust a judgement, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from alarm_engine.model.event import Origin
+from alarm_engine.model.times import iso
+from backend.tuning.outcome import annunciations
+from backend.tuning.proposals import Judgement
+from backend.tuning.recording import Recording
+
+
+def recorded(recording: Recording) -> int:
+    """How often the alarm was in truth annunciated."""
+    return annunciations(recording.start, tuple(recording.own))[0]
+
+
+def remarks(judgement: Judgement) -> tuple[str, ...]:
+    """Nothing to say is the rule."""
+    return tuple(_remarks(judgement))
+
+
+def _remarks(judgement: Judgement) -> Iterator[str]:
+    recording = judgement.recording
+    there, replayed = recorded(recording), judgement.present.outcome.annunciated
+    if recording.is_cut:
+        yield f"There are too many events: only those since {iso(recording.start)} are judged."
+    elif recording.known_from > recording.start:
+        yield f"Nothing is known of it before {iso(recording.known_from)}."
+    if recording.edited:
+        last = recording.edited[-1]
+        yield f"Its settings were edited within the range, last at {iso(last.time)} ({last.reason}): before it was recorded with others."
+    if recording.breaks:
+        yield f"Events are missing: {_times(recording.breaks)} one does not go on from the one before."
+    if any(event.origin is not Origin.ENGINE for event in recording.own):
+        shorter = [trial for trial in judgement.trials if trial.settings.delay_s < judgement.present.settings.delay_s]
+        yield (
+            "It was recorded from the records of a Phoebus server, some of which may be gone, those of short changes first. "
+            + ("A shorter delay than the recorded one cannot be judged." if shorter else "What is missed may be more.")
+        )
+    if there != replayed:
+        why = "" if recording.edited else ": it was recorded with other settings, or a delay ended while no engine ran"
+        yield f"The settings in force, replayed, give {replayed:,} annunciations where {there:,} were recorded{why}."
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number:,} times"
