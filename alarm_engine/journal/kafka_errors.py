@@ -119,6 +119,18 @@ def listen(client: Producer | Consumer) -> None:
         client.poll(0)
 
 
+def reason(consumer: Consumer, problem: KafkaException) -> KafkaException:
+    """Why a request of a consumer has failed; it says only that there was no answer where a right on its group is missing.
+
+    That it tells once: if this is not `problem`, another consumer has to be taken for the next request.
+    """
+    message = None
+    with contextlib.suppress(KafkaException):
+        message = consumer.poll(0)
+    said = message.error() if message is not None else None
+    return KafkaException(said) if said is not None and said.name() in _PASSING else problem
+
+
 def error_of(problem: KafkaException) -> KafkaError:
     """The error within."""
     error = problem.args[0]

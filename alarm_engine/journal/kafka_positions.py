@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from alarm_engine.journal.kafka_cluster import Cluster
-from alarm_engine.journal.kafka_errors import error_of, listen
+from alarm_engine.journal.kafka_errors import error_of, reason
 from alarm_engine.journal.kafka_settings import PARTITION
 
 _COORDINATOR_MOVES = frozenset(
@@ -36,8 +36,7 @@ def read_position(cluster: Cluster, group: str, topic: str, *, decided: bool = T
             except KafkaException as problem:
                 error = error_of(problem)
                 if error.name() not in _COORDINATOR_MOVES or time.monotonic() > deadline:
-                    listen(consumer)
-                    raise cluster.translated(f"read the position of {group!r}", problem, topic) from problem
+                    raise cluster.translated(f"read the position of {group!r}", reason(consumer, problem), topic) from problem
                 time.sleep(0.02)
             else:
                 return found if found.offset >= 0 else None
@@ -64,10 +63,12 @@ class PositionWriter:
                 try:
                     consumer.commit(offsets=partitions, asynchronous=False)
                 except KafkaException as problem:
-                    error = error_of(problem)
+                    why = reason(consumer, problem)
+                    error = error_of(why)
                     if not (error.retriable() or error.name() in _COORDINATOR_MOVES) or time.monotonic() > deadline:
-                        listen(consumer)
-                        raise self._cluster.translated(f"write the position of {group!r}", problem) from problem
+                        if why is not problem:
+                            self._drop()
+                        raise self._cluster.translated(f"write the position of {group!r}", why) from problem
                     time.sleep(0.02)
                 else:
                     return
@@ -82,7 +83,11 @@ class PositionWriter:
             self._drop()
             self._generation = self._cluster.generation
         if group not in self._consumers:
-            self._consumers[group] = self._cluster.client(Consumer, self._cluster.settings.client() | {"group.id": group})
+            settings = self._cluster.settings
+            timeout_ms = round(settings.request_timeout_s * 1000)
+            # For as long as a session would last a commit waits for a coordinator that does not come.
+            patience = {"session.timeout.ms": timeout_ms, "heartbeat.interval.ms": timeout_ms // 3}
+            self._consumers[group] = self._cluster.client(Consumer, settings.client() | {"group.id": group} | patience)
         return self._consumers[group]
 
     def _drop(self) -> None:

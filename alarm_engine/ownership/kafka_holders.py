@@ -19,7 +19,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from alarm_engine.errors import JournalError, SettingsError
 from alarm_engine.journal.kafka_cluster import Cluster
-from alarm_engine.journal.kafka_errors import listen, translate
+from alarm_engine.journal.kafka_errors import reason, translate
 from alarm_engine.journal.kafka_ownership import Owner, find_owner
 from alarm_engine.journal.kafka_settings import PARTITION
 from alarm_engine.journal.kafka_topics import ensure
@@ -131,8 +131,10 @@ class Holders:
             try:
                 (found,) = reader.committed([TopicPartition(config, PARTITION)], self._cluster.settings.request_timeout_s)
             except KafkaException as problem:
-                listen(reader)
-                raise self._cluster.translated(doing, problem, config) from problem
+                why = reason(reader, problem)
+                if why is not problem:
+                    self._drop()
+                raise self._cluster.translated(doing, why, config) from problem
         if found.error is not None:
             raise translate(doing, found.error, self._cluster.complaints, self._cluster.settings, config)
         self._cluster.complaints.forget()

@@ -481,8 +481,13 @@ async def test_no_right_on_what_is_ours(opened, secured, as_mara, topic, missing
     rights = [(kind, prefix if kind is not ResourceType.TOPIC else name, how) for kind, name, how in ours(topic) if kind is not missing]
     allow(cluster, "User:mara", *rights)
     journal = await opened(replace(as_mara, prefix=prefix), TopicSpec(topic, Cleanup.DELETE))
-    with pytest.raises(JournalUnavailable, match=f"{prefix} --resource-pattern-type prefixed"):
-        await journal.append([Record(topic, "k", b"")], [Position("engine", topic, 1)])
+    named = f"no right to .*{prefix} --resource-pattern-type prefixed"
+    questions = [lambda: journal.append([Record(topic, "k", b"")], [Position("engine", topic, 1)])]
+    if missing is ResourceType.GROUP:
+        questions += 2 * [lambda: journal.append([], [Position("engine", topic, 1)]), lambda: journal.position("engine", topic)]
+    for question in questions:
+        with pytest.raises(JournalUnavailable, match=named):
+            await question()
     await journal.append([Record(topic, "single", b"")])
 
 

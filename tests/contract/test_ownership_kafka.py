@@ -486,4 +486,5 @@ async def test_rights_that_are_missing_are_named_with_what_gives_them(secured, c
         await until(lambda: any(joining in text for text in heard))
         allow(secured, ResourceType.GROUP, "tocsin-", AclOperation.ALL)
         await (await waiting).release()
+    assert not [text for text in heard if "does not answer" in text]
     assert len(heard) < 10
