@@ -34,6 +34,7 @@ log = structlog.get_logger()
 BATCH = 2000
 """Inputs, and timers, evaluated and published in one transaction at most: a mass event must not hold the life sign up."""
 _IDLE_TICK_S = 0.5
+_RETRY_S = 0.5
 _GROUP = "engine"
 _FUTURE_NS = 60 * NANOS_PER_SECOND
 
@@ -180,15 +181,21 @@ class Runner:
     async def _follow(self) -> None:
         """Configuration and commands, in the order of the journal."""
         assert self._reader is not None
+        said: set[str] = set()
         while True:
             try:
                 fetched = await self._reader.fetch()
-                self._blind_since = None
             except JournalUnavailable as problem:
                 self._blind_since = self._blind_since or self._clock.now().monotonic
-                log.warning("journal cannot be read, trying again", config=self.topics.config, problem=str(problem))
-                await asyncio.sleep(0.5)
+                if str(problem) not in said:
+                    log.warning("journal cannot be read, trying again", config=self.topics.config, problem=str(problem))
+                said.add(str(problem))
+                await asyncio.sleep(_RETRY_S)
                 continue
+            self._blind_since = None
+            if said:
+                log.info("journal is read again", config=self.topics.config)
+                said.clear()
             if fetched.records:
                 self._records.extend(fetched.records)
                 self._wakeup.set()

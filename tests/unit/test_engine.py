@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC
 
 import pytest
+import structlog.testing
 
 from alarm_engine.clock import SystemClock
 from alarm_engine.engine import Engine, EnginePorts, EngineSettings, is_alive
@@ -333,3 +334,25 @@ async def test_an_engine_that_cannot_read_commands_gives_no_life_sign(site, monk
         async with asyncio.timeout(10):
             while is_alive(engine.statuses()[0]):
                 await asyncio.sleep(0.02)
+
+
+async def test_a_journal_that_cannot_be_read_is_told_once_for_each_way_it_is_said(site, monkeypatch):
+    monkeypatch.setattr("alarm_engine.runner._RETRY_S", 0.001)
+    async with site.running() as engine:
+        reader, tries = engine.runners[0]._reader, 0
+        fetch = reader.fetch
+
+        async def fail(**options):
+            nonlocal tries
+            tries += 1
+            if tries > 50:
+                return await fetch(**options)
+            raise JournalUnavailable("the broker is down" if tries % 2 else "connection refused")
+
+        with structlog.testing.capture_logs() as said:
+            monkeypatch.setattr(reader, "fetch", fail)
+            await site.config("/Demo/Vacuum/NEW", AlarmSettings("Wakes the reader"))
+            async with asyncio.timeout(10):
+                while not any("read again" in line["event"] for line in said):
+                    await asyncio.sleep(0.005)
+        assert [line["problem"] for line in said if "cannot be read" in line["event"]] == ["the broker is down", "connection refused"]
