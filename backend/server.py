@@ -32,11 +32,12 @@ class _Uvicorn(uvicorn.Server):
 class BackendServer:
     """The HTTP side as an application object."""
 
-    def __init__(self, app: FastAPI, host: str, port: int) -> None:
-        """`port` 0: any free one, see `address`."""
+    def __init__(self, app: FastAPI, host: str, port: int, section: str = "backend") -> None:
+        """`port` 0: any free one, see `address`. `section` of the settings that says where to listen: messages name it."""
         self._app = app
         self._host = host
         self._port = port
+        self._section = section
         self._server: _Uvicorn | None = None
         self._task: asyncio.Task[None] | None = None
         self.address: tuple[str, int] = (host, port)
@@ -51,7 +52,7 @@ class BackendServer:
 
     async def start(self) -> None:
         """Listen; returns when requests are answered. Raises `SettingsError` if the address cannot be used."""
-        listener = _listen(self._host, self._port)
+        listener = _listen(self._host, self._port, self._section)
         self.address = listener.getsockname()[:2]
         config = uvicorn.Config(
             self._app,
@@ -102,7 +103,7 @@ class BackendServer:
         return self._task.exception() or RuntimeError("the HTTP server ended")
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, section: str) -> socket.socket:
     """A listening socket; raises `SettingsError` that says what to do."""
     listener: socket.socket | None = None
     try:
@@ -119,17 +120,18 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as problem:
         if listener is not None:
             listener.close()
-        raise SettingsError(_advice(host, port, problem)) from problem
+        raise SettingsError(_advice(host, port, section, problem)) from problem
 
 
-def _advice(host: str, port: int, problem: OSError) -> str:
+def _advice(host: str, port: int, section: str, problem: OSError) -> str:
     if problem.errno == errno.EADDRINUSE:
+        option = "--port" if section == "backend" else f"--{section}-port"
         return (
             f"port {port} on {host} is in use: is another tocsin running? "
-            "Stop it, or choose another port (--port, or backend.port in the settings; 0 takes any free one)"
+            f"Stop it, or choose another port ({option}, or {section}.port in the settings; 0 takes any free one)"
         )
     if problem.errno == errno.EACCES:
-        return f"port {port} on {host} may not be used by this user: choose one above 1023 (backend.port)"
+        return f"port {port} on {host} may not be used by this user: choose one above 1023 ({section}.port)"
     if problem.errno == errno.EADDRNOTAVAIL or isinstance(problem, socket.gaierror):
-        return f"{host!r} is no address of this machine: set backend.host to one, or to 127.0.0.1"
+        return f"{host!r} is no address of this machine: set {section}.host to one, or to 127.0.0.1"
     return f"cannot listen on {host}:{port}: {problem.strerror or problem}"

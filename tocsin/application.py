@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from enum import StrEnum
 
 import structlog
-from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from alarm_engine.clock import SystemClock
@@ -24,6 +23,7 @@ from alarm_engine.sources.ca import CaSettings, CaSource
 from alarm_engine.sources.port import Source
 from backend.app import create_app
 from backend.history.port import HistoryStore
+from backend.history.summariser import Summariser
 from backend.history.writer import HistoryWriter
 from backend.live import Live
 from backend.phoebus.journal import DerivingJournal
@@ -77,6 +77,7 @@ class Application:
         """The journal, while the application runs."""
         self._engine: EngineThread | None = None
         self._history: HistoryWriter | None = None
+        self._summaries: Summariser | None = None
         self._live: Live | None = None
         self._server: BackendServer | None = None
         self._watch: TreeWatch | None = None
@@ -109,10 +110,11 @@ class Application:
             services = Services(self._live, history, shared, security, clock, settings=options, also_missing=self._beside_the_web)
             app = create_app(services)
             watch.export(app.state.registry)
-            await self._serve(app, app.state.registry, settings.backend.host, settings.backend.port)
+            await self._serve(BackendServer(app, settings.backend.host, settings.backend.port), app.state.registry)
         elif settings.health.port is not None:
             registry = CollectorRegistry()
-            await self._serve(health_app(registry, self._missing), registry, settings.health.host, settings.health.port)
+            app = health_app(registry, self._missing)
+            await self._serve(BackendServer(app, settings.health.host, settings.health.port, "health"), registry)
         if settings.journal == "kafka":
             await patiently("start", lambda: self._open_journal(shared))
         await self._open_history(history)
@@ -125,6 +127,9 @@ class Application:
         if Role.HISTORY in self._roles:
             await self._history.start()
             self._stack.push_async_callback(self._history.stop)
+            self._summaries = Summariser(history.summaries, [config.name for config in configs])
+            self._stack.push_async_callback(self._summaries.stop)
+            await self._summaries.start()
         if self._engine is not None:
             self._stack.push_async_callback(self._engine.stop)
             await self._engine.start()
@@ -142,7 +147,7 @@ class Application:
         ended = self._engine.ended if self._engine is not None else None
         while not stopping.is_set():
             failure = ended.result() if ended is not None and ended.done() else None
-            for part in (self._live, self._history, self._server, self._watch):
+            for part in (self._live, self._history, self._summaries, self._server, self._watch):
                 failure = failure or (part.failure() if part is not None else None)
             if failure is not None:
                 if isinstance(failure, TocsinError):
@@ -194,14 +199,13 @@ class Application:
         self._opening = asyncio.create_task(_when_there(history), name="open history")
         self._stack.callback(self._opening.cancel)
 
-    async def _serve(self, app: FastAPI, registry: CollectorRegistry, host: str, port: int) -> None:
+    async def _serve(self, server: BackendServer, registry: CollectorRegistry) -> None:
         assert self._history is not None
         engine = self._engine
         if engine is not None:
             registry.register(EngineFigures(lambda: engine.engine))
         if Role.HISTORY in self._roles:
             registry.register(HistoryFigures(self._history))
-        server = BackendServer(app, host, port)
         await server.start()
         self._server = server
         self._stack.push_async_callback(server.stop)
