@@ -31,8 +31,7 @@ class FileChange:
 
     def diff(self) -> str:
         """A unified diff, for `patch -p0` in this directory and for people."""
-        here = os.path.relpath(self.file)
-        name = self.file if here.startswith("..") else here
+        name = _shown(self.file)
         old, new = (text.splitlines(keepends=True) for text in (self.old, self.new))
         lines = difflib.unified_diff(old, new, name, name)
         return "".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines)
@@ -70,7 +69,8 @@ def change(first: Path, tree: ConfigTree, wanted: Mapping[str, AlarmSettings]) -
         for path, settings in good.items():
             alone, _ = _edited(tree, {path: settings})
             if not _are_as_wanted(first, tree, alone, {path: settings}):
-                refused[path] = f"{tree.places[path]}: a change there would change something else too"
+                place = tree.places[path]
+                refused[path] = f"{_shown(place.file)}:{place.line}: a change there would change something else too"
         texts, _ = _edited(tree, {path: settings for path, settings in good.items() if path not in refused})
     return TreeChange(tuple(FileChange(file, _read(file), texts[file]) for file in sorted(texts)), refused)
 
@@ -83,13 +83,14 @@ def _edited(tree: ConfigTree, wanted: Mapping[str, AlarmSettings]) -> tuple[dict
     for path in sorted(wanted, key=lambda one: tree.places[one].line, reverse=True):
         place = tree.places[path]
         if place.used_at:
-            refused[path] = f"it stands in a template ({place}): a change there is one for all that use it"
+            all_of_it = sum((other.file, other.line) == (place.file, place.line) for other in tree.places.values())
+            refused[path] = f"it stands in a template ({_shown(place.file)}:{place.line}): a change there is one for {all_of_it} alarms"
             continue
         text = texts.get(place.file) or _read(place.file)
         try:
             texts[place.file] = set_fields(text, place.line, paths.name(path), _differences(tree.alarms[path], wanted[path]))
         except CannotEdit as problem:
-            refused[path] = f"{place}: {problem}"
+            refused[path] = f"{_shown(place.file)}:{place.line}: {problem}"
     return texts, refused
 
 
@@ -109,6 +110,12 @@ def _are_as_wanted(first: Path, tree: ConfigTree, texts: Mapping[str, str], want
             there.write_bytes((texts.get(file) or _read(file)).encode())
         result = load_tree(Path(directory, FIRST_FILE if first.is_dir() else first.name))
     return result.tree is not None and result.tree.alarms == {**tree.alarms, **wanted} and result.tree.nodes == tree.nodes
+
+
+def _shown(file: str) -> str:
+    """From here, if it is below."""
+    here = os.path.relpath(file)
+    return file if here.startswith("..") else here
 
 
 def _read(file: str) -> str:

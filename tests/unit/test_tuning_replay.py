@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alarm_engine.model.command import CommandKind
 from alarm_engine.model.event import Event, EventKind
 from alarm_engine.model.settings import AlarmSettings
 from alarm_engine.model.severity import Severity
@@ -14,7 +16,7 @@ from alarm_engine.model.times import Nanos
 from alarm_engine.wire.event import decode_event, encode_event
 from backend.tuning.recording import Recording
 from backend.tuning.replay import play
-from tests.unit.evaluating import Control
+from tests.unit.evaluating import Control, event_id
 from tests.unit.test_evaluator_properties import CONFIGS, PATHS, STEP
 from tests.unit.test_evaluator_properties import play as act
 
@@ -90,3 +92,64 @@ def test_a_recording_that_begins_in_the_middle_goes_on_from_what_was(configs, st
     for path, config in zip(PATHS, configs, strict=True):
         recording = recording_of(events, path, events[-1].time + 1, middle)
         assert told(play(recording, config).events) == told(recording.own)
+
+
+PATH, PV = "/Demo/A/p0", "p0"
+OK, MINOR, MAJOR, INVALID = Severity.OK, Severity.MINOR, Severity.MAJOR, Severity.INVALID
+LATCHING = AlarmSettings("pump")
+
+
+def whole(*controls: Control) -> Recording:
+    return recording_of(events_of(controls), PATH, controls[-1].now.wall + 1)
+
+
+def without_commands(recording: Recording) -> Recording:
+    return replace(recording, events=tuple(event for event in recording.events if event.kind is not EventKind.COMMAND))
+
+
+def test_acknowledgements_are_played_also_where_no_command_is_recorded():
+    control = Control({PATH: LATCHING})
+    control.sample(PV, MAJOR)
+    control.command(CommandKind.ACKNOWLEDGE, PATH)
+    recording = whole(control)
+    assert told(play(without_commands(recording), LATCHING).events) == told(recording.own)
+    control.command(CommandKind.UNACKNOWLEDGE, PATH)
+    recording = whole(control)
+    assert told(play(without_commands(recording), LATCHING).events) == told(recording.own)
+
+
+def test_an_alarm_that_was_left_alone_stays_so():
+    control = Control({PATH: LATCHING})
+    seen = event_id(control)
+    control.sample(PV, MAJOR)
+    control.command(CommandKind.ACKNOWLEDGE, "/Demo", seen=seen)
+    recording = whole(control)
+    assert told(play(recording, LATCHING).events) == told(recording.own)
+    assert recording.events[-1].result is not None
+    assert recording.events[-1].result.left_alone == (PATH,)
+
+
+def test_maintenance_mode_acknowledges_what_is_high_enough_with_the_other_settings():
+    """Latched INVALID was acknowledged by it; the MINOR that a following alarm would have been is not."""
+    control = Control({PATH: LATCHING})
+    control.sample(PV, INVALID)
+    control.sample(PV, MINOR)
+    control.command(CommandKind.MAINTENANCE, "/Demo")
+    recording = whole(control)
+    assert [event.to_severity for event in recording.own][-1] is MINOR.acknowledged
+    assert [event.to_severity for event in play(recording, LATCHING, replace(LATCHING, latching=False)).events][-1] is MINOR
+
+
+def test_a_hidden_alarm_is_told_again_what_its_pv_says_after_a_restart():
+    control = Control({PATH: LATCHING})
+    control.sample(PV, MAJOR)
+    control.command(CommandKind.DISABLE, PATH)
+    again = control.restarted()
+    again.evaluator.begin(again.now)
+    again.take()
+    again.pv_time = Nanos(again.pv_time - 1_000_000)  # the time stamp is that of the last change, which was before
+    again.sample(PV, MAJOR)
+    again.command(CommandKind.ENABLE, PATH)
+    recording = whole(control, again)
+    assert told(recording.own)[-1][3] is MAJOR
+    assert told(play(recording, LATCHING).events) == told(recording.own)

@@ -1,0 +1,116 @@
+"""What is read from a history store to judge an alarm."""
+
+from __future__ import annotations
+
+import pytest
+
+from alarm_engine.model.command import CommandKind
+from alarm_engine.model.event import EventKind
+from alarm_engine.model.settings import AlarmSettings
+from alarm_engine.model.severity import Severity
+from backend.history.memory import MemoryHistory
+from backend.tuning.gather import Gatherer, Range
+from backend.tuning.recording import Recording
+from backend.tuning.replay import play
+from tests.unit.evaluating import START, Control
+from tests.unit.test_tuning_replay import events_of, told, whole
+
+PATH, PV, OTHER = "/Demo/A/p0", "p0", "/Demo/B/p1"
+OK, MAJOR = Severity.OK, Severity.MAJOR
+
+
+class Past:
+    """A control room whose events are in a store."""
+
+    def __init__(self) -> None:
+        self.control = Control({PATH: AlarmSettings("pump"), OTHER: AlarmSettings("valve")})
+
+    async def gatherer(self, start: int) -> Gatherer:
+        history = MemoryHistory()
+        await history.start()
+        await history.write(events_of([self.control]))
+        return Gatherer(history, Range("Demo", start, self.control.now.wall + 1))  # type: ignore[arg-type]
+
+    async def recording(self, start: int = START.wall) -> Recording:
+        return await (await self.gatherer(start)).recording(PATH)
+
+    def wait(self) -> int:
+        self.control.advance(100)
+        return self.control.now.wall
+
+
+async def test_all_that_decides_about_an_alarm_and_nothing_else():
+    past = Past()
+    past.control.sample(PV, MAJOR)
+    past.control.sample("p1", MAJOR)
+    past.control.command(CommandKind.ACKNOWLEDGE, "/Demo")
+    past.control.command(CommandKind.MAINTENANCE, "/Demo")
+    found = await past.recording()
+    assert found.events == whole(past.control).events
+    assert {event.path for event in found.events} == {PATH, "/Demo"}
+    assert EventKind.MODE in {event.kind for event in found.events}
+
+
+async def test_how_things_stood_at_the_begin():
+    past = Past()
+    past.control.sample(PV, MAJOR)
+    past.control.command(CommandKind.MAINTENANCE, "/Demo")
+    past.control.command(CommandKind.DISABLE_NOTIFY, "/Demo")
+    start = past.wait()
+    past.control.sample(PV, OK)
+    found = await past.recording(start)
+    assert found.maintenance
+    assert found.before is not None
+    assert found.before.to_severity is MAJOR
+    assert [event.kind for event in found.events] == [EventKind.CHANGED]
+    assert told(play(found, AlarmSettings("pump")).events) == told(found.own)
+    past.control.command(CommandKind.NORMAL, "/Demo")
+    assert not (await past.recording(past.wait())).maintenance
+
+
+async def test_an_alarm_that_was_removed_before_does_not_stand():
+    past = Past()
+    past.control.sample(PV, MAJOR)
+    past.control.remove(PATH)
+    start = past.wait()
+    past.control.configure(PATH, AlarmSettings("pump"))
+    past.control.sample(PV, OK)
+    found = await past.recording(start)
+    assert found.before is None
+    assert told(play(found, AlarmSettings("pump")).events) == told(found.own)
+
+
+async def test_of_too_many_events_the_newest(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("backend.tuning.gather.MOST_EVENTS", 10)
+    monkeypatch.setattr("backend.tuning.gather.MAX_PAGE", 4)
+    past = Past()
+    for _ in range(10):
+        past.control.sample(PV, MAJOR)
+        past.control.sample(PV, OK)
+    found = await past.recording()
+    assert found.is_cut
+    own = list(found.own)
+    assert len(own) == 12  # full pages
+    assert found.start == own[0].time
+    assert own[-1].id == list(whole(past.control).own)[-1].id
+    assert found.before is not None
+    assert found.breaks == 0
+
+
+async def test_worst_and_touched():
+    past = Past()
+    for pv in (PV, "p1"):
+        past.control.sample(pv, OK)
+    start = past.wait()
+    for pv, times in ((PV, 1), ("p1", 2)):
+        for _ in range(times):
+            past.control.sample(pv, MAJOR)
+            past.control.sample(pv, OK)
+            past.control.command(CommandKind.ACKNOWLEDGE, "/Demo")
+    gatherer = await past.gatherer(start)
+    assert await gatherer.worst("/Demo", 5) == [OTHER, PATH]
+    assert await gatherer.worst("/Demo", 1) == [OTHER]
+    assert await gatherer.worst("/Demo/A", 5) == [PATH]
+    later = await past.gatherer(past.wait())
+    assert await gatherer.touched([PATH, OTHER, "/Demo/unknown"]) == [PATH, OTHER]
+    assert await later.touched([PATH, OTHER]) == []
