@@ -16,7 +16,7 @@ from alarm_engine.config.load import LoadResult, load_tree
 from alarm_engine.config.sync import Author, SyncPlan, sync
 from alarm_engine.config.tree import ConfigTree
 from alarm_engine.config.unsupported import unsupported
-from alarm_engine.errors import ConfigError, JournalCorrupt, JournalUnavailable
+from alarm_engine.errors import ConfigError, JournalCorrupt, JournalUnavailable, SettingsError
 from alarm_engine.journal.port import Journal
 from alarm_engine.wire.topics import Topics
 from tocsin.settings_sections import ConfigurationSettings
@@ -65,6 +65,20 @@ def configurations(settings: Sequence[ConfigurationSettings], loaded: Sequence[L
         found.append(Configuration(name, zone, one.owner == "phoebus"))
     _refuse_shared_topics([one.name for one in found])
     return found
+
+
+def chosen_configurations(settings: Sequence[ConfigurationSettings], wanted: str | None) -> list[Configuration]:
+    """All configurations of the settings, or the one of a name, for a short visit; only files without a `name` are read.
+
+    Raises `SettingsError` for a name that is not there.
+    """
+    found = configurations(settings, load_all([one for one in settings if one.name is None]))
+    if wanted is None:
+        return found
+    chosen = [one for one in found if one.name == wanted]
+    if not chosen:
+        raise SettingsError(f"there is no configuration {wanted!r} in the settings, only {', '.join(one.name for one in found)}")
+    return chosen
 
 
 def load(settings: ConfigurationSettings) -> tuple[Loaded | None, LoadResult]:

@@ -197,6 +197,7 @@ class HistoryWriter:
     async def _open(self) -> JournalReader:
         """A reader from the committed positions."""
         await self._read_positions()
+        await self._look_at_end()
         return self._journal.reader(list(self._configs), dict(self._next))
 
     async def _read_positions(self) -> None:

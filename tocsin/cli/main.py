@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from alarm_engine.errors import TocsinError
-from tocsin.cli import auth, config, dashboards, demo, drift, history, provisioning, run, settings, tune
+from tocsin.cli import auth, config, dashboards, demo, drift, history, history_mending, provisioning, run, settings, tune
 
 app = typer.Typer(
     name="tocsin",
@@ -27,6 +27,7 @@ app.command("engine")(run.engine)
 app.command("backend")(run.backend)
 app.command("tune")(tune.tune)
 app.add_typer(history.app, name="history")
+history_mending.add_to(history.app)
 drift.add_to(config.app)
 app.add_typer(config.app, name="config")
 app.add_typer(dashboards.app, name="dashboards")
