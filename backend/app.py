@@ -15,6 +15,8 @@ from backend.api.description import describe
 from backend.api.events import events_router
 from backend.api.grafana import grafana_router
 from backend.api.health import health_router
+from backend.api.over_time import over_time_router
+from backend.api.past import past_router
 from backend.api.rows import rows_router
 from backend.api.stream import Streams, stream_router
 from backend.api.tree import tree_router
@@ -69,6 +71,8 @@ def create_app(services: Services) -> FastAPI:
         alarms_router(services),
         tree_router(services),
         events_router(services),
+        past_router(services),
+        over_time_router(services),
         commands_router(services, commander),
         stream_router(streams),
         rows_router(services),

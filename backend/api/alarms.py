@@ -46,11 +46,12 @@ class StateFilter(StrEnum):
 
 
 _ALL = frozenset(Standing)
-_STATES: dict[StateFilter, frozenset[Standing]] = {
+STATES: dict[StateFilter, frozenset[Standing]] = {
     StateFilter.STANDING: NOTABLE,
     StateFilter.ALL: _ALL,
     **{StateFilter(one.value): frozenset({one}) for one in Standing},
 }
+"""What each of them stands for."""
 
 
 def _sort(name: object) -> object:
@@ -84,8 +85,8 @@ class AlarmQuestion(Question):
     def states(self) -> frozenset[Standing]:
         """The standings asked for."""
         if self.state:
-            return frozenset[Standing]().union(*(_STATES[one] for one in self.state))
-        return _STATES[StateFilter.ACTIVE] | (frozenset() if self.acknowledged is None else _STATES[StateFilter.ACKNOWLEDGED])
+            return frozenset[Standing]().union(*(STATES[one] for one in self.state))
+        return STATES[StateFilter.ACTIVE] | (frozenset() if self.acknowledged is None else STATES[StateFilter.ACKNOWLEDGED])
 
 
 @dataclass(slots=True)

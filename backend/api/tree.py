@@ -13,7 +13,8 @@ from backend.api.forms import SummaryAnswer, TreeAnswer
 from backend.api.freshness import live_response
 from backend.api.lookup import Path, Question, one_tree, trees_of
 from backend.api.problems import PREFIX, RESPONSES, Problem
-from backend.live import Counts, LiveAlarm, LiveNode, Standing, standing
+from backend.live import Counts, LiveNode
+from backend.live.standing import counted
 from backend.services import Services
 
 _ACTIVE = [severity for severity in Severity if severity.is_active]
@@ -40,7 +41,7 @@ def tree_router(services: Services) -> APIRouter:
         if node is None:
             what = "an alarm, not a component" if question.path in found.alarms else "not in the alarm tree"
             raise Problem(404, f"{question.path} is {what}")
-        return live_response({"root": _node(node, question.depth, question.leaves)}, [found])
+        return live_response({"root": node_object(node, question.depth, question.leaves)}, [found])
 
     @router.get("/summary", summary="Figures per subsystem", response_model=SummaryAnswer)
     async def summary(question: Annotated[Question, Query()]) -> Response:
@@ -52,37 +53,21 @@ def tree_router(services: Services) -> APIRouter:
             for node in root.nodes.values():
                 systems.append(_system(one.config, node.name, node.path, node.counts))
             if root.alarms:
-                systems.append(_system(one.config, "", root.path, count(list(root.alarms.values()))))
+                systems.append(_system(one.config, "", root.path, counted(root.alarms.values())))
         return live_response({"systems": systems}, trees)
 
     return router
 
 
-def count(alarms: list[LiveAlarm]) -> Counts:
-    """Counts of a few alarms."""
-    counts = Counts(total=len(alarms))
-    for alarm in alarms:
-        what = standing(alarm)
-        if what is Standing.SHELVED:
-            counts.shelved += 1
-        elif what is Standing.DISABLED:
-            counts.disabled += 1
-        elif what is Standing.UNKNOWN:
-            counts.unknown += 1
-        else:
-            counts.severities[alarm.severity] += 1
-            counts.disconnected += alarm.snapshot is not None and not alarm.snapshot.connected
-    return counts
-
-
-def _node(node: LiveNode, depth: int, leaves: bool) -> dict[str, Any]:
+def node_object(node: LiveNode, depth: int, leaves: bool) -> dict[str, Any]:
+    """A component with what is below it: the form `NodeForm`."""
     return {
         "path": node.path,
         "name": node.name,
         "severity": NAMES[node.severity],
         "alarms": node.counts.total,
         "counts": _counts(node.counts),
-        "nodes": [_node(below, depth - 1, leaves) for below in node.nodes.values()] if depth > 0 else None,
+        "nodes": [node_object(below, depth - 1, leaves) for below in node.nodes.values()] if depth > 0 else None,
         "leaves": [alarm_object(alarm) for alarm in node.alarms.values()] if leaves else None,
     }
 

@@ -14,7 +14,7 @@ MAX_BUCKETS = 20_000
 MAX_CHANGES = 200_000
 """Most changes that one question for intervals reads."""
 
-_DAY_NS = 86_400 * NANOS_PER_SECOND
+MAX_RANGE_NS = MAX_RANGE_DAYS * 86_400 * NANOS_PER_SECOND
 _FAR = 1 << 62
 _BETWEEN = "\x1f"
 """Stands between the fields of a searchable text, so that nothing is found across two of them."""
@@ -24,7 +24,7 @@ def check_range(start: Nanos, end: Nanos) -> None:
     """Raise `QueryTooLarge` for more than `MAX_RANGE_DAYS`."""
     check_time(start)
     check_time(end)
-    if end - start > MAX_RANGE_DAYS * _DAY_NS:
+    if end - start > MAX_RANGE_NS:
         raise QueryTooLarge(f"the range from {_text(start)} to {_text(end)} is longer than {MAX_RANGE_DAYS} days: ask for a shorter one")
 
 

@@ -48,6 +48,15 @@ class Counts:
     """Among those with a severity."""
     total: int = 0
 
+    def add(self, other: Counts) -> None:
+        """Count the alarms of another component too."""
+        self.severities = [mine + more for mine, more in zip(self.severities, other.severities, strict=True)]
+        self.unknown += other.unknown
+        self.shelved += other.shelved
+        self.disabled += other.disabled
+        self.disconnected += other.disconnected
+        self.total += other.total
+
     def highest(self) -> Severity:
         """The roll-up: the highest severity that is there, OK without alarms."""
         for ordinal in range(len(self.severities) - 1, 0, -1):

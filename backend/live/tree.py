@@ -25,9 +25,9 @@ from alarm_engine.wire.runtime import Switches, decode_runtime, decode_switches
 from alarm_engine.wire.state import NORMAL, NodeState, decode_extras, decode_state
 from alarm_engine.wire.topics import Topics
 from backend.live.facts import Facts, StateWord
-from backend.live.model import Counts, LiveAlarm, LiveNode
+from backend.live.model import LiveAlarm, LiveNode
 from backend.live.ring import EventRing
-from backend.live.standing import NOTABLE, Standing, standing
+from backend.live.standing import NOTABLE, Standing, count, standing
 
 log = structlog.get_logger()
 
@@ -281,25 +281,11 @@ def _recount(alarm: _Alarm, now: tuple[Standing, Severity, bool] | None) -> None
     node: _Node | None = alarm.above
     while node is not None:
         if before is not None:
-            _count(node.counts, before, -1)
+            count(node.counts, before, -1)
         if now is not None:
-            _count(node.counts, now, 1)
+            count(node.counts, now)
         node.severity = node.counts.highest()
         node = node.parent
-
-
-def _count(counts: Counts, what: tuple[Standing, Severity, bool], step: int) -> None:
-    standing_now, severity, disconnected = what
-    counts.total += step
-    if standing_now is Standing.SHELVED:
-        counts.shelved += step
-    elif standing_now is Standing.DISABLED:
-        counts.disabled += step
-    elif standing_now is Standing.UNKNOWN:
-        counts.unknown += step
-    else:
-        counts.severities[severity] += step
-        counts.disconnected += step * disconnected
 
 
 def _natural(item: tuple[str, object]) -> tuple[tuple[tuple[int, int, str], ...], str]:

@@ -12,10 +12,10 @@ from alarm_engine.model.severity import Severity
 from alarm_engine.model.subsystem import system_uid, title
 from alarm_engine.model.times import to_ms
 from backend.live.model import Counts, LiveAlarm, LiveTree
-from backend.live.standing import Standing, standing
+from backend.live.standing import Standing, counted, standing
 from backend.queries.guidance import GuidanceLinks
 from backend.queries.request import Ask, Row, Sources
-from backend.queries.scope import LIVE, STALE, Subsystem, age_s, alarms_of, counted, is_suppressed, knows, span, stale_note, subsystems
+from backend.queries.scope import LIVE, STALE, Subsystem, age_s, alarms_of, is_suppressed, knows, span, stale_note, subsystems
 
 NO_DATA = "NO_DATA"
 """Word of a subsystem with alarms that no engine has said anything about."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from alarm_engine.model.path import is_below
@@ -10,7 +10,7 @@ from alarm_engine.model.severity import Severity
 from alarm_engine.model.subsystem import system_uid, title
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
 from backend.live.model import Counts, Freshness, LiveAlarm, LiveNode, LiveTree
-from backend.live.standing import Standing, standing
+from backend.live.standing import Standing, counted, standing
 from backend.queries.request import Ask, Sources
 
 STALE = "STALE"
@@ -73,23 +73,6 @@ def _all(tree: LiveTree) -> list[Subsystem]:
     if root.alarms:
         found.append(Subsystem(tree.config, "", root.path, counted(root.alarms.values()), None, root.alarms))
     return found
-
-
-def counted(alarms: Iterable[LiveAlarm]) -> Counts:
-    """What the alarms are, as the counts of a component say it."""
-    counts = Counts()
-    for alarm in alarms:
-        counts.total += 1
-        match standing(alarm):
-            case Standing.UNKNOWN:
-                counts.unknown += 1
-            case Standing.SHELVED:
-                counts.shelved += 1
-            case Standing.DISABLED:
-                counts.disabled += 1
-            case _:
-                counts.severities[alarm.severity] += 1
-    return counts
 
 
 def _is_asked(system: Subsystem, ask: Ask) -> bool:

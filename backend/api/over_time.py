@@ -1,0 +1,130 @@
+"""Alarms over a range of time, and who acknowledged what."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
+
+from alarm_engine.model.path import is_below, name, system
+from alarm_engine.model.severity import NAMES
+from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, iso
+from backend.api.encoding import time_text
+from backend.api.events import EventFilters, event_query, history_response, read_range
+from backend.api.lookup import Path, Question, one_tree
+from backend.api.past_forms import AcknowledgementPage, IntervalsAnswer
+from backend.api.problems import PREFIX, RESPONSES, Problem, fault, faulty_request
+from backend.history.port import Interval
+from backend.live.follower import Follower
+from backend.past.acknowledgements import Acknowledged, acknowledgements
+from backend.services import Services
+
+MAX_LINES = 1_000
+MAX_ACKNOWLEDGEMENTS = 1_000
+
+
+class IntervalsQuestion(Question):
+    """Parameters of `history/intervals`."""
+
+    path: Annotated[list[Annotated[Path, Field()]], Field(min_length=1, max_length=MAX_LINES)] = Field(
+        description="An alarm, or a component with all alarms below it; repeatable."
+    )
+    start: str = Field("-1d", max_length=40, description="Begin of the range. Default: a day ago.")
+    end: str | None = Field(None, max_length=40, description="Its end. Default: now.")
+    limit: int = Field(MAX_LINES, ge=1, le=MAX_LINES, description="Alarms at most.")
+
+
+class AcknowledgementQuestion(Question):
+    """Parameters of `history/acknowledgements`."""
+
+    start: str | None = Field(None, max_length=40, description="From this time on. Default: as far back as can be asked.")
+    end: str | None = Field(None, max_length=40, description="Before this time. Default: now.")
+    path: Path = Field(None, description="This alarm, or everything below this component.")
+    user: str | None = Field(None, max_length=200, description="Who acknowledged.")
+    limit: int = Field(100, ge=1, le=MAX_ACKNOWLEDGEMENTS, description="Rows of a page.")
+    after: str | None = Field(None, max_length=200, description="Cursor: `next` of the page before.")
+
+
+def over_time_router(services: Services) -> APIRouter:
+    """`history/intervals`, `history/acknowledgements`."""
+    router = APIRouter(prefix=PREFIX + "/history", tags=["history"], responses=RESPONSES)
+    live, history = services.live, services.history
+
+    @router.get("/intervals", summary="Alarms over time", response_model=IntervalsAnswer)
+    async def past_intervals(question: Annotated[IntervalsQuestion, Query()]) -> Response:
+        """For one alarm, all below a component, or several: their severity over a range, without gaps, right at both ends."""
+        asked = [path for path in question.path if path is not None]
+        trees = {(tree := one_tree(live, question.config, path)).config: tree for path in asked}
+        if len(trees) != 1:
+            raise faulty_request([fault("query.path", "must begin with a slash and be in one configuration: ask for each by itself")])
+        [tree] = trees.values()
+        now = services.clock.now().wall
+        within = read_range(question.start, question.end, now)
+        end = min(within.end, now)
+        if within.start >= end:
+            raise faulty_request([fault("query.start", f"{iso(within.start)} lies in the future, of which nothing is known")])
+        paths = await _alarms_below(services, tree, asked, (within.start, end))
+        shown = paths[: question.limit]
+        lines: dict[str, list[dict[str, Any]]] = {path: [] for path in shown}
+        for one in await history.intervals(tree.config, shown, within.start, end):
+            lines[one.path].append(_interval(one))
+        alarms = [{"path": path, "pv": name(path), "system": system(path), "intervals": line} for path, line in lines.items()]
+        body = {"start": iso(within.start), "end": iso(end), "total": len(paths), "cut": len(paths) > len(shown), "alarms": alarms}
+        return history_response(body)
+
+    @router.get("/acknowledgements", summary="Who acknowledged what, and how soon", response_model=AcknowledgementPage)
+    async def past_acknowledgements(question: Annotated[AcknowledgementQuestion, Query()]) -> Response:
+        """Acknowledgements, newest first, with the time from the annunciation on."""
+        tree = one_tree(live, question.config, question.path)
+        filters = EventFilters(**question.model_dump(include={"start", "end", "path", "user", "after"}))
+        query = event_query(filters, tree.config, services.clock.now().wall, limit=question.limit)
+        found, following = await acknowledgements(history, query)
+        return history_response({"acknowledgements": [_acknowledged(one) for one in found], "next": str(following) if following else None})
+
+    return router
+
+
+async def _alarms_below(services: Services, tree: Follower, asked: list[str], within: tuple[Nanos, Nanos]) -> list[str]:
+    """The alarms of paths, in the order asked for: those of now, and those that were there at the begin or the end of the range."""
+    found: dict[str, None] = {}
+    for path in asked:
+        if path in tree.alarms:
+            found[path] = None
+            continue
+        now = [alarm for alarm in tree.alarms if is_below(alarm, path)]
+        then = [alarm.path for time in within for alarm in (await services.history.states_at(tree.config, time, path)).alarms]
+        if not now and not then:
+            raise Problem(404, f"there is no alarm and no component {path[:500]}, now or at the begin or end of the range")
+        found.update(dict.fromkeys([*now, *sorted(then)]))
+    return list(found)
+
+
+def _interval(one: Interval) -> dict[str, Any]:
+    return {
+        "start": time_text(one.start),
+        "end": time_text(one.end),
+        "seconds": (one.end - one.start) / NANOS_PER_SECOND,
+        "severity": None if one.severity is None else NAMES[one.severity],
+        "suppressed": one.suppressed,
+        "connected": one.connected,
+    }
+
+
+def _acknowledged(one: Acknowledged) -> dict[str, Any]:
+    event = one.event
+    return {
+        "event": str(event.id),
+        "time": time_text(event.time),
+        "path": event.path,
+        "pv": name(event.path),
+        "system": system(event.path),
+        "severity": NAMES[event.from_severity],
+        "description": event.description,
+        "user": event.user,
+        "host": event.host,
+        "comment": event.comment,
+        "reason": event.reason,
+        "annunciated": None if one.annunciation is None else time_text(one.annunciation.time),
+        "after_s": one.after_s,
+    }
