@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -80,9 +81,10 @@ class Here:
 
     @staticmethod
     def pulse(control: Control, pv: str, seconds: float) -> None:
-        control.sample(pv, MAJOR)
-        control.advance(seconds)
-        control.sample(pv, OK)
+        for severity, wait_s in ((MAJOR, seconds), (OK, 0)):
+            control.pv_time = control.now.wall
+            control.sample(pv, severity)
+            control.advance(wait_s)
 
     def keep(self, events: list[Event]) -> None:
         asyncio.run(self._keep(events))
@@ -94,9 +96,19 @@ class Here:
         await history.close()
 
 
+PAGE = (Path(__file__).parents[2] / "docs/how-to/tune-a-nuisance-alarm.md").read_text("utf-8")
+CONSOLES = re.findall(r"```console\n\$ tocsin tune --settings site.yaml (.*?)\n(.*?)```", PAGE, re.DOTALL)
+
+
 @pytest.fixture
 def here(tmp_path: Path) -> Here:
     return Here(tmp_path)
+
+
+def plain(text: str) -> str:
+    """Without what is another every time: the date, and blanks at the end of lines."""
+    lines = [re.sub(r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "DATE", line).rstrip() for line in text.splitlines()]
+    return "\n".join(lines).strip()
 
 
 def rises(events: list[Event], path: str) -> list[Event]:
@@ -190,3 +202,11 @@ def test_a_template_is_to_be_changed_by_hand(here: Here) -> None:
     said = here.tune(FLOW, "--write").stdout
     assert "Proposed: delay 5 s." in said
     assert f"{FLOW}: to be changed by hand: it stands in a template" in said
+
+
+def test_the_page_shows_what_is_said(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(here.directory)
+    here.keep(here.run_machine())
+    assert len(CONSOLES) == 2
+    for arguments, output in CONSOLES:
+        assert plain(here.tune(*arguments.split()).stdout) == plain(output)

@@ -34,6 +34,7 @@ class Plant:
     def at(self, seconds: float, severity: Severity) -> None:
         """A sample is taken in one millisecond after it was asked for."""
         self.until(seconds - 0.001)
+        self.control.pv_time = self.control.now.wall
         self.control.sample(PV, severity)
 
     def pulse(self, seconds: float, length: float, severity: Severity = MAJOR) -> None:
