@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from enum import StrEnum
 
 import structlog
 
@@ -16,34 +15,13 @@ from alarm_engine.wire.command import encode_command
 from alarm_engine.wire.topics import Topics
 from backend.live.follower import Follower
 from backend.metrics import Metrics
+from backend.outcome import Answer, Outcome
+from backend.phoebus.orders import PhoebusOrders
 from backend.services import Services
 
 log = structlog.get_logger()
 
 _MAX_IN_FLIGHT = 1000
-
-
-class Outcome(StrEnum):
-    """What became of a command."""
-
-    DONE = "done"
-    REFUSED = "refused"
-    NOT_CONFIRMED = "not_confirmed"
-    """It may or may not have been carried out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of a command, and why."""
-
-    outcome: Outcome
-    reason: str = ""
-    count: int = 0
-    """Alarms acted on."""
-    left_alone: tuple[str, ...] = ()
-    """Alarms that rose after what the user had seen."""
-    event: EventId | None = None
-    """The event that closed the command."""
 
 
 class IdInUse(Exception):
@@ -64,6 +42,7 @@ class Commander:
         self._services = services
         self._metrics = metrics
         self._flights: dict[str, _Flight] = {}
+        self._phoebus = PhoebusOrders(services.journal)
 
     def close(self) -> None:
         """Give up waiting: what is on its way is not confirmed."""
@@ -75,7 +54,12 @@ class Commander:
 
         Raises `JournalError` if it could not be written, `IdInUse`.
         """
-        known = tree.answer(command.id)
+        if tree.phoebus and (given := self._phoebus.known(command)) is not None:
+            former, answer = given
+            if (former.path, former.kind) != (command.path, command.kind):
+                raise IdInUse
+            return answer
+        known = None if tree.phoebus else tree.answer(command.id)
         if known is not None:
             # The newest answers are in memory; the engine remembers more, and answers an older repetition by itself.
             if known.path != command.path or (known.result is not None and known.result.command != command.kind.value):
@@ -101,6 +85,8 @@ class Commander:
         timeout_s = self._services.settings.command_timeout_s
         before = tree.newest
         try:
+            if tree.phoebus:
+                return self._told(command, await self._phoebus.carry_out(tree, command, timeout_s))
             async with asyncio.timeout(timeout_s):
                 await self._services.journal.append([encode_command(command, Topics(tree.config).command)])
                 answer = _answer(await self._closing(tree, command.id, before))
@@ -112,6 +98,9 @@ class Commander:
             log.error("command not written", config=tree.config, command=command.kind.value, problem=str(problem))
             self._metrics.commands.labels(command.kind.value, "not_written").inc()
             raise
+        return self._told(command, answer)
+
+    def _told(self, command: Command, answer: Answer) -> Answer:
         self._metrics.commands.labels(command.kind.value, answer.outcome.value).inc()
         log.info(
             "command", path=command.path, command=command.kind.value, user=command.user, host=command.host, outcome=answer.outcome.value

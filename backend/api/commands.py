@@ -19,9 +19,10 @@ from alarm_engine.model.times import LATEST, NANOS_PER_SECOND, Nanos, iso
 from backend.api.freshness import Trust, trust
 from backend.api.lookup import event_id, moment, span_s, tree_of
 from backend.api.problems import PREFIX, RESPONSES, Problem, ProblemDocument, fault, faulty_request
-from backend.commander import Answer, Commander, IdInUse, Outcome
+from backend.commander import Commander, IdInUse
 from backend.gate import identity_of, require
 from backend.live.follower import Follower
+from backend.outcome import Answer, Outcome
 from backend.security import Identity, Role
 from backend.services import Services
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict, deque
 from typing import NamedTuple
 
 from alarm_engine.model.command import Command, CommandKind
@@ -9,8 +10,9 @@ from alarm_engine.model.path import ancestors
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
 
 _WINDOW_NS = 60 * NANOS_PER_SECOND
-"""A server answers at once; the rest is for clocks of clients that differ from its own."""
-_KEPT = 10_000
+"""A server answers at once; the rest is for clocks that differ, and for commands that are read long after they were given."""
+_PATHS = 10_000
+_OF_A_PATH = 50
 _OF_ALL = frozenset({CommandKind.MAINTENANCE, CommandKind.NORMAL, CommandKind.DISABLE_NOTIFY, CommandKind.ENABLE_NOTIFY})
 
 
@@ -20,40 +22,38 @@ class Given(NamedTuple):
     order: int
     command: Command
     time: Nanos
+    live: bool
+    """It was read when it was given, so before what it causes, whatever the clock of its client says."""
+
+    def may_cause(self, time: Nanos) -> bool:
+        """True if what the server wrote at that time may be its answer."""
+        return abs(self.time - time) < _WINDOW_NS and (self.live or self.time <= time)
 
 
 class GivenCommands:
-    """The last command for each path, and the last switch of each kind."""
+    """The last commands for each path, and the last switches of each kind."""
 
     def __init__(self) -> None:
         self._order = 0
-        self._by_path: dict[str, Given] = {}
-        self._switches: dict[CommandKind, Given] = {}
+        self._given: OrderedDict[str, deque[Given]] = OrderedDict()
 
-    def note(self, command: Command, time: Nanos) -> None:
+    def note(self, command: Command, time: Nanos, *, live: bool) -> None:
         """A command was read."""
         self._order += 1
-        given = Given(self._order, command, time)
-        if command.kind in _OF_ALL:
-            self._switches[command.kind] = given
-            return
-        self._by_path.pop(command.path, None)
-        self._by_path[command.path] = given
-        while len(self._by_path) > _KEPT:
-            del self._by_path[next(iter(self._by_path))]
+        place = command.kind.value if command.kind in _OF_ALL else command.path
+        self._given.setdefault(place, deque(maxlen=_OF_A_PATH)).append(Given(self._order, command, time, live))
+        self._given.move_to_end(place)
+        while len(self._given) > _PATHS:
+            self._given.popitem(last=False)
 
-    def newest(self, path: str, time: Nanos) -> Given | None:
-        """The last command to an alarm or to a component above it, if it was given about that time."""
-        if not self._by_path:
+    def newest(self, path: str, time: Nanos, after: int = 0) -> Given | None:
+        """The last command to an alarm or to a component above it that was given about that time, later than the one with that order."""
+        if not self._given:
             return None
-        found = [given for above in (path, *ancestors(path)) if (given := self._by_path.get(above)) and _is_near(given, time)]
+        places = (path, *ancestors(path))
+        found = (given for place in places for given in self._given.get(place, ()) if given.order > after and given.may_cause(time))
         return max(found, default=None)
 
     def last(self, kind: CommandKind, time: Nanos) -> Given | None:
-        """The last switch of that kind, if it was given about that time."""
-        given = self._switches.get(kind)
-        return given if given is not None and _is_near(given, time) else None
-
-
-def _is_near(given: Given, time: Nanos) -> bool:
-    return abs(given.time - time) < _WINDOW_NS
+        """The last switch of that kind that was given about that time."""
+        return max((given for given in self._given.get(kind.value, ()) if given.may_cause(time)), default=None)

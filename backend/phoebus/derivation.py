@@ -52,6 +52,7 @@ class Derivation:
         self._next = start or 0
         self._missing = 0
         self._settled = 0
+        self._live = False
         self._alarms: dict[str, Known] = {}
         self._commands = GivenCommands()
         self._modes: Modes | None = None
@@ -85,8 +86,9 @@ class Derivation:
         self._missing += 1
 
     def caught_up(self) -> None:
-        """All was read that is there: what comes now is read before compaction can drop any of it."""
+        """All was read that is there: what comes now is read as it is written, before compaction can drop any of it."""
         self._settled = self._missing
+        self._live = True
 
     def feed(self, record: StoredRecord) -> list[Event]:
         """The events that follow from a record; raises `WireError` for one that cannot be understood."""
@@ -119,7 +121,7 @@ class Derivation:
         command = decode_command(record, raw_path)
         if command is None or not is_below(command.path, self._root):
             return
-        self._commands.note(command, record.time)
+        self._commands.note(command, record.time, live=self._live)
         # Those of the other topic have offsets of their own: another place keeps them apart from records of the same number.
         yield Event(
             derived_id(self.config, record.time, record.offset, 7),
@@ -216,7 +218,7 @@ class Derivation:
             return
         before, alarm.state = alarm.state, state
         if self._is_old(record) or (before is not None and says_the_same(before, state)):
-            given = self._commands.newest(path, record.time)
+            given = self._commands.newest(path, record.time, alarm.answered)
             alarm.edited, alarm.mark, alarm.answered = False, self._missing, given.order if given is not None else alarm.answered
             return
         yield self._happened(path, alarm, before, record)
@@ -226,9 +228,7 @@ class Derivation:
         state, settings = alarm.state, alarm.settings if isinstance(alarm.settings, AlarmSettings) else AlarmSettings()
         time = max(record.time, alarm.last)
         event_id = derived_id(self.config, time, record.offset)
-        given = self._commands.newest(path, record.time)
-        if given is not None and given.order <= alarm.answered:
-            given = None
+        given = self._commands.newest(path, record.time, alarm.answered)
         verdict, reason = CHANGED, FOUND
         if before is not None:
             verdict = judge(before, state, circumstances(alarm, settings, given))

@@ -6,7 +6,6 @@ position in these events is one in the configuration topic. Nothing is written: 
 
 from __future__ import annotations
 
-import heapq
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ from alarm_engine.wire.keys import RecordType, key
 from alarm_engine.wire.topics import Topics
 from backend.history.port import MAX_RANGE_DAYS, EventQuery, HistoryStore
 from backend.phoebus.derivation import Derivation
+from backend.phoebus.listening import Orders
 
 _DAY_NS = 86_400 * NANOS_PER_SECOND
 
@@ -82,12 +82,11 @@ class DerivingJournal:
             return self._journal.reader(topics, start)
         starts = dict(start or {})
         derivations = {config: Derivation(config, self._zones[config], starts.get(topic, 0)) for topic, config in derived.items()}
-        real = dict.fromkeys(topic for topic in topics if topic not in derived)
-        for config in derivations:
-            real |= dict.fromkeys((Topics(config).config, Topics(config).command))
+        real = list(dict.fromkeys([*(topic for topic in topics if topic not in derived), *derivations]))
         inner_starts = {topic: offset for topic, offset in starts.items() if topic in real and topic not in derivations}
-        inner = self._journal.reader(list(real), inner_starts)
-        return _DerivingReader(inner, {topic: starts.get(topic, 0) for topic in topics}, derivations, self._history)
+        orders = Orders(self._journal.reader([Topics(config).command for config in derivations]))
+        inner = self._journal.reader(real, inner_starts)
+        return _DerivingReader((inner, orders), {topic: starts.get(topic, 0) for topic in topics}, derivations, self._history)
 
     def _real(self, topic: str) -> str:
         return self._configs.get(topic, topic)
@@ -97,9 +96,13 @@ class _DerivingReader:
     """Reads the configuration topic from its beginning, for the settings in it; what was not asked for is not delivered."""
 
     def __init__(
-        self, reader: JournalReader, starts: dict[str, int], derivations: Mapping[str, Derivation], history: HistoryStore | None
+        self,
+        readers: tuple[JournalReader, Orders],
+        starts: dict[str, int],
+        derivations: Mapping[str, Derivation],
+        history: HistoryStore | None,
     ) -> None:
-        self._reader = reader
+        self._reader, self._orders = readers
         self._starts = starts
         self._derivations = derivations
         self._history = history
@@ -117,14 +120,17 @@ class _DerivingReader:
 
     async def close(self) -> None:
         """See `JournalReader.close`."""
+        await self._orders.close()
         await self._reader.close()
 
     async def fetch(self, *, max_records: int = 5000, timeout_s: float | None = None) -> Fetched:
         """See `JournalReader.fetch`; may deliver a few more than asked for. A call that fails or is cancelled has lost nothing."""
         while True:
             if not self._waiting:
+                await self._orders.listen()
                 fetched = await self._reader.fetch(max_records=max_records, timeout_s=timeout_s)
-                self._waiting.extend(_by_time(fetched.records))
+                self._waiting.extend(self._orders.take())
+                self._waiting.extend(fetched.records)
                 self._caught_up = fetched.caught_up
             try:
                 await self._work()
@@ -146,7 +152,7 @@ class _DerivingReader:
             if derivation is not None:
                 if record.topic == config and record.offset < self._next.get(config, 0):
                     derivation.begin_again()
-                    self._starts |= {config: 0, Topics(config).events: 0}
+                    self._starts |= {topic: 0 for topic in (config, Topics(config).events) if topic in self._starts}
                 await self._recall(derivation, record, known)
                 events = self._derive(derivation, record)
                 self._next[record.topic] = record.offset + 1
@@ -208,11 +214,3 @@ class _DerivingReader:
             # This record and maybe later ones were stored, and the position was not committed.
             event = (await self._history.last_before(derivation.config, [path], record.time)).get(path)
         derivation.recall(path, event)
-
-
-def _by_time(records: Sequence[StoredRecord]) -> list[StoredRecord]:
-    """Records of several topics in the order of their time stamps, those of one topic in their own: a command before what it causes."""
-    by_topic: dict[str, list[StoredRecord]] = {}
-    for record in records:
-        by_topic.setdefault(record.topic, []).append(record)
-    return list(heapq.merge(*by_topic.values(), key=lambda record: record.time)) if len(by_topic) > 1 else list(records)
