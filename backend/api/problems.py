@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from alarm_engine.errors import HistoryError, HistoryUnavailable, JournalError, JournalUnavailable, QueryTooLarge, TocsinError
+from alarm_engine.errors import HistoryError, JournalError, JournalUnavailable, QueryTooLarge, TocsinError
 
 log = structlog.get_logger()
 
@@ -91,7 +91,7 @@ def faulty_request(faults: Sequence[dict[str, Any]]) -> Problem:
 def _status_of(problem: TocsinError) -> int:
     if isinstance(problem, QueryTooLarge):
         return 422
-    if isinstance(problem, HistoryUnavailable | JournalUnavailable):
+    if isinstance(problem, HistoryError | JournalUnavailable):  # a store that refuses us is no fault of whoever asks
         return 503
     return 500
 

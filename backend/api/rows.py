@@ -12,7 +12,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from alarm_engine.clock import Clock
-from alarm_engine.errors import HistoryUnavailable, QueryTooLarge, TocsinError
+from alarm_engine.errors import HistoryError, QueryTooLarge, TocsinError
 from backend.history.port import HistoryStore
 from backend.live.model import LiveTree
 from backend.queries.registry import QUERIES, Query
@@ -61,7 +61,7 @@ def status_of(problem: TocsinError) -> int:
     """HTTP status of a problem."""
     if isinstance(problem, BadQuestion | QueryTooLarge):
         return 400
-    return 503 if isinstance(problem, HistoryUnavailable) else 500
+    return 503 if isinstance(problem, HistoryError) else 500
 
 
 def rows_router(services: RowServices) -> APIRouter:

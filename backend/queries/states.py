@@ -34,7 +34,10 @@ async def intervals(sources: Sources, ask: Ask) -> list[Row]:
 
 
 async def pv_intervals(sources: Sources, ask: Ask) -> list[Row]:
-    """A line for each alarm that was one in the range, the worst now first; one line of OK if there was none."""
+    """A line for each alarm that was one in the range, the worst now first; one line of OK if there was none.
+
+    Where there are more than are drawn, a last line without any state says so.
+    """
     rows: list[Row] = []
     ask = _until_now(ask, sources)
     for tree in sources.asked(ask):
@@ -43,10 +46,12 @@ async def pv_intervals(sources: Sources, ask: Ask) -> list[Row]:
         known_until = await _known_until(tree, ask, sources)
         candidates = [alarm for alarm in alarms_of(tree, ask) if _may_have_changed(alarm, ask)]
         candidates.sort(key=lambda alarm: (-alarm.severity, -(alarm.snapshot.since if alarm.snapshot else 0), alarm.path))
+        beyond = len(candidates) - _MAX_LOOKED_UP
         candidates = candidates[:_MAX_LOOKED_UP]
         lines = _by_path(await sources.history.intervals(tree.config, [alarm.path for alarm in candidates], ask.start, ask.end))
         drawn = {path: own_line(line) for path, line in lines.items()}
-        shown = [alarm for alarm in candidates if any(span.weight > 0 for span in drawn.get(alarm.path, ()))][: ask.limit or _MAX_LINES]
+        active = [alarm for alarm in candidates if any(span.weight > 0 for span in drawn.get(alarm.path, ()))]
+        shown = active[: ask.limit or _MAX_LINES]
         names = Counter(alarm.pv for alarm in shown)
         for alarm in shown:
             name = alarm.pv if names[alarm.pv] == 1 else "/".join(split(alarm.path)[1:])
@@ -54,6 +59,9 @@ async def pv_intervals(sources: Sources, ask: Ask) -> list[Row]:
             rows += span_rows("pv", name, _known(spans, known_until, ask))
         if not shown:
             rows += span_rows("pv", "no alarms", _known([Span(ask.start, ask.end, "OK")], known_until, ask))
+        if (more := len(active) - len(shown) + max(0, beyond)) > 0:
+            some = "up to " if beyond > 0 else ""
+            rows += span_rows("pv", f"and {some}{more} more alarms: choose a shorter range", [Span(ask.start, ask.end, None)])
     return rows
 
 

@@ -226,6 +226,8 @@ async def test_alarms_of_a_system_over_time(site):
     found = await rows(site, "pv_intervals", system="Vacuum", **{"from": to_ms(START.wall)})
     assert list(dict.fromkeys(row["pv"] for row in found)) == ["V1", "V2", "V4"]
     assert [row["state"] for row in found if row["pv"] == "V4"] == ["OK", "MAJOR", "SHELVED"]
+    few = await rows(site, "pv_intervals", system="Vacuum", limit=1, **{"from": to_ms(START.wall)})
+    assert {row["pv"]: row["state"] for row in few[-2:]}.popitem() == ("and 2 more alarms: choose a shorter range", None)
     quiet = await rows(site, "pv_intervals", system="Personnel Safety")
     assert [(row["pv"], row["state"]) for row in quiet] == [("no alarms", "OK")]
 
