@@ -29,6 +29,7 @@ from backend.history.elastic_past import Past
 from backend.history.elastic_query import HAS_NO_SNAPSHOT, HAS_STATE, all_of, by_id, of_page
 from backend.history.elastic_reader import Hit, Question
 from backend.history.elastic_retention import Retention
+from backend.history.elastic_summaries import ElasticSummaries
 from backend.history.matching import check_buckets, check_limit, check_query, check_range, check_time
 from backend.history.port import Bucket, CountBy, DeadLetter, EventPage, EventQuery, Frequency, Interval, PastStates
 
@@ -51,6 +52,7 @@ class ElasticHistory:
     def __init__(self, options: ElasticOptions) -> None:
         self._options = options
         self._names = Names(options.prefix)
+        self.summaries = ElasticSummaries(self._opened, options)
         self._connection: Connection | None = None
         self._unseen: set[str] = set()
         self._refreshing = asyncio.Lock()
@@ -177,7 +179,10 @@ class ElasticHistory:
         """See `HistoryStore.delete_before`: deletes by whole months."""
         check_time(time)
         self._opened()
-        return await self._retention.delete_before(config, time)
+        deleted = await self._retention.delete_before(config, time)
+        if deleted:
+            await self.summaries.forget(config, month_span(time)[0])
+        return deleted
 
     async def close(self) -> None:
         """See `HistoryStore.close`."""
@@ -228,6 +233,7 @@ class ElasticHistory:
             oldest[event.id.config] = min(event.time, oldest.get(event.id.config, event.time))
         for config, time in oldest.items():
             await self._past.overtake(config, time)
+            await self.summaries.cut(config, min(event.id[1:] for event in events if event.id.config == config))
 
     async def _send_letters(self, letters: Sequence[DeadLetter]) -> dict[str, str]:
         """Store dead letters; returns the keys of those that were refused, with the reasons."""

@@ -115,3 +115,18 @@ class Indices:
                 f"{self._options.where} has indices whose mapping is not ours ({'; '.join(problems[:5])}):"
                 " delete or reindex them, or give another prefix; until then events wait in the journal"
             )
+
+
+async def make_index(client: AsyncElasticsearch, options: ElasticOptions, place: Place, fields: Mapping[str, Any]) -> None:
+    """Make an index of its own kind with its alias, unless it is there."""
+    with translated(options):
+        if await client.indices.exists_alias(index=place.index, name=place.alias):
+            return
+        try:
+            await client.indices.create(
+                index=place.index, aliases={place.alias: {}}, settings=settings(options, events=False), mappings=mappings(fields)
+            )
+        except BadRequestError as problem:
+            if problem.error != "resource_already_exists_exception":
+                raise
+            await client.indices.put_alias(index=place.index, name=place.alias)

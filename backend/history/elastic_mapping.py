@@ -54,6 +54,19 @@ PAST_FIELDS: dict[str, dict[str, Any]] = {
     # See `checkpoints.encode`.
 }
 
+SUMMARY_FIELDS: dict[str, dict[str, Any]] = {
+    "config": _KEYWORD,
+    "kind": _KEYWORD,
+    # Part of the chain, whole day, end of a day, or the frontier.
+    "start": _LONG,
+    "end": _LONG,
+    "epoch": _LONG,
+    "n": _LONG,
+    # The first event that is not in.
+    "body": {"type": "binary"},
+    # Summaries (`summaries.pack`), or what is known of the alarms at the end.
+}
+
 
 def mappings(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The mappings of an index with these fields."""

@@ -44,6 +44,8 @@ class Names:
         self.policy = self._events
         self.past = Place(f"{prefix}-past", f"{prefix}-write-past")
         """Where checkpoints of all configurations are."""
+        self.summaries = Place(f"{prefix}-summaries", f"{prefix}-write-summaries")
+        """Where summaries of alarm figures are."""
 
     def events(self, config: str) -> str:
         """Pattern of the indices of one configuration."""

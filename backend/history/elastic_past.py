@@ -11,7 +11,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from elasticsearch import AsyncElasticsearch, BadRequestError, ConflictError, NotFoundError
+from elasticsearch import AsyncElasticsearch, ConflictError, NotFoundError
 
 from alarm_engine.errors import HistoryError
 from alarm_engine.model.times import Nanos
@@ -30,7 +30,8 @@ from backend.history.checkpoints import (
 from backend.history.elastic_bulk import Operation, patiently, send
 from backend.history.elastic_client import translated
 from backend.history.elastic_documents import document_id
-from backend.history.elastic_mapping import PAST_FIELDS, mappings, settings
+from backend.history.elastic_indices import make_index
+from backend.history.elastic_mapping import PAST_FIELDS
 from backend.history.elastic_names import Names
 from backend.history.elastic_options import ElasticOptions
 from backend.history.elastic_query import HAS_STATE, Clause, all_of, by_id
@@ -52,9 +53,14 @@ class Past:
 
     async def states_at(self, question: Question, config: str, time: Nanos, prefix: str | None) -> PastStates:
         """See `HistoryStore.states_at`."""
-        begin = await self._find(config, [_BEGIN], size=1, _source=["time"])
+        begin = await self.begin(config)
         states = await self._states(question, config, time)
-        return past_states(config, states, prefix, complete=not begin or time >= begin[0]["_source"]["time"])
+        return past_states(config, states, prefix, complete=begin is None or time >= begin)
+
+    async def begin(self, config: str) -> Nanos | None:
+        """Events before that time were deleted, all but the last one of each alarm; None: none were."""
+        found = await self._find(config, [_BEGIN], size=1, _source=["time"])
+        return Nanos(found[0]["_source"]["time"]) if found else None
 
     async def checkpoint(self, question: Question, config: str) -> bool:
         """See `HistoryStore.checkpoint`."""
@@ -82,8 +88,8 @@ class Past:
     async def begin_at(self, config: str, time: Nanos) -> None:
         """Events before a time are deleted: what was before is not known completely any more."""
         await self._make()
-        known = await self._find(config, [_BEGIN], size=1, _source=["time"])
-        if not known or known[0]["_source"]["time"] < time:
+        known = await self.begin(config)
+        if known is None or known < time:
             await self._put(config, _BEGIN, {"kind": _BEGIN, "time": time})
         await self._delete(config, [_ANNOUNCED, _MADE], {"range": {"time": {"lt": time}}})
 
@@ -149,21 +155,7 @@ class Past:
                 await self._client.indices.refresh(index=place.index)
 
     async def _make(self) -> None:
-        place = self._names.past
-        with translated(self._options):
-            if await self._client.indices.exists_alias(index=place.index, name=place.alias):
-                return
-            try:
-                await self._client.indices.create(
-                    index=place.index,
-                    aliases={place.alias: {}},
-                    settings=settings(self._options, events=False),
-                    mappings=mappings(PAST_FIELDS),
-                )
-            except BadRequestError as problem:
-                if problem.error != "resource_already_exists_exception":
-                    raise
-                await self._client.indices.put_alias(index=place.index, name=place.alias)
+        await make_index(self._client, self._options, self._names.past, PAST_FIELDS)
 
 
 def _later(time: int) -> Clause:

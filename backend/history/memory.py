@@ -14,6 +14,7 @@ from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
 from backend.history.dead_letters import CANNOT_BE_WRITTEN, body_of, letter_of
 from backend.history.intervals import UNKNOWN, Condition, condition
 from backend.history.matching import check_buckets, check_limit, check_query, check_range, check_time, fold, glob, search_text
+from backend.history.memory_summaries import MemorySummaries
 from backend.history.port import Bucket, CountBy, DeadLetter, EventPage, EventQuery, Frequency, Interval, PastAlarm, PastStates
 
 
@@ -24,6 +25,7 @@ class MemoryHistory:
         self._events: dict[EventId, Event] = {}
         self._letters: dict[tuple[str, str], DeadLetter] = {}
         self._buried = 0
+        self.summaries = MemorySummaries(self._of)
         self._complete_from: dict[str, Nanos] = {}
 
     @property
@@ -49,7 +51,9 @@ class MemoryHistory:
                 self._buried += 1
                 await self.bury([letter_of(event, problem)])
             else:
-                self._events.setdefault(event.id, event)
+                if event.id not in self._events:
+                    self._events[event.id] = event
+                    self.summaries.cut(event.id.config, event.id[1:])
         return len(self._events) - before
 
     async def bury(self, letters: Sequence[DeadLetter]) -> None:
@@ -134,6 +138,7 @@ class MemoryHistory:
             del self._events[event_id]
         if gone:
             self._complete_from[config] = max(time, self._complete_from.get(config, time))
+            self.summaries.forget(config, time)
         return len(gone)
 
     async def close(self) -> None:

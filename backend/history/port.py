@@ -16,6 +16,7 @@ from alarm_engine.model.event import Event, EventKind
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.state import EventId
 from alarm_engine.model.times import Nanos
+from backend.history.summaries import SummaryStore
 
 MAX_RANGE_DAYS = 3660
 MAX_PAGE = 10_000
@@ -143,6 +144,11 @@ class HistoryStore(Protocol):
     @property
     def losses(self) -> int:
         """How often since it was made this store has found that something stored is gone (an index was deleted), and went on without."""
+        ...
+
+    @property
+    def summaries(self) -> SummaryStore:
+        """What is kept of the events for figures of alarm performance."""
         ...
 
     async def start(self) -> None:

@@ -16,7 +16,7 @@ from alarm_engine.journal.sqlite_readers import Readers
 from alarm_engine.journal.sqlite_writer import Job
 from alarm_engine.model.event import Event
 from alarm_engine.model.times import Nanos
-from backend.history import sqlite_counts, sqlite_figures, sqlite_page, sqlite_past
+from backend.history import sqlite_counts, sqlite_figures, sqlite_page, sqlite_past, sqlite_summaries
 from backend.history.matching import check_buckets, check_limit, check_query, check_range, check_time
 from backend.history.port import Bucket, CountBy, DeadLetter, EventPage, EventQuery, Frequency, Interval, PastStates
 from backend.history.sqlite_schema import SCHEMA
@@ -39,6 +39,7 @@ class SqliteHistory:
         self._longest_s = longest_query_s
         self._writer = EventWriter()
         self._readers: Readers | None = None
+        self.summaries = sqlite_summaries.SqliteSummaries(self._ask, self._change)
 
     @property
     def buried(self) -> int:
@@ -168,6 +169,11 @@ class SqliteHistory:
         if not committed:
             self._writer.forget()
 
+    async def _change(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        self._opened()
+        with _as_history():
+            return await self._file.write(Job(job))
+
     async def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """Ask on a reader thread, within the time limit."""
 
@@ -203,12 +209,13 @@ def _as_history() -> Iterator[None]:
 
 
 def _create(connection: sqlite3.Connection) -> None:
-    for statement in SCHEMA:
+    for statement in (*SCHEMA, *sqlite_summaries.TABLES):
         connection.execute(statement)
     sqlite_counts.create(connection)
 
 
 def _delete(connection: sqlite3.Connection, until: tuple[str, Nanos], numbers: Sequence[int]) -> None:
     sqlite_past.begin_at(connection, *until)
+    sqlite_summaries.forget(connection, *until)
     sqlite_counts.uncount(connection, numbers)
     connection.executemany("DELETE FROM history WHERE id = ?", [(number,) for number in numbers])

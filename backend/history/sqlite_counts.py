@@ -96,7 +96,7 @@ def counts(
     config = find_config(connection, config_name)
     if config is not None and bars:
         for at, label, count in _rows(connection, config, span, (width, by), prefix):
-            text = NAMES[label] if by is CountBy.SEVERITY else str(label)
+            text = NAMES[int(label)] if by is CountBy.SEVERITY else str(label)
             bars[at][text] = bars[at].get(text, 0) + count
     return [Bucket(Nanos(at), bar) for at, bar in bars.items()]
 

@@ -15,6 +15,7 @@ from backend.history.port import DeadLetter
 from backend.history.sqlite_counts import count_after, last_row
 from backend.history.sqlite_past import overtake
 from backend.history.sqlite_schema import INSERT, row_of
+from backend.history.sqlite_summaries import cut
 
 _NEIGHBOUR = """
 SELECT time FROM history INDEXED BY history_id WHERE config = ? AND (epoch, n) {than} (?, ?) ORDER BY epoch {way}, n {way} LIMIT 1
@@ -62,6 +63,7 @@ class EventWriter:
         if new:
             count_after(connection, row)
             overtake(connection, config, min(event.time for event in good))
+            cut(connection, config, good[0].id[1:])
         if new and not self._in_order(connection, config, good):
             connection.execute("UPDATE history_config SET disordered = 1 WHERE id = ?", (config,))
         return new

@@ -1,0 +1,217 @@
+"""Summaries of alarm figures in Elasticsearch, in one index for all configurations.
+
+The chain of a configuration ends where one document says, the frontier, which is read by its id and replaced only under the condition that
+it is still the one that was read. Parts are stored before it and found at once; those beyond it count for nothing, and are deleted by
+whoever goes on from there. Events and frontier are two documents, so both sides look: a part is taken, and then the events are counted that
+it should have; events are stored, and then the frontier is read, that it may be cut back. Whichever came second sees the other.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from elasticsearch import AsyncElasticsearch, ConflictError
+
+from alarm_engine.errors import HistoryError
+from alarm_engine.model.event import Event
+from alarm_engine.model.times import Nanos
+from backend.history.elastic_bulk import Operation, send
+from backend.history.elastic_client import translated
+from backend.history.elastic_documents import document_id, event_of
+from backend.history.elastic_indices import make_index
+from backend.history.elastic_mapping import SUMMARY_FIELDS
+from backend.history.elastic_names import Names
+from backend.history.elastic_options import ElasticOptions
+from backend.history.elastic_past import Past
+from backend.history.elastic_query import Clause, all_of, beyond, by_id
+from backend.history.elastic_reader import Question
+from backend.history.summaries import NOTHING, Frontier, Mark, Part, Stored
+from backend.kpi.definitions import DAY_NS
+
+_PART, _DAY, _END, _FRONTIER = "part", "day", "end", "frontier"
+_AT_ONCE = 8
+"""Summaries read in one request: some megabytes each."""
+_IDS_AT_ONCE = 1_000
+
+Fields = dict[str, Any]
+
+
+class ElasticSummaries:
+    """See `SummaryStore`."""
+
+    def __init__(self, client: Callable[[], AsyncElasticsearch], options: ElasticOptions) -> None:
+        """`client` is asked for each time: it raises `HistoryUnavailable` while there is none."""
+        self._client = client
+        self._options = options
+        self._names = Names(options.prefix)
+        self._left: dict[str, Frontier | None] = {}
+        """Where we left each chain: beyond it there is nothing."""
+
+    async def begin(self, config: str) -> Nanos | None:
+        """See `SummaryStore.begin`."""
+        return await Past(self._client(), self._options).begin(config)
+
+    async def following(self, config: str, first: Mark, limit: int) -> list[Event]:
+        """See `SummaryStore.following`."""
+        await self._refresh(config)
+        question = Question(self._client(), self._options, self._names.events(config))
+        body: Clause = {"sort": by_id("asc"), "_source": ["event"]}
+        epoch, n = first
+        # Mostly ids have no gaps: then only what is wanted is sorted, and not all that is newer.
+        near = all_of([{"term": {"epoch": epoch}}, {"range": {"n": {"gte": n, "lt": n + limit}}}])
+        hits = await question.hits(body | {"query": near}, limit)
+        if len(hits) < limit:
+            hits = await question.hits(body | {"query": all_of([_from(first)])}, limit)
+        # One that is kept and not yet deleted in its month comes twice.
+        return list({event.id: event for event in (event_of(hit["_source"]) for hit in hits)}.values())
+
+    async def frontier(self, config: str) -> Frontier | None:
+        """See `SummaryStore.frontier`."""
+        return _frontier((await self._get(config)).get("_source"))
+
+    async def append(self, part: Part) -> bool:
+        """See `SummaryStore.append`."""
+        config, frontier = part.config, part.frontier
+        found = await self._get(config)
+        before = _frontier(found.get("_source"))
+        goes_on = part.first == NOTHING if before is None else (before.next, before.end) == (part.first, part.summaries.start)
+        if not goes_on:
+            return False
+        if config not in self._left or self._left[config] != before:
+            await make_index(self._client(), self._options, self._names.summaries, SUMMARY_FIELDS)
+            await self._delete(config, [_PART, _DAY, _END], {"range": {"end": {"gt": before.end if before else 0}}})
+        await self._put(config, _PART, {"start": part.summaries.start, "end": part.summaries.end, "body": part.summaries.body})
+        if part.day is not None:
+            await self._put(config, _DAY, {"start": part.day.start, "end": part.day.end, "body": part.day.body})
+        if frontier.end % DAY_NS == 0:
+            await self._put(config, _END, _fields(frontier))
+        self._left.pop(config, None)
+        if not await self._replace(config, _fields(frontier), found):
+            return False
+        if await self._count(part) != part.events:
+            await self.cut(config, part.first)
+            return False
+        self._left[config] = frontier
+        return True
+
+    async def between(self, config: str, start: Nanos, end: Nanos, *, days: bool) -> list[Stored]:
+        """See `SummaryStore.between`."""
+        question = self._question()
+        clauses = [*_which(config, [_DAY if days else _PART]), {"range": {"start": {"gte": start, "lt": end}}}]
+        body: Clause = {"query": all_of(clauses), "sort": [{"start": "asc"}]}
+        found: list[Stored] = []
+        after: Clause = {}
+        while hits := await question.hits(body | after, _AT_ONCE):
+            sources = [hit["_source"] for hit in hits]
+            found += [Stored(Nanos(one["start"]), Nanos(one["end"]), base64.b64decode(one["body"])) for one in sources]
+            after = {"search_after": hits[-1]["sort"]}
+        return found
+
+    async def cut(self, config: str, oldest: Mark) -> None:
+        """An event of that id was written, or may have been by one who was killed then: what was made of those around it goes."""
+        while True:
+            found = await self._get(config, ["end", "epoch", "n"])
+            source = found.get("_source")
+            if source is None or (source["epoch"], source["n"]) <= oldest:
+                return
+            epoch, n = oldest
+            clauses = [*_which(config, [_END]), {"range": {"end": {"lt": source["end"]}}}, beyond(epoch, n + 1, "lt")]
+            kept = await self._question().hits({"query": all_of(clauses), "sort": [{"end": "desc"}]}, 1)
+            fields = {name: kept[0]["_source"][name] for name in ("end", "epoch", "n", "body")} if kept else _fields(_NOWHERE)
+            if await self._replace(config, fields, found):
+                return
+
+    async def forget(self, config: str, time: Nanos) -> None:
+        """Events before a time were deleted: no more is answered for than is there."""
+        await self._delete(config, [_PART, _DAY, _END, _FRONTIER], {"range": {"end": {"lte": time}}})
+
+    async def _get(self, config: str, only: list[str] | None = None) -> Mapping[str, Any]:
+        """The document of the frontier as it is now; empty if there is none."""
+        place = self._names.summaries
+        with translated(self._options):
+            client = self._client().options(ignore_status=404)
+            answer = await client.get(index=place.index, id=_id(config, _FRONTIER), source_includes=only or ["end", "epoch", "n", "body"])
+        return answer.body if answer.body.get("found") else {}
+
+    async def _replace(self, config: str, fields: Fields, found: Mapping[str, Any]) -> bool:
+        """Set the frontier; False if it is not any more what was found."""
+        try:
+            await self._put(
+                config,
+                _FRONTIER,
+                fields,
+                **({"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]} if found else {"op_type": "create"}),
+            )
+        except HistoryError as problem:
+            if isinstance(problem.__cause__, ConflictError):
+                return False
+            raise
+        return True
+
+    async def _put(self, config: str, kind: str, fields: Fields, **conditions: Any) -> None:
+        body = fields["body"]
+        document = {**fields, "config": config, "kind": kind, "body": base64.b64encode(body).decode() if isinstance(body, bytes) else body}
+        key = kind if kind == _FRONTIER else f"{kind}.{fields.get('start', fields['end'])}"
+        with translated(self._options):
+            await self._client().index(
+                index=self._names.summaries.alias,
+                id=_id(config, key),
+                document=document,
+                require_alias=True,
+                refresh=True,
+                **conditions,
+            )
+
+    async def _delete(self, config: str, kinds: list[str], clause: Clause) -> None:
+        place = self._names.summaries
+        body: Clause = {"query": all_of([*_which(config, kinds), clause]), "sort": [{"end": "asc"}], "_source": False}
+        while hits := await self._question().hits(body, _IDS_AT_ONCE):
+            # By id: not every server can delete by query.
+            outcome = await send(self._client(), self._options, [Operation(place.alias, hit["_id"], None) for hit in hits])
+            if outcome.poisoned or outcome.homeless:
+                raise HistoryError(f"{self._options.where}: summaries that are no longer right cannot be deleted from {place.index}")
+            with translated(self._options):
+                await self._client().indices.refresh(index=place.index)
+
+    def _question(self) -> Question:
+        return Question(self._client(), self._options, self._names.summaries.index + "*")
+
+    async def _count(self, part: Part) -> int:
+        """Events that the part should have been made of."""
+        await self._refresh(part.config)
+        query = all_of([_from(part.first), beyond(*part.frontier.next, "lt")])
+        with translated(self._options):
+            answer = await self._client().count(index=self._names.events(part.config), query=query)
+        return int(answer["count"])
+
+    async def _refresh(self, config: str) -> None:
+        with translated(self._options):
+            await self._client().indices.refresh(index=self._names.events(config))
+
+
+_NOWHERE = Frontier(Nanos(0), NOTHING, b"")
+
+
+def _frontier(source: Fields | None) -> Frontier | None:
+    if source is None or not source["end"]:
+        return None
+    return Frontier(Nanos(source["end"]), (source["epoch"], source["n"]), base64.b64decode(source["body"]))
+
+
+def _fields(frontier: Frontier) -> Fields:
+    epoch, n = frontier.next
+    return {"end": frontier.end, "epoch": epoch, "n": n, "body": frontier.carried}
+
+
+def _which(config: str, kinds: list[str]) -> list[Clause]:
+    return [{"term": {"config": config}}, {"terms": {"kind": kinds}}]
+
+
+def _from(first: Mark) -> Clause:
+    return beyond(first[0], first[1] - 1, "gt")
+
+
+def _id(config: str, key: str) -> str:
+    return document_id(f"{config}.{key}")

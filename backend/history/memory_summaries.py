@@ -1,0 +1,60 @@
+"""Summaries in memory, beside the events of `MemoryHistory`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from alarm_engine.model.event import Event
+from alarm_engine.model.times import Nanos
+from backend.history.summaries import NOTHING, Frontier, Mark, Part, Stored
+from backend.kpi.definitions import DAY_NS
+
+
+class MemorySummaries:
+    """The plainest statement of what the chain is."""
+
+    def __init__(self, events: Callable[[str], Sequence[Event]]) -> None:
+        """`events`: those of a configuration, in the order of their ids."""
+        self._events = events
+        self._parts: dict[str, list[Part]] = {}
+        self._begin: dict[str, Nanos] = {}
+
+    async def begin(self, config: str) -> Nanos | None:
+        """See `SummaryStore.begin`."""
+        return self._begin.get(config)
+
+    async def following(self, config: str, first: Mark, limit: int) -> list[Event]:
+        """See `SummaryStore.following`."""
+        return [event for event in self._events(config) if event.id[1:] >= first][:limit]
+
+    async def frontier(self, config: str) -> Frontier | None:
+        """See `SummaryStore.frontier`."""
+        parts = self._parts.get(config)
+        return parts[-1].frontier if parts else None
+
+    async def append(self, part: Part) -> bool:
+        """See `SummaryStore.append`."""
+        before = await self.frontier(part.config)
+        there = [event for event in self._events(part.config) if part.first <= event.id[1:] < part.frontier.next]
+        goes_on = part.first == NOTHING if before is None else (before.next, before.end) == (part.first, part.summaries.start)
+        if not goes_on or len(there) != part.events:
+            return False
+        self._parts.setdefault(part.config, []).append(part)
+        return True
+
+    async def between(self, config: str, start: Nanos, end: Nanos, *, days: bool) -> list[Stored]:
+        """See `SummaryStore.between`."""
+        found = [part.day if days else part.summaries for part in self._parts.get(config, [])]
+        return [stored for stored in found if stored is not None and start <= stored.start < end]
+
+    def cut(self, config: str, oldest: Mark) -> None:
+        """An event of that id was written."""
+        parts = self._parts.get(config, [])
+        if parts and parts[-1].frontier.next > oldest:
+            while parts and (parts[-1].frontier.next > oldest or parts[-1].frontier.end % DAY_NS):
+                parts.pop()
+
+    def forget(self, config: str, time: Nanos) -> None:
+        """Events before a time were deleted."""
+        self._begin[config] = max(time, self._begin.get(config, time))
+        self._parts[config] = [part for part in self._parts.get(config, []) if part.summaries.end > time]

@@ -1,0 +1,195 @@
+"""Makes the stored summaries of alarm figures from the stored events, as they come and wherever the chain was cut back.
+
+What is decoded, added up and encoded is so on a thread of its own: the loop goes on meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from alarm_engine.errors import HistoryError, HistoryUnavailable
+from alarm_engine.model.event import Event
+from alarm_engine.model.times import Nanos
+from backend.history.summaries import NOTHING, Frontier, Mark, Part, Stored, SummaryStore, follow_each_other, pack, unpack
+from backend.kpi.accumulator import Accumulator
+from backend.kpi.definitions import DAY_NS, HOUR_NS, period_of
+from backend.kpi.encoding import decode_carried, encode_carried
+from backend.kpi.summary import Summary, merge
+
+PAGE = 2_000
+"""Events read at once."""
+
+log = structlog.get_logger()
+
+
+class Course:
+    """The chain being made longer, from one page of events to the next. Not thread safe."""
+
+    def __init__(self, config: str, accumulator: Accumulator, first: Mark) -> None:
+        self.next: Mark = first
+        """The first event that has not been read."""
+        self.time = Nanos(0)
+        """Greatest time of an event that was read."""
+        self._config = config
+        self._accumulator = accumulator
+        self._first = first
+        self._events = 0
+        """Read since `_first`."""
+        self._summaries: list[Summary] = []
+
+    def take(self, events: Sequence[Event]) -> Iterator[Part]:
+        """Parts that are finished by further events; without the days."""
+        for summary in self._accumulator.feed(self._counted(events)):
+            self._summaries.append(summary)
+            if summary.end // HOUR_NS != self._summaries[0].start // HOUR_NS:
+                yield self._finish()
+
+    def absorb(self, events: Sequence[Event]) -> None:
+        """Take further events in, for an answer: nothing is to be stored."""
+        self._summaries += self._accumulator.feed(self._counted(events))
+
+    def until(self, end: Nanos) -> list[Summary]:
+        """What is in no part yet, if no event from before `end` is to come. The course cannot go on afterwards."""
+        self._summaries += self._accumulator.close(period_of(end))
+        return [*self._summaries, self._accumulator.running(end)]
+
+    def _counted(self, events: Sequence[Event]) -> Iterator[Event]:
+        for event in events:
+            self.next, self.time = event.id[1:], max(event.time, self.time)
+            yield event
+            self._events += 1
+        if events:
+            epoch, number = events[-1].id[1:]
+            self.next = epoch, number + 1
+
+    def _finish(self) -> Part:
+        summaries, self._summaries = self._summaries, []
+        frontier = Frontier(summaries[-1].end, self.next, encode_carried(self._accumulator.carried()))
+        part = Part(self._config, self._first, self._events, Stored(summaries[0].start, summaries[-1].end, pack(summaries)), frontier)
+        self._first, self._events = self.next, 0
+        return part
+
+
+async def course_from(store: SummaryStore, config: str, frontier: Frontier | None) -> Course | None:
+    """What goes on at the end of the chain, or at the first event; None if there are no events."""
+    if frontier is not None:
+        return Course(config, Accumulator.resumed(decode_carried(frontier.carried)), frontier.next)
+    events = await store.following(config, NOTHING, 1)
+    if not events:
+        return None
+    # What is kept of deleted events tells how alarms stood, and nothing of what else happened then.
+    start = max(events[0].time, await store.begin(config) or 0)
+    return Course(config, Accumulator(config, Nanos(start)), NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class SummariserOptions:
+    """How the summariser works."""
+
+    period_s: float = 10.0
+    """How often it looks for new events."""
+    pause_s: float = 30.0
+    """Wait after the chain was cut back: who fills or imports a history does so many times."""
+
+
+class Summariser:
+    """Keeps the chains of some configurations at the end of their events."""
+
+    def __init__(self, store: SummaryStore, configs: Sequence[str], options: SummariserOptions | None = None) -> None:
+        """The store is started and closed by whoever made it."""
+        self._store = store
+        self._configs = tuple(configs)
+        self._options = options or SummariserOptions()
+        self._courses: dict[str, tuple[Course, Frontier | None]] = {}
+        """With the end of the chain as it was left."""
+        self._task: asyncio.Task[None] | None = None
+        self._problems: dict[str, str] = {}
+
+    def failure(self) -> BaseException | None:
+        """What ended it, which must not end; None while it goes on."""
+        if self._task is not None and self._task.done() and not self._task.cancelled():
+            return self._task.exception() or RuntimeError("the summariser ended")
+        return None
+
+    async def start(self) -> None:
+        """Begin."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="history summaries")
+
+    async def stop(self) -> None:
+        """Stop; the next one goes on at the end of the chain."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def catch_up(self, config: str) -> None:
+        """Read all events that are there and store the parts that they finish; ends early if the chain is cut back meanwhile.
+
+        Raises what the store does; it can be called again then.
+        """
+        course, left_at = self._courses.pop(config, (None, None))
+        if course is None:
+            left_at = await self._store.frontier(config)
+            course = await course_from(self._store, config, left_at)
+        while course is not None:
+            events = await self._store.following(config, course.next, PAGE)
+            for part in await asyncio.to_thread(_taken, course, events):
+                if not await self._store.append(await self._with_day(part)):
+                    return
+                left_at = part.frontier
+            if len(events) < PAGE:
+                self._courses[config] = course, left_at
+                return
+
+    async def was_cut(self, config: str) -> bool:
+        """True if the chain does not end any more where it was left."""
+        if config in self._courses and await self._store.frontier(config) != self._courses[config][1]:
+            del self._courses[config]
+            return True
+        return False
+
+    async def _with_day(self, part: Part) -> Part:
+        end = part.summaries.end
+        if end % DAY_NS:
+            return part
+        before = await self._store.between(part.config, Nanos(end - DAY_NS), part.summaries.start, days=False)
+        parts = [*before, part.summaries]
+        if not follow_each_other(parts, parts[0].start, end):
+            return part  # it was cut back
+        return replace(part, day=await asyncio.to_thread(_merged, parts))
+
+    async def _run(self) -> None:
+        while True:
+            pause_s = self._options.period_s
+            for config in self._configs:
+                try:
+                    if await self.was_cut(config):
+                        pause_s = self._options.pause_s
+                    else:
+                        await self.catch_up(config)
+                except HistoryError as problem:
+                    self._report(config, problem)
+                else:
+                    self._report(config, None)
+            await asyncio.sleep(pause_s)
+
+    def _report(self, config: str, problem: HistoryError | None) -> None:
+        """Log when it stops working and when it works again, not each try; a store that is away is told by the writer."""
+        text = "" if problem is None or isinstance(problem, HistoryUnavailable) else str(problem)
+        if text and text != self._problems.get(config):
+            log.error("alarm figures cannot be worked out, trying again", config=config, problem=text)
+        self._problems[config] = text
+
+
+def _taken(course: Course, events: Sequence[Event]) -> list[Part]:
+    return list(course.take(events))
+
+
+def _merged(parts: Sequence[Stored]) -> Stored:
+    day = merge(unpack(parts))
+    return Stored(day.start, day.end, pack([day]))

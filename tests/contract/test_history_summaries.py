@@ -1,0 +1,290 @@
+"""Figures through stored summaries are those of the events, whatever came late, and wherever work was interrupted."""
+
+import asyncio
+import contextlib
+import itertools
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alarm_engine.errors import HistoryUnavailable
+from alarm_engine.model.times import Nanos
+from backend.history.elastic_names import month_span
+from backend.history.performance import performance
+from backend.history.summaries import Frontier, unpack
+from backend.history.summariser import Summariser, SummariserOptions, course_from
+from backend.kpi.accumulator import Accumulator
+from backend.kpi.definitions import DAY_NS, period_of
+from backend.kpi.figures import figures
+from backend.kpi.tally import Selection, Span, widened
+from tests.contract.histories import ADAPTERS
+from tests.unit.kpi_events import DAY, Script, at
+from tests.unit.test_kpi_accumulating import histories
+
+pytestmark = pytest.mark.timeout(200)  # the first one starts a server
+
+MINUTES = st.sampled_from([0, 1, 475, 480, 489, 490, 520, 700, 1439, 1440, 1441, 2000, 2880, 3333, 5760])
+SELECTIONS = st.sampled_from([Selection(), Selection("/Site/A"), Selection("/Site/B/z", lost_connections=True), Selection("/Site/X")])
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("write"), st.integers(1, 12)),
+        st.just(("catch up",)),
+        st.just(("restart",)),
+        st.tuples(st.just("ask"), MINUTES, MINUTES, MINUTES, SELECTIONS),
+    ),
+    max_size=14,
+)
+
+
+@pytest.fixture(params=ADAPTERS)
+async def store(request, tmp_path):
+    store = ADAPTERS[request.param](tmp_path)
+    await store.start()
+    yield store
+    await store.close()
+
+
+def straight(events, span, known_until, selection):
+    """From the events alone."""
+    span = widened(*span)
+    config = events[0].id.config
+    accumulator = Accumulator(config, events[0].time)
+    found = list(accumulator.feed(events))
+    until = min(span.end, max(known_until, found[-1].end if found else Nanos(0)))
+    if period_of(until) > (found[-1].end if found else 0):
+        found += accumulator.close(period_of(until))
+    found.append(accumulator.running(until))
+    begin = span.start // DAY_NS * DAY_NS
+    return figures(span.start, span.end, [one for one in found if one.end > begin], selection)
+
+
+async def check(store, config, written, question):
+    start, end, known, selection = question
+    span, known_until = Span(at(minutes=min(start, end)), at(minutes=max(start, end))), at(minutes=known)
+    found = await performance(store.summaries, config, span, known_until, selection)
+    if not written:
+        assert (found.complete_from, found.complete_until) == (None, None)
+        return
+    expected = straight(sorted(written, key=lambda event: event.id), span, known_until, selection)
+    for name in expected.__slots__:
+        assert getattr(found.figures, name) == getattr(expected, name), name
+
+
+async def play(store, config, events, order, steps):
+    """Events are written in an order of their own; each question is about those that are there."""
+    summariser, written, left = Summariser(store.summaries, [config]), [], [events[index] for index in order]
+    for kind, *more in [*steps, ("write", 100), ("catch up",), ("ask", 0, 5760, 5760, Selection()), ("ask", 490, 2880, 700, Selection())]:
+        match kind:
+            case "write":
+                batch, left = left[: more[0]], left[more[0] :]
+                await store.write(batch)
+                written += batch
+            case "catch up":
+                await summariser.was_cut(config)
+                await summariser.catch_up(config)
+            case "restart":
+                summariser = Summariser(store.summaries, [config])
+            case "ask":
+                await check(store, config, written, more)
+
+
+def check_any(store, examples):
+    configs = (f"Site{n}" for n in itertools.count())
+
+    @settings(max_examples=examples, deadline=None)
+    @given(histories(), st.data(), STEPS)
+    def run(events, data, steps):
+        # A new configuration each time in one store: the others must not show through.
+        config = next(configs)
+        events = [replace(event, id=event.id._replace(config=config)) for event in events]
+        late = data.draw(st.sets(st.integers(0, max(0, len(events) - 1)), max_size=3)) if events else set()
+        order = sorted(range(len(events)), key=lambda index: (index + 7 * (index in late), index))
+        runner.run(play(store, config, events, order, steps))
+
+    with asyncio.Runner() as runner:
+        runner.run(store.start())
+        try:
+            run()
+        finally:
+            runner.run(store.close())
+
+
+def test_memory_has_the_figures_of_the_events(tmp_path):
+    check_any(ADAPTERS["memory"](tmp_path), 40)
+
+
+def test_sqlite_has_the_figures_of_the_events(tmp_path):
+    check_any(ADAPTERS["sqlite"](tmp_path), 25)
+
+
+def test_elastic_has_the_figures_of_the_events(tmp_path):
+    check_any(ADAPTERS["elastic"](tmp_path), 5)
+
+
+# ------------------------------------------------------------------ one by one
+
+
+def five_days() -> Script:
+    script = Script()
+    for day in range(5):
+        for hour in (1, 2, 9, 23):
+            script.pulse(at(days=day, hours=hour), f"/Site/A/{hour}")
+    script.rise(at(days=5), "/Site/A/x")
+    return script
+
+
+async def chain(store, days=False):
+    return await store.summaries.between("Site", Nanos(0), at(days=30), days=days)
+
+
+async def made(store, script):
+    await store.write(script.events)
+    summariser = Summariser(store.summaries, ["Site"])
+    await summariser.catch_up("Site")
+    return summariser
+
+
+async def test_the_chain_has_no_holes_and_its_days_are_its_parts(store):
+    await made(store, five_days())
+    parts, days = await chain(store), await chain(store, days=True)
+    assert [one.start for one in parts[1:]] == [one.end for one in parts[:-1]]
+    assert [(one.start, one.end) for one in days] == [(at(hours=1 if day == 0 else 0, days=day), at(days=day + 1)) for day in range(5)]
+    frontier = await store.summaries.frontier("Site")
+    assert (frontier.end, frontier.next) == (at(days=5), (1, 41)) == (parts[-1].end, (1, 41))
+    assert sum(sum(map(sum, one.totals)) for one in unpack(parts)) == sum(sum(map(sum, one.totals)) for one in unpack(days)) == 20
+
+
+async def test_nothing_is_made_again_that_is_there(store):
+    script = five_days()
+    await made(store, script)
+    before = await chain(store), await store.summaries.frontier("Site")
+    await Summariser(store.summaries, ["Site"]).catch_up("Site")
+    assert await store.summaries.following("Site", before[1].next, 10) == script.events[40:]
+    assert (await chain(store), await store.summaries.frontier("Site")) == before
+
+
+async def test_a_late_event_cuts_the_chain_back_to_a_day_before_it(store):
+    script = five_days()
+    late = script.events.pop(20)  # 09:00 of the third day
+    summariser = await made(store, script)
+    days = await chain(store, days=True)
+    await store.write([late])
+    assert (await store.summaries.frontier("Site")).end == at(days=2)
+    assert await summariser.was_cut("Site")
+    assert not await summariser.was_cut("Site")
+    found = await performance(store.summaries, "Site", Span(at(), at(days=5)), at(days=5))
+    assert found.figures.figure("per_day").value == pytest.approx(20 / (5 - 1 / 24))
+    await summariser.catch_up("Site")
+    assert (await store.summaries.frontier("Site")).end == at(days=5)
+    assert (await chain(store, days=True))[:2] == days[:2]
+    assert (await chain(store, days=True))[2] != days[2]
+
+
+async def test_a_part_that_misses_an_event_is_refused(store):
+    script = five_days()
+    late = script.events.pop(3)
+    await store.write(script.events)
+    course = await course_from(store.summaries, "Site", None)
+    part = next(course.take(await store.summaries.following("Site", course.next, 1000)))
+    await store.write([late])  # after it was read, and before anything is said to be made of it
+    assert not await store.summaries.append(replace(part, events=part.events, frontier=replace(part.frontier, next=(1, 6))))
+    assert await store.summaries.frontier("Site") is None
+
+
+async def test_a_part_that_does_not_go_on_where_the_chain_ends_is_refused(store):
+    script = five_days()
+    await store.write(script.events)
+    one, other = [await course_from(store.summaries, "Site", None) for _ in range(2)]
+    events = await store.summaries.following("Site", one.next, 1000)
+    first, second, *_ = one.take(events)
+    assert not await store.summaries.append(second)
+    assert await store.summaries.append(first)
+    assert not await store.summaries.append(first)
+    assert not await store.summaries.append(next(other.take(events)))
+    assert await store.summaries.append(second)
+    assert await store.summaries.frontier("Site") == second.frontier
+
+
+async def test_what_retention_deletes_is_no_longer_answered(store):
+    script = Script()
+    for day in range(70):
+        script.pulse(at(days=day, hours=3), "/Site/A/x")
+        script.pulse(at(days=day, hours=4), "/Site/A/y")
+    script.rise(at(days=70), "/Site/A/x")
+    await made(store, script)
+    edge = month_span(at(days=60))[0]  # of whole months, as one store deletes
+    assert await store.delete_before("Site", edge)
+    assert await store.summaries.begin("Site") == edge
+    found = await performance(store.summaries, "Site", Span(at(), at(days=70)), at(days=70))
+    assert found.complete_from == edge
+    days = (at(days=70) - edge) / DAY
+    assert found.figures.figure("per_day").value == pytest.approx(2)
+    assert found.figures.covered_s == days * 86_400
+    # Made again from what is left: the same, and nothing is said of the time of which only last states are kept.
+    await store.write([replace(script.events[0], id=script.events[0].id._replace(epoch=0))])
+    await Summariser(store.summaries, ["Site"]).catch_up("Site")
+    again = await performance(store.summaries, "Site", Span(at(), at(days=70)), at(days=70))
+    assert (again.complete_from, again.figures.counts) == (edge, found.figures.counts)
+
+
+async def test_the_open_part_is_read_from_events_up_to_a_bound(store, monkeypatch):
+    monkeypatch.setattr("backend.history.performance.MOST_EVENTS", 4)
+    monkeypatch.setattr("backend.history.performance.PAGE", 2)
+    script = five_days()
+    await store.write(script.events)
+    found = await performance(store.summaries, "Site", Span(at(), at(days=5)), at(days=5))
+    assert (found.complete_from, found.complete_until) == (at(hours=1), script.events[3].time)
+    assert found.figures.figure("per_hour").value == pytest.approx(2 / (found.figures.covered_s / 3600))
+    assert "holes" not in " ".join(found.figures.remarks)
+
+
+async def test_what_is_not_written_yet_is_not_taken_for_quiet(store):
+    await made(store, five_days())
+    found = await performance(store.summaries, "Site", Span(at(days=4), at(days=7)), at(days=5, hours=2))
+    assert (found.complete_from, found.complete_until) == (at(days=4), at(days=5, hours=2))
+    nothing = await performance(store.summaries, "Other", Span(at(days=4), at(days=7)), at(days=5))
+    assert (nothing.complete_from, nothing.complete_until) == (None, None)
+
+
+async def test_the_task_follows_what_is_written(store):
+    summariser = Summariser(store.summaries, ["Site", "Nothing"], SummariserOptions(period_s=0.01, pause_s=0.02))
+    await summariser.start()
+    try:
+        script = five_days()
+        await store.write(script.events[5:])
+        await until_end(store, at(days=5))
+        await store.write(script.events[:5])
+        await until_end(store, at(days=5))
+        assert sum(sum(map(sum, one.totals)) for one in unpack(await chain(store))) == 20
+        assert summariser.failure() is None
+    finally:
+        await summariser.stop()
+
+
+async def until_end(store, end):
+    async with asyncio.timeout(20):
+        while True:
+            with contextlib.suppress(HistoryUnavailable):  # an index is being made
+                frontier = await store.summaries.frontier("Site")
+                if frontier is not None and frontier.end == end:
+                    return
+            await asyncio.sleep(0.01)
+
+
+async def test_a_chain_that_changes_all_the_time_is_told(store, monkeypatch):
+    await made(store, five_days())
+    ends = itertools.count()
+
+    async def moving(config):
+        return Frontier(Nanos(at(days=3) + next(ends)), (1, 25), b"")
+
+    monkeypatch.setattr(store.summaries, "frontier", moving)
+
+    async def nothing(store, config, frontier):
+        return None
+
+    monkeypatch.setattr("backend.history.performance.course_from", nothing)
+    with pytest.raises(HistoryUnavailable, match="worked out anew"):
+        await performance(store.summaries, "Site", Span(at(), at(days=5)), at(days=5))
