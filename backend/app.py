@@ -20,6 +20,7 @@ from backend.api.past import past_router
 from backend.api.rows import rows_router
 from backend.api.stream import Streams, stream_router
 from backend.api.tree import tree_router
+from backend.api.what_if import what_if_router
 from backend.commander import Commander
 from backend.gate import Gate
 from backend.metrics import Measure, Metrics
@@ -73,6 +74,7 @@ def create_app(services: Services) -> FastAPI:
         events_router(services),
         past_router(services),
         over_time_router(services),
+        what_if_router(services),
         commands_router(services, commander),
         stream_router(streams),
         rows_router(services),

@@ -30,9 +30,10 @@ class Range:
 class Gatherer:
     """Recordings of one configuration over one range."""
 
-    def __init__(self, history: HistoryStore, span: Range) -> None:
+    def __init__(self, history: HistoryStore, span: Range, most_events: int = MOST_EVENTS) -> None:
         self._history = history
         self._span = span
+        self._most = most_events
         self._shared: list[Event] | None = None
 
     async def worst(self, prefix: str, number: int) -> list[str]:
@@ -48,14 +49,14 @@ class Gatherer:
         return [path for path in paths if path in last and last[path].time >= span.start]
 
     async def recording(self, path: str) -> Recording:
-        """What there is about an alarm. Where there is more than `MOST_EVENTS`, it begins later than it was asked for."""
+        """What there is about an alarm. Where there are too many events, it begins later than it was asked for."""
         span = self._span
         query = EventQuery(span.config, span.start, span.end, path_prefix=path)
-        own, cut = await self._all(query)
+        own, cut = await self._all(query, self._most)
         start = own[0].time if cut else span.start
         if self._shared is None:
             # Commands may have been given to a component above, switches and takeovers are about the whole configuration.
-            self._shared, _ = await self._all(EventQuery(span.config, span.start, span.end, kinds=_SHARED))
+            self._shared, _ = await self._all(EventQuery(span.config, span.start, span.end, kinds=_SHARED), MOST_EVENTS)
         together = {event.id: event for event in (*self._shared, *own) if event.time >= start}
         events = tuple(together[event_id] for event_id in sorted(together, key=lambda one: one[1:]))
         before, maintenance = await self._before(path, start), await self._maintenance(start)
@@ -76,12 +77,12 @@ class Gatherer:
         last = next((event.reason for event in page.events if event.reason in _MODES), None)
         return last == CommandKind.MAINTENANCE.value
 
-    async def _all(self, query: EventQuery) -> tuple[list[Event], bool]:
+    async def _all(self, query: EventQuery, most: int) -> tuple[list[Event], bool]:
         """All events of a query, the oldest first, and whether there are more than are wanted."""
         found: list[Event] = []
         page = await self._history.events(replace(query, limit=MAX_PAGE))
         found += page.events
-        while page.next is not None and len(found) < MOST_EVENTS:
+        while page.next is not None and len(found) < most:
             page = await self._history.events(replace(query, limit=MAX_PAGE, after=page.next))
             found += page.events
         return found[::-1], page.next is not None

@@ -25,14 +25,14 @@ class Past:
     def __init__(self) -> None:
         self.control = Control({PATH: AlarmSettings("pump"), OTHER: AlarmSettings("valve")})
 
-    async def gatherer(self, start: int) -> Gatherer:
+    async def gatherer(self, start: int, **options: int) -> Gatherer:
         history = MemoryHistory()
         await history.start()
         await history.write(events_of([self.control]))
-        return Gatherer(history, Range("Demo", start, self.control.now.wall + 1))  # type: ignore[arg-type]
+        return Gatherer(history, Range("Demo", start, self.control.now.wall + 1), **options)  # type: ignore[arg-type]
 
-    async def recording(self, start: int = START.wall) -> Recording:
-        return await (await self.gatherer(start)).recording(PATH)
+    async def recording(self, start: int = START.wall, **options: int) -> Recording:
+        return await (await self.gatherer(start, **options)).recording(PATH)
 
     def wait(self) -> int:
         self.control.advance(100)
@@ -81,13 +81,12 @@ async def test_an_alarm_that_was_removed_before_does_not_stand():
 
 
 async def test_of_too_many_events_the_newest(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("backend.tuning.gather.MOST_EVENTS", 10)
     monkeypatch.setattr("backend.tuning.gather.MAX_PAGE", 4)
     past = Past()
     for _ in range(10):
         past.control.sample(PV, MAJOR)
         past.control.sample(PV, OK)
-    found = await past.recording()
+    found = await past.recording(most_events=10)
     assert found.is_cut
     own = list(found.own)
     assert len(own) == 12  # full pages
