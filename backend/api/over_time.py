@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from alarm_engine.model.path import is_below, name, system
+from alarm_engine.model.path import name, system
 from alarm_engine.model.severity import NAMES
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, iso
 from backend.api.encoding import time_text
@@ -18,6 +18,7 @@ from backend.api.problems import PREFIX, RESPONSES, Problem, fault, faulty_reque
 from backend.history.port import Interval
 from backend.live.follower import Follower
 from backend.past.acknowledgements import Acknowledged, acknowledgements
+from backend.past.paths import alarms_below
 from backend.services import Services
 
 MAX_LINES = 1_000
@@ -68,7 +69,7 @@ def over_time_router(services: Services) -> APIRouter:
         shown = paths[: question.limit]
         lines: dict[str, list[dict[str, Any]]] = {path: [] for path in shown}
         for one in await history.intervals(tree.config, shown, within.start, end):
-            lines[one.path].append(_interval(one))
+            lines[one.path].append(interval_object(one))
         alarms = [{"path": path, "pv": name(path), "system": system(path), "intervals": line} for path, line in lines.items()]
         body = {"start": iso(within.start), "end": iso(end), "total": len(paths), "cut": len(paths) > len(shown), "alarms": alarms}
         return history_response(body)
@@ -80,27 +81,26 @@ def over_time_router(services: Services) -> APIRouter:
         filters = EventFilters(**question.model_dump(include={"start", "end", "path", "user", "after"}))
         query = event_query(filters, tree.config, services.clock.now().wall, limit=question.limit)
         found, following = await acknowledgements(history, query)
-        return history_response({"acknowledgements": [_acknowledged(one) for one in found], "next": str(following) if following else None})
+        return history_response(
+            {"acknowledgements": [acknowledged_object(one) for one in found], "next": str(following) if following else None}
+        )
 
     return router
 
 
-async def _alarms_below(services: Services, tree: Follower, asked: list[str], within: tuple[Nanos, Nanos]) -> list[str]:
-    """The alarms of paths, in the order asked for: those of now, and those that were there at the begin or the end of the range."""
+async def _alarms_below(services: Services, tree: Follower, asked: list[str], span: tuple[Nanos, Nanos]) -> list[str]:
+    """The alarms of paths, in the order asked for."""
     found: dict[str, None] = {}
     for path in asked:
-        if path in tree.alarms:
-            found[path] = None
-            continue
-        now = [alarm for alarm in tree.alarms if is_below(alarm, path)]
-        then = [alarm.path for time in within for alarm in (await services.history.states_at(tree.config, time, path)).alarms]
-        if not now and not then:
-            raise Problem(404, f"there is no alarm and no component {path[:500]}, now or at the begin or end of the range")
-        found.update(dict.fromkeys([*now, *sorted(then)]))
+        below = await alarms_below(services.history, tree.config, path, span, tree)
+        if not below:
+            raise Problem(404, f"there is no alarm and no component {path[:500]}, now or in the range")
+        found.update(dict.fromkeys(below))
     return list(found)
 
 
-def _interval(one: Interval) -> dict[str, Any]:
+def interval_object(one: Interval) -> dict[str, Any]:
+    """A piece of the line of an alarm: the form `IntervalForm`."""
     return {
         "start": time_text(one.start),
         "end": time_text(one.end),
@@ -111,7 +111,8 @@ def _interval(one: Interval) -> dict[str, Any]:
     }
 
 
-def _acknowledged(one: Acknowledged) -> dict[str, Any]:
+def acknowledged_object(one: Acknowledged) -> dict[str, Any]:
+    """One alarm that was acknowledged: the form `AcknowledgementRow`."""
     event = one.event
     return {
         "event": str(event.id),

@@ -97,7 +97,7 @@ def past_router(services: Services) -> APIRouter:
             shown = {alarm.path: alarm for alarm in known}
             for node in nodes:
                 node.alarms = {one.path: shown[one.path] for one in leaves[node.path] if one.path in shown}
-        return history_response({**_about(found), "root": node_object(root, question.depth, question.leaves)})
+        return history_response({**about_object(found), "root": node_object(root, question.depth, question.leaves)})
 
     @router.get("/alarms", summary="Alarms as they were at a moment", response_model=PastAlarmPage)
     async def past_alarms(question: Annotated[PastAlarmQuestion, Query()]) -> Response:
@@ -109,7 +109,7 @@ def past_router(services: Services) -> APIRouter:
         passing = [one for one in found.states.alarms if standing_then(one) in states and (not wanted or one.severity in wanted)]
         passing.sort(key=lambda one: (-one.severity, -one.time, one.path))
         shown = await with_states(history, tree.config, passing[question.offset : question.offset + question.limit], found.time)
-        return history_response({**_about(found), "total": len(passing), "alarms": [alarm_object(one) for one in shown]})
+        return history_response({**about_object(found), "total": len(passing), "alarms": [alarm_object(one) for one in shown]})
 
     @router.get("/difference", summary="What differs between two moments", response_model=DifferenceAnswer)
     async def past_difference(question: Annotated[DifferenceQuestion, Query()]) -> Response:
@@ -121,8 +121,8 @@ def past_router(services: Services) -> APIRouter:
         before = await look(history, tree.config, first, question.path, tree)
         after = await look(history, tree.config, second, question.path, tree)
         changes = difference(before.states, after.states)
-        body = {"before": _about(before), "after": _about(after), "total": len(changes), "cut": len(changes) > question.limit}
-        return history_response({**body, "changes": [_change(one) for one in changes[: question.limit]]})
+        body = {"before": about_object(before), "after": about_object(after), "total": len(changes), "cut": len(changes) > question.limit}
+        return history_response({**body, "changes": [change_object(one) for one in changes[: question.limit]]})
 
     return router
 
@@ -133,7 +133,8 @@ def _nothing_at(path: str | None, past: PastTree, found: Moment) -> str:
     return f"{path} was not in the alarm tree at {iso(found.time)}" + (f" ({found.remark})" if found.remark else "")
 
 
-def _about(found: Moment) -> dict[str, Any]:
+def about_object(found: Moment) -> dict[str, Any]:
+    """What is to be known about a moment: the form `MomentForm`."""
     newest = found.newest
     return {
         "at": iso(found.time),
@@ -144,7 +145,8 @@ def _about(found: Moment) -> dict[str, Any]:
     }
 
 
-def _change(change: Change) -> dict[str, Any]:
+def change_object(change: Change) -> dict[str, Any]:
+    """One alarm that is not as it was: the form `ChangeForm`."""
     return {
         "path": change.path,
         "pv": name(change.path),

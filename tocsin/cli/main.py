@@ -12,7 +12,21 @@ import typer
 from rich.console import Console
 
 from alarm_engine.errors import TocsinError
-from tocsin.cli import auth, config, dashboards, demo, drift, history, history_mending, provisioning, run, settings, tune
+from tocsin.cli import (
+    auth,
+    config,
+    dashboards,
+    demo,
+    drift,
+    history,
+    history_events,
+    history_mending,
+    history_past,
+    provisioning,
+    run,
+    settings,
+    tune,
+)
 
 app = typer.Typer(
     name="tocsin",
@@ -27,6 +41,8 @@ app.command("engine")(run.engine)
 app.command("backend")(run.backend)
 app.command("tune")(tune.tune)
 app.add_typer(history.app, name="history")
+history_events.add_to(history.app)
+history_past.add_to(history.app)
 history_mending.add_to(history.app)
 drift.add_to(config.app)
 app.add_typer(config.app, name="config")

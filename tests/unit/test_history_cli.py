@@ -1,0 +1,171 @@
+"""`tocsin history events`, `at`, `difference`, `intervals`, `acknowledgements` on the history in a file."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import time
+from dataclasses import replace
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from alarm_engine.errors import SettingsError
+from alarm_engine.journal.sqlite_file import SqliteFile
+from alarm_engine.model.event import EventKind
+from alarm_engine.model.severity import Severity
+from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
+from backend.history.sqlite import SqliteHistory
+from tests.contract.histories import event, snapshot
+from tocsin.cli import history_events, history_past
+
+S, K = Severity, EventKind
+app = typer.Typer()
+history_events.add_to(app)
+history_past.add_to(app)
+NOW = time.time_ns() // 1_000_000 * 1_000_000
+GC1, P1, TOP = "/Acc/Vacuum/GC1", "/Acc/RF/P1", "/Acc/TOP"
+
+
+def happened(n, ago, path, kind=K.ALARM, severity=S.MAJOR, **more):
+    state = more.pop("state", snapshot(severity))
+    one = event(n, 0, path, kind, config="Acc", severity=severity, state=state, **more)
+    return replace(one, time=Nanos(NOW - ago * NANOS_PER_SECOND))
+
+
+STORY = [
+    happened(1, 900, GC1, K.CONFIGURED, S.OK),
+    happened(2, 800, GC1, description="Pressure"),
+    happened(3, 700, P1, severity=S.MINOR),
+    happened(4, 600, GC1, K.ACKNOWLEDGED, S.MAJOR_ACK, user="mara", host="ops1", comment="known \x1b[31m[red]"),
+    happened(5, 500, P1, K.REMOVED, S.OK, state=None),
+    happened(6, 400, TOP, severity=S.INVALID),
+]
+
+
+@pytest.fixture
+def ask(tmp_path):
+    """Runs a command on a site whose history holds the story."""
+    file = tmp_path / "site.yaml"
+    file.write_text(f"store: {tmp_path}/tocsin.db\nconfigurations:\n  - name: Acc\n    tree: {tmp_path}/none.yaml\n")
+
+    async def fill():
+        store = SqliteHistory(SqliteFile(tmp_path / "tocsin.db"))
+        await store.start()
+        await store.write(STORY)
+        await store.close()
+
+    asyncio.run(fill())
+
+    def run(command, *arguments, code=0):
+        result = CliRunner().invoke(app, [command, "--settings", str(file), *map(str, arguments)], catch_exceptions=False)
+        assert result.exit_code == code, result.output
+        return result
+
+    return run
+
+
+def ids(result):
+    return [json.loads(line)["id"] for line in result.stdout.splitlines()]
+
+
+def test_events_with_every_filter(ask):
+    def found(*arguments, code=0):
+        return [int(one.rpartition(".")[2]) for one in ids(ask("events", "--format", "ndjson", *arguments, code=code))]
+
+    assert found() == [6, 5, 4, 3, 2, 1]
+    assert found("--oldest-first", "--limit", 2) == [1, 2]
+    assert found("--after", "Acc.1.3") == [2, 1]
+    assert found("--path", "/Acc/Vacuum") == [4, 2, 1]
+    assert found("--pv", "*1", "--kind", "alarm") == [3, 2]
+    assert found("--severity", "major") == [4, 2]
+    assert found("--user", "mara") == [4]
+    assert found("--text", "PRESSURE") == [2]
+    assert found("--start", NOW // 1_000_000 - 650_000, "--end", "-450s") == [5, 4]
+    assert found("--config", "Acc", "--user", "nobody", code=1) == []
+
+
+def test_events_as_a_file_and_as_a_table(ask, tmp_path):
+    rows = list(csv.DictReader(io.StringIO(ask("events", "--format", "csv").stdout, newline="")))
+    assert [row["id"] for row in rows] == [f"Acc.1.{n}" for n in (6, 5, 4, 3, 2, 1)]
+    assert rows[2]["comment"] == "known \x1b[31m[red]"
+    ask("events", "--format", "csv", "-o", tmp_path / "events.csv")
+    assert len((tmp_path / "events.csv").read_text("utf-8").splitlines()) == 7
+    table = ask("events", "--limit", 3)
+    assert "there are more" in table.stderr
+    assert "--after Acc.1.4" in table.stderr
+    assert "\x1b" not in table.stdout
+    assert "known \\u001b[31m[red]" in table.stdout
+    assert len(table.stdout.splitlines()) == 4
+    assert "nothing was found" in ask("events", "--user", "nobody", code=1).stderr
+
+
+def test_the_tree_at_a_moment(ask):
+    found = ask("at", NOW // 1_000_000 - 550_000)
+    assert "/Acc/Vacuum" in found.stdout
+    assert "mara" not in found.stdout  # the state says who acknowledged, not the event
+    body = json.loads(ask("at", NOW // 1_000_000 - 550_000, "--format", "json").stdout)
+    assert (body["complete"], body["root"]["severity"], body["total"]) == (True, "MINOR", 2)
+    assert [(one["pv"], one["severity"]) for one in body["alarms"]] == [("P1", "MINOR"), ("GC1", "MAJOR_ACK")]
+    body = json.loads(ask("at", NOW // 1_000_000 - 550_000, "--format", "json", "--path", "/Acc/Vacuum", "--all", "--limit", 1).stdout)
+    assert (body["root"]["path"], len(body["alarms"])) == ("/Acc/Vacuum", 1)
+    now = ask("at", "now", code=1)
+    assert "nothing has been recorded since" in now.stderr
+    assert "No alarm is known" in ask("at", "now-1d", code=1).stdout
+
+
+def test_the_difference(ask):
+    found = ask("difference", "now-750s", "now-450s")
+    assert [line.split()[:3] for line in found.stdout.splitlines()[1:]] == [["changed", "MAJOR", "MAJOR_ACK"]]
+    body = json.loads(ask("difference", "now-850s", "now-450s", "--format", "json").stdout)
+    assert [(one["change"], one["before"]["severity"], one["after"]["severity"]) for one in body["changes"]] == [
+        ("changed", "OK", "MAJOR_ACK")
+    ]
+    assert "No alarm differs" in ask("difference", "now-590s", "now-510s", "--path", "/Acc/Vacuum").stdout
+    ask("difference", "now-450s", code=1)
+
+
+def test_intervals(ask):
+    body = json.loads(ask("intervals", GC1, "/Acc/RF", "--start", "-750s", "--end", "-450s", "--format", "json").stdout)
+    seen = {line["pv"]: [one["severity"] for one in line["intervals"]] for line in body["alarms"]}
+    assert seen == {"GC1": ["MAJOR", "MAJOR_ACK"], "P1": [None, "MINOR", None]}
+    lines = ask("intervals", GC1, "--start", "-750s", "--end", "-450s").stdout.splitlines()
+    assert len(lines) == 3
+
+
+def test_who_acknowledged(ask):
+    found = ask("acknowledgements")
+    assert "200.0 s" in found.stdout
+    [row] = json.loads(ask("acknowledgements", "--user", "mara", "--format", "json").stdout)["acknowledgements"]
+    assert (row["pv"], row["after_s"], row["host"]) == ("GC1", 200.0, "ops1")
+    assert "nothing was acknowledged" in ask("acknowledgements", "--user", "sam").stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "words"),
+    [
+        ("events", ["--start", "yesterday"], ["--start", "yesterday", "ISO 8601"]),
+        ("events", ["--start", "-1h", "--end", "-2h"], ["--start", "before"]),
+        ("events", ["--path", "Vacuum"], ["--path", "slash"]),
+        ("events", ["--severity", "awful"], ["--severity", "MAJOR"]),
+        ("events", ["--after", "7"], ["--after", "CONFIG.EPOCH.N"]),
+        ("events", ["--kind", "party"], ["--kind"]),
+        ("events", ["--output", "x.csv"], ["--output", "csv"]),
+        ("at", ["+1h"], ["future"]),
+        ("at", [], ["TIME"]),
+        ("difference", ["now-1h", "now-2h"], ["before"]),
+        ("intervals", ["/Acc/None"], ["/Acc/None"]),
+        ("intervals", ["/Acc/RF", "/Other/x"], ["one configuration"]),
+    ],
+)
+def test_a_faulty_question_is_told_what_is_wrong(ask, command, arguments, words):
+    text = " ".join(ask(command, *arguments, code=2).output.replace("│", " ").split())
+    assert [word for word in words if word not in text] == [], text
+
+
+def test_another_configuration(ask):
+    with pytest.raises(SettingsError, match="Other"):
+        ask("events", "--config", "Other")

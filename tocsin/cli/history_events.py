@@ -1,0 +1,213 @@
+"""`tocsin history events` and `acknowledgements`: what happened, and who took notice how soon."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import ExitStack
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import orjson
+import typer
+from rich.table import Table
+
+from alarm_engine.model.event import Event, EventKind
+from alarm_engine.model.path import name
+from alarm_engine.model.state import EventId
+from alarm_engine.model.times import iso
+from backend.api.lookup import event_id
+from backend.api.over_time import acknowledged_object
+from backend.history.port import MAX_PAGE, EventQuery
+from backend.past import export
+from backend.past.acknowledgements import Acknowledged, acknowledgements
+from tocsin.cli.history_asking import (
+    Below,
+    Config,
+    End,
+    Form,
+    Printed,
+    Start,
+    console,
+    plain,
+    read_path,
+    read_range,
+    read_severities,
+    severity_text,
+    table,
+    the_config,
+)
+from tocsin.cli.run import SettingsFile
+from tocsin.histories import visiting_history
+from tocsin.settings import Settings, load
+
+_SHOWN = 50
+
+
+class EventForm(StrEnum):
+    """How events are printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    NDJSON = "ndjson"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Mount the commands."""
+    app.command("events")(events)
+    app.command("acknowledgements")(acknowledged)
+
+
+def events(  # noqa: PLR0913, PLR0917 - each is an option
+    settings: SettingsFile,
+    config: Config = None,
+    start: Start = None,
+    end: End = None,
+    path: Below = None,
+    pv: Annotated[str | None, typer.Option(help="Name of the PV, with * and ? as wild cards.", show_default=False)] = None,
+    severity: Annotated[
+        list[str] | None, typer.Option(help="Severity after the event; repeatable; MAJOR includes MAJOR_ACK.", show_default=False)
+    ] = None,
+    kind: Annotated[list[EventKind] | None, typer.Option(help="What happened; repeatable.", show_default=False)] = None,
+    user: Annotated[str | None, typer.Option(help="Who gave the command.", show_default=False)] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Part of path, description, message or comment, in any case.", show_default=False)
+    ] = None,
+    oldest_first: Annotated[bool, typer.Option("--oldest-first/--newest-first", help="Which comes first.")] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help=f"Events at most; if not given: {_SHOWN} of a table, all of a file.", show_default=False)
+    ] = None,
+    after: Annotated[str | None, typer.Option(metavar="ID", help="Go on after this event.", show_default=False)] = None,
+    form: Annotated[EventForm, typer.Option("--format", help="csv and ndjson are written as they are read.")] = EventForm.TABLE,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", dir_okay=False, help="File for csv and ndjson; else standard output.", show_default=False),
+    ] = None,
+) -> None:
+    """Print what happened, or export it. Exit code 1 if nothing was found. Works beside a running system."""
+    site, prefix = load(settings), read_path(path)
+    chosen = the_config(site, config, [prefix])
+    since, until = read_range(start, end)
+    query = EventQuery(
+        chosen,
+        since,
+        until,
+        path_prefix=prefix,
+        pv=pv,
+        severities=read_severities(severity),
+        kinds=frozenset(kind or ()),
+        user=user,
+        text=text,
+        oldest_first=oldest_first,
+        after=_cursor(after, chosen),
+    )
+    if form is EventForm.TABLE:
+        if output is not None:
+            raise typer.BadParameter("goes with --format csv or ndjson", param_hint="'--output'")
+        number = asyncio.run(_list(site, query, limit or _SHOWN))
+    else:
+        with ExitStack() as stack:
+            file = sys.stdout.buffer if output is None else stack.enter_context(output.open("wb"))
+            number = asyncio.run(_export(site, query, (export.Format(form.value), limit), file))
+    raise typer.Exit(0 if number else 1)
+
+
+async def _list(site: Settings, query: EventQuery, limit: int) -> int:
+    rows = table("time (UTC)", "event", "kind", "severity", "alarm", "message", "value", "by", "comment")
+    last: Event | None = None
+    async with visiting_history(site) as history:
+        async for page in export.pages(history, query, limit + 1):
+            for event in page:
+                if rows.row_count == limit:
+                    _print(rows, f"there are more: --limit for a longer list, --after {last.id if last else ''} for what follows")
+                    return limit
+                _add(rows, event)
+                last = event
+    _print(rows, "" if last else "nothing was found")
+    return rows.row_count
+
+
+def _add(rows: Table, event: Event) -> None:
+    snapshot = event.snapshot
+    rows.add_row(
+        iso(event.time),
+        str(event.id),
+        event.kind.value,
+        severity_text(event.to_severity if snapshot else None, suppressed=snapshot is not None and snapshot.suppression is not None),
+        plain(event.path),
+        plain(snapshot.alarm.message if snapshot else event.reason),
+        plain(snapshot.current.value if snapshot else ""),
+        plain(event.user),
+        plain(event.comment),
+    )
+
+
+def _print(rows: Table, note: str) -> None:
+    if rows.row_count:
+        console().print(rows)
+    if note:
+        typer.echo(note, err=True)
+
+
+async def _export(site: Settings, query: EventQuery, what: tuple[export.Format, int | None], file: BinaryIO) -> int:
+    form, limit = what
+    number = 0
+    async with visiting_history(site) as history:
+        file.write(form.head())
+        async for page in export.pages(history, query, limit):
+            file.write(form.lines(page))
+            number += len(page)
+    file.flush()
+    return number
+
+
+def acknowledged(  # noqa: PLR0913, PLR0917 - each is an option
+    settings: SettingsFile,
+    config: Config = None,
+    start: Start = None,
+    end: End = None,
+    path: Below = None,
+    user: Annotated[str | None, typer.Option(help="Who acknowledged.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_PAGE, help="Rows at most.")] = _SHOWN,
+    after: Annotated[str | None, typer.Option(metavar="ID", help="Go on after this event.", show_default=False)] = None,
+    form: Printed = Form.TABLE,
+) -> None:
+    """Who acknowledged what, newest first, and how long after it was put before the operator. Works beside a running system."""
+    site, prefix = load(settings), read_path(path)
+    chosen = the_config(site, config, [prefix])
+    query = EventQuery(chosen, *read_range(start, end), path_prefix=prefix, user=user, limit=limit, after=_cursor(after, chosen))
+
+    async def ask() -> tuple[list[Acknowledged], EventId | None]:
+        async with visiting_history(site) as history:
+            return await acknowledgements(history, query)
+
+    found, following = asyncio.run(ask())
+    if form is Form.JSON:
+        body = {"acknowledgements": [acknowledged_object(one) for one in found], "next": str(following) if following else None}
+        typer.echo(orjson.dumps(body).decode())
+        return
+    rows = table("time (UTC)", "after", "severity", "alarm", "by", "comment", "path")
+    for one in found:
+        event = one.event
+        by = plain(event.user or event.reason) + (f" on {plain(event.host)}" if event.host else "")
+        after_s = "–" if one.after_s is None else f"{one.after_s:,.1f} s"
+        rows.add_row(
+            iso(event.time),
+            after_s,
+            severity_text(event.from_severity),
+            plain(name(event.path)),
+            by,
+            plain(event.comment),
+            plain(event.path),
+        )
+    _print(rows, f"there are more: --limit, or --after {following}" if following else "" if found else "nothing was acknowledged")
+
+
+def _cursor(text: str | None, config: str) -> EventId | None:
+    if text is None:
+        return None
+    try:
+        return event_id(text, config)
+    except ValueError as problem:
+        raise typer.BadParameter(str(problem), param_hint="'--after'") from None

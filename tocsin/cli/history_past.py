@@ -1,0 +1,231 @@
+"""`tocsin history at`, `difference` and `intervals`: the tree as it was."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+
+from alarm_engine.model.path import name, system
+from alarm_engine.model.severity import Severity
+from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, iso
+from backend.api.encoding import alarm_object
+from backend.api.over_time import interval_object
+from backend.api.past import MAX_ALARMS, about_object, change_object
+from backend.api.tree import node_object
+from backend.history.port import Interval, PastAlarm
+from backend.live.model import LiveAlarm, LiveNode
+from backend.live.standing import NOTABLE, Standing
+from backend.past.difference import Change, difference
+from backend.past.paths import alarms_below
+from backend.past.reach import Moment, moment
+from backend.past.tree import PastTree, standing_then, with_states
+from tocsin.cli.history_asking import (
+    Below,
+    Config,
+    End,
+    Form,
+    Printed,
+    console,
+    plain,
+    read_moment,
+    read_path,
+    read_range,
+    severity_text,
+    table,
+    the_config,
+)
+from tocsin.cli.run import SettingsFile
+from tocsin.histories import visiting_history
+from tocsin.settings import Settings, load
+
+_MAX_LINES = 1_000
+_HIDDEN = (Standing.SHELVED, Standing.DISABLED)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Mount the commands."""
+    app.command("at")(at)
+    app.command("difference")(differing)
+    app.command("intervals")(intervals)
+
+
+def at(  # noqa: PLR0913, PLR0917 - each is an option
+    settings: SettingsFile,
+    when: Annotated[str, typer.Argument(metavar="TIME", help="ISO 8601 with zone, milliseconds, or `now-2h`.", show_default=False)],
+    config: Config = None,
+    path: Below = None,
+    every: Annotated[bool, typer.Option("--all", help="Also alarms that were OK.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_ALARMS, help="Alarms at most.")] = 1000,
+    form: Printed = Form.TABLE,
+) -> None:
+    """The tree as it was at a moment: its parts with what they rolled up to, and the alarms that stood or were suppressed.
+
+    Exit code 1 if what is known of that moment is not complete. Works beside a running system.
+    """
+    site, prefix, time_asked = load(settings), read_path(path), read_moment(when, "'TIME'")
+    chosen = the_config(site, config, [prefix])
+
+    async def ask() -> tuple[Moment, PastTree, int, list[LiveAlarm]]:
+        async with visiting_history(site) as history:
+            found = await moment(history, chosen, time_asked, prefix)
+            passing = [one for one in found.states.alarms if every or standing_then(one) in NOTABLE]
+            passing.sort(key=lambda one: (-one.severity, -one.time, one.path))
+            shown = await with_states(history, chosen, passing[:limit], time_asked)
+            return found, PastTree(chosen, found.states), len(passing), shown
+
+    found, tree, total, shown = asyncio.run(ask())
+    top = tree.nodes.get(prefix or tree.root.path, tree.root)
+    if form is Form.JSON:
+        body = {**about_object(found), "root": node_object(top, 1, leaves=False), "total": total, "alarms": list(map(alarm_object, shown))}
+        typer.echo(orjson.dumps(body).decode())
+    else:
+        _show(console(), found, top, shown)
+        if total > len(shown):
+            typer.echo(f"there are {total - len(shown)} more: --limit for a longer list", err=True)
+    _end(found)
+
+
+def _show(out: Console, found: Moment, top: LiveNode, shown: list[LiveAlarm]) -> None:
+    parts = table("", "severity", "active", "acknowledged", "shelved", "out of service", "alarms")
+    for node in (top, *top.nodes.values()):
+        counts = node.counts
+        figures = (
+            sum(counts.severities[Severity.MINOR :]),
+            sum(counts.severities[Severity.MINOR_ACK : Severity.MINOR]),
+            counts.shelved,
+            counts.disabled,
+            counts.total,
+        )
+        parts.add_row(plain(node.path), severity_text(node.severity), *map(str, figures))
+    out.print(f"{top.path} at {iso(found.time)}")
+    out.print(parts)
+    if not shown:
+        out.print("No alarm stood." if found.complete else "No alarm is known.")
+        return
+    rows = table("severity", "since (UTC)", "alarm", "message", "value", "acknowledged by", "description", "path")
+    for one in shown:
+        snapshot = one.snapshot
+        assert snapshot is not None, "only alarms with a state are looked up"
+        ack = snapshot.acknowledgement
+        rows.add_row(
+            severity_text(one.severity, suppressed=snapshot.suppression is not None),
+            iso(snapshot.since),
+            plain(one.pv),
+            plain(snapshot.alarm.message),
+            plain(snapshot.alarm.value),
+            plain(ack.user) if ack else "",
+            plain(one.settings.description),
+            plain(one.path),
+        )
+    out.print(rows)
+
+
+def _end(*moments: Moment) -> None:
+    remarks = [f"not complete at {iso(one.time)}: {one.remark}" for one in moments if not one.complete]
+    for remark in remarks:
+        typer.echo(remark, err=True)
+    raise typer.Exit(1 if remarks else 0)
+
+
+def differing(
+    settings: SettingsFile,
+    first: Annotated[str, typer.Argument(metavar="FROM", help="The first moment.", show_default=False)],
+    second: Annotated[str, typer.Argument(metavar="TO", help="The second one.")] = "now",
+    config: Config = None,
+    path: Below = None,
+    form: Printed = Form.TABLE,
+) -> None:
+    """Which alarms are not as they were: changed, appeared, removed. Exit code 1 if one of the moments is not known completely."""
+    site, prefix = load(settings), read_path(path)
+    times = read_moment(first, "'FROM'"), read_moment(second, "'TO'")
+    if times[0] >= times[1]:
+        raise typer.BadParameter(f"{iso(times[0])} is not before {iso(times[1])}", param_hint="'FROM'")
+    chosen = the_config(site, config, [prefix])
+
+    async def ask() -> list[Moment]:
+        async with visiting_history(site) as history:
+            return [await moment(history, chosen, one, prefix) for one in times]
+
+    before, after = asyncio.run(ask())
+    changes = difference(before.states, after.states)
+    if form is Form.JSON:
+        body = {"before": about_object(before), "after": about_object(after), "changes": list(map(change_object, changes))}
+        typer.echo(orjson.dumps(body).decode())
+    else:
+        _show_changes(console(), changes)
+    _end(before, after)
+
+
+def _show_changes(out: Console, changes: list[Change]) -> None:
+    if not changes:
+        out.print("No alarm differs.")
+        return
+    rows = table("change", "before", "after", "connected", "since (UTC)", "path")
+    for one in changes:
+        last = one.after or one.before
+        rows.add_row(
+            one.kind.value,
+            _severity(one.before),
+            _severity(one.after),
+            "" if last is None else "yes" if last.connected else "no",
+            "" if last is None else iso(last.time),
+            plain(one.path),
+        )
+    out.print(rows)
+
+
+def _severity(alarm: PastAlarm | None) -> Any:
+    return severity_text(None) if alarm is None else severity_text(alarm.severity, suppressed=standing_then(alarm) in _HIDDEN)
+
+
+def intervals(
+    settings: SettingsFile,
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH", help="Alarms, or components with all alarms below them.", show_default=False)
+    ],
+    start: Annotated[str, typer.Option(help="From this time on: ISO 8601 with zone, or a span from now like -1h.")] = "-1d",
+    end: End = None,
+    form: Printed = Form.TABLE,
+) -> None:
+    """The severity of alarms over time, without gaps, right at both ends of the range. Works beside a running system."""
+    asked = [path for text in paths if (path := read_path(text)) is not None]
+    site = load(settings)
+    chosen = the_config(site, None, list(asked))
+    since, until = read_range(start, end)
+    until = min(until, Nanos(time.time_ns()))
+    if since >= until:
+        raise typer.BadParameter(f"{iso(since)} lies in the future, of which nothing is known", param_hint="'--start'")
+    found = asyncio.run(_intervals(site, chosen, asked, (since, until)))
+    if form is Form.JSON:
+        lines: dict[str, list[dict[str, Any]]] = {}
+        for one in found:
+            lines.setdefault(one.path, []).append(interval_object(one))
+        alarms = [{"path": path, "pv": name(path), "system": system(path), "intervals": line} for path, line in lines.items()]
+        typer.echo(orjson.dumps({"start": iso(since), "end": iso(until), "alarms": alarms}).decode())
+        return
+    rows = table("from (UTC)", "to (UTC)", "seconds", "severity", "connected", "path")
+    for one in found:
+        seconds = f"{(one.end - one.start) / NANOS_PER_SECOND:,.3f}"
+        connected = "" if one.severity is None else "yes" if one.connected else "no"
+        rows.add_row(
+            iso(one.start), iso(one.end), seconds, severity_text(one.severity, suppressed=one.suppressed), connected, plain(one.path)
+        )
+    console().print(rows)
+
+
+async def _intervals(site: Settings, config: str, asked: list[str], span: tuple[Nanos, Nanos]) -> list[Interval]:
+    async with visiting_history(site) as history:
+        found: dict[str, None] = {}
+        for path in asked:
+            below = await alarms_below(history, config, path, span)
+            if not below:
+                raise typer.BadParameter(f"there was no alarm and no component {path} in the range", param_hint="'PATH'")
+            found.update(dict.fromkeys(below))
+        if len(found) > _MAX_LINES:
+            raise typer.BadParameter(f"these are {len(found)} alarms, at most {_MAX_LINES} can be asked for at once", param_hint="'PATH'")
+        return await history.intervals(config, list(found), *span)
