@@ -204,6 +204,16 @@ def test_a_template_is_to_be_changed_by_hand(here: Here) -> None:
     assert f"{FLOW}: to be changed by hand: it stands in a template" in said
 
 
+def test_a_tree_that_only_the_journal_holds_is_judged_and_edited_elsewhere(here: Here) -> None:
+    here.keep(here.run_machine())
+    assert CliRunner().invoke(app, ["config", "sync", "-s", str(here.directory / "site.yaml")]).exit_code == 0
+    (here.directory / "site.yaml").write_text("configurations: [{name: Demo}]\n")
+    said = here.tune("Pump1:Flow", "--write").stdout
+    assert "Proposed: delay 5 s." in said
+    assert f"{FLOW}: to be changed by hand: no file describes the tree Demo" in said
+    assert here.tree.read_text() == TREE
+
+
 def test_the_page_shows_what_is_said(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(here.directory)
     here.keep(here.run_machine())
