@@ -22,7 +22,7 @@ class Role(StrEnum):
     ENGINEER = "engineer"
 
 
-Name = Annotated[str, typer.Argument(help="Stands in the record of every command.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Stands in the record of every command.")]
 Chosen = Annotated[Role, typer.Option("--role", help="viewer looks, operator gives commands, engineer does everything.")]
 
 

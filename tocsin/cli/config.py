@@ -25,7 +25,7 @@ from alarm_engine.model import path as paths
 from alarm_engine.model.settings import AlarmSettings
 from alarm_engine.model.times import Nanos
 
-app = typer.Typer(name="config", help="Check and show the files of an alarm tree.", no_args_is_help=True)
+app = typer.Typer(name="config", help="Check the files of an alarm tree, and bring them into force.", no_args_is_help=True)
 
 _STYLES = {FaultSeverity.ERROR: "bold red", FaultSeverity.WARNING: "yellow"}
 

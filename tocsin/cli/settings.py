@@ -14,11 +14,11 @@ from backend.security import check_exposure
 from tocsin.access import make_security
 from tocsin.settings import Settings, load
 
-app = typer.Typer(help="Check a settings file; print its schema.", no_args_is_help=True)
+app = typer.Typer(help="Check and show a settings file, and print its schema.", no_args_is_help=True)
 
 
 @app.command()
-def check(file: Annotated[Path, typer.Argument(help="Settings file.")]) -> None:
+def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="Settings file.")]) -> None:
     """Say every fault of a settings file; exit status 2 if there is one. Trees are checked by `tocsin config check`."""
     settings = load(file)
     missing = [str(one.tree) for one in settings.configurations if one.tree is not None and not one.tree.exists()]
@@ -30,7 +30,7 @@ def check(file: Annotated[Path, typer.Argument(help="Settings file.")]) -> None:
 
 
 @app.command()
-def show(file: Annotated[Path, typer.Argument(help="Settings file.")]) -> None:
+def show(file: Annotated[Path, typer.Argument(metavar="FILE", help="Settings file.")]) -> None:
     """Print all settings as they are in force, environment variables included."""
     Console().print_json(load(file).model_dump_json())
 
