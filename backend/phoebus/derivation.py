@@ -19,6 +19,7 @@ from alarm_engine.model.path import canonical, is_below
 from alarm_engine.model.settings import AlarmSettings, Settings
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.state import Acknowledgement, EventId
+from alarm_engine.model.times import NANOS_PER_MS, Nanos
 from alarm_engine.wire.command import decode_command
 from alarm_engine.wire.config import decode_config
 from alarm_engine.wire.keys import RecordType, parse_key
@@ -42,7 +43,11 @@ class Derivation:
     """Takes the records of one configuration one by one."""
 
     def __init__(self, config: str, zone: tzinfo, start: int | None = 0, origin: Origin = Origin.DERIVED) -> None:
-        """`start`: records of the configuration topic before that offset only tell how things were; None: offsets mean nothing."""
+        """`start`: records of the configuration topic before that offset only tell how things were.
+
+        None: they are not from a topic. Then their offsets only tell them apart, settings may never come, and what is met for the first
+        time was there before.
+        """
         self.config = config
         self._topics = Topics(config)
         self._root = "/" + config
@@ -51,7 +56,7 @@ class Derivation:
         self._origin = origin
         self._next = start or 0
         self._missing = 0
-        self._settled = 0
+        self._settled = 0 if start is not None else -1
         self._live = False
         self._alarms: dict[str, Known] = {}
         self._commands = GivenCommands()
@@ -74,11 +79,18 @@ class Derivation:
         """The last event of an alarm before the record that comes next; None if history has none."""
         alarm = self._alarm(path)
         alarm.asked = True
+        if event is None and alarm.state is None and alarm.covered:
+            alarm.state = FRESH  # all before was told, and it had said nothing yet
         if event is None or event.snapshot is None or alarm.snapshot is not None:
             return
         state = state_of(event.snapshot)
         if alarm.state is None or says_the_same(alarm.state, state):
-            alarm.state, alarm.snapshot, alarm.last = state, event.snapshot, event.time
+            alarm.state, alarm.snapshot, alarm.last, alarm.version = state, event.snapshot, event.time, event.id
+
+    def is_alarm(self, path: str) -> bool:
+        """True for what is known as an alarm, not as a component."""
+        alarm = self._alarms.get(path)
+        return alarm is not None and (alarm.state is not None or isinstance(alarm.settings, AlarmSettings))
 
     def begin_again(self) -> None:
         """The topic was made anew: its offsets count from 0 again, and what was between is not known."""
@@ -150,6 +162,7 @@ class Derivation:
             return
         alarm.user, alarm.host = decoded.user, decoded.host
         alarm.settings, alarm.edited, alarm.deleter = decoded.settings, True, ("", "")
+        alarm.covered = alarm.covered or self._is_old(record)
         is_new = before is None and alarm.state is None and alarm.waiting is None
         if is_new and self._missing == self._settled and not self._is_old(record):
             alarm.state, alarm.asked = FRESH, True
@@ -158,8 +171,9 @@ class Derivation:
         if before != decoded.settings:
             yield self._configured(path, alarm, before, record)
         if alarm.waiting is not None and isinstance(alarm.settings, AlarmSettings):
-            waiting, alarm.waiting = alarm.waiting, None
+            (waiting, missing), alarm.waiting = alarm.waiting, None
             yield from self._state(path, waiting)
+            alarm.mark = missing
 
     def _configured(self, path: str, alarm: Known, before: Settings | None, record: StoredRecord) -> Event:
         severity = alarm.state.alarm.severity if alarm.state is not None else Severity.OK
@@ -186,7 +200,7 @@ class Derivation:
         user, host = self._alarm(path).deleter
         for place, below in enumerate(sorted(doomed)):
             alarm = self._alarms.pop(below)
-            if not isinstance(alarm.settings, AlarmSettings):
+            if not (isinstance(alarm.settings, AlarmSettings) or (self._start is None and alarm.state is not None)):
                 continue
             time = max(record.time, alarm.last)
             yield Event(
@@ -213,8 +227,8 @@ class Derivation:
                 yield from self._mode(state.modes, record)
             return
         alarm = self._alarm(path)
-        if alarm.settings is None and not self._is_old(record):
-            alarm.waiting = record
+        if alarm.settings is None and self._start is not None and not self._is_old(record):
+            alarm.waiting = (record, self._missing)
             return
         before, alarm.state = alarm.state, state
         if self._is_old(record) or (before is not None and says_the_same(before, state)):
@@ -228,6 +242,9 @@ class Derivation:
         state, settings = alarm.state, alarm.settings if isinstance(alarm.settings, AlarmSettings) else AlarmSettings()
         time = max(record.time, alarm.last)
         event_id = derived_id(self.config, time, record.offset)
+        if alarm.version is not None and event_id <= alarm.version:  # two in a millisecond, which their numbers do not order
+            time = Nanos(alarm.last + NANOS_PER_MS)
+            event_id = derived_id(self.config, time, record.offset)
         given = self._commands.newest(path, record.time, alarm.answered)
         verdict, reason = CHANGED, FOUND
         if before is not None:
@@ -237,7 +254,7 @@ class Derivation:
         if verdict.kind is EventKind.UNSHELVED and not user:
             reason = reason or SHELVING_ENDED
         alarm.snapshot = snapshot_after(alarm, before, (event_id, time, verdict), Acknowledgement(user, host, comment, time))
-        alarm.last, alarm.mark, alarm.edited = time, self._missing, False
+        alarm.last, alarm.version, alarm.mark, alarm.edited = time, event_id, self._missing, False
         if given is not None and verdict.kind in _ANSWERS:
             alarm.answered = given.order
         return Event(

@@ -25,6 +25,7 @@ from alarm_engine.wire.topics import Topics
 from backend.history.port import MAX_RANGE_DAYS, EventQuery, HistoryStore
 from backend.phoebus.derivation import Derivation
 from backend.phoebus.listening import Orders
+from backend.phoebus.recollection import recall, recollect
 
 _DAY_NS = 86_400 * NANOS_PER_SECOND
 
@@ -153,7 +154,8 @@ class _DerivingReader:
                 if record.topic == config and record.offset < self._next.get(config, 0):
                     derivation.begin_again()
                     self._starts |= {topic: 0 for topic in (config, Topics(config).events) if topic in self._starts}
-                await self._recall(derivation, record, known)
+                if self._history is not None:
+                    await recall(self._history, derivation, record, known)
                 events = self._derive(derivation, record)
                 self._next[record.topic] = record.offset + 1
             self._waiting.popleft()
@@ -191,26 +193,9 @@ class _DerivingReader:
         self._newest[config] = event.id
         return event
 
-    # ------------------------------------------------------------------ what history knows
-
     async def _ask(self) -> dict[str, Event]:
-        """The last events of all alarms that are met for the first time, by path: one question for most of them."""
         known: dict[str, Event] = {}
-        for config, derivation in self._derivations.items() if self._history is not None else ():
-            first: dict[str, StoredRecord] = {}
-            for record in self._waiting:
-                if record.topic == config and (path := derivation.unknown(record)) is not None:
-                    first.setdefault(path, record)
-            if first and self._history is not None:
-                newest = max(record.time for record in first.values())
-                known |= await self._history.last_before(config, list(first), Nanos(newest + 1))
+        if self._history is not None:
+            for config, derivation in self._derivations.items():
+                known |= await recollect(self._history, derivation, [record for record in self._waiting if record.topic == config])
         return known
-
-    async def _recall(self, derivation: Derivation, record: StoredRecord, known: Mapping[str, Event]) -> None:
-        if self._history is None or (path := derivation.unknown(record)) is None:
-            return
-        event = known.get(path)
-        if event is not None and event.id >= derivation.id_of(derivation.config, record):
-            # This record and maybe later ones were stored, and the position was not committed.
-            event = (await self._history.last_before(derivation.config, [path], record.time)).get(path)
-        derivation.recall(path, event)

@@ -29,6 +29,8 @@ class Known:
     """That of the last event; None where only records of before are known."""
     last: Nanos = _NEVER
     """Time of the last event: the next one is not before it, whatever clocks do."""
+    version: EventId | None = None
+    """The last event."""
     mark: int = 0
     """Records that were missing when the last one came."""
     user: str = ""
@@ -36,13 +38,15 @@ class Known:
     """Who wrote the settings last."""
     deleter: tuple[str, str] = ("", "")
     """Who is about to delete, from where."""
+    covered: bool = False
+    """It was there in the records of before."""
     edited: bool = False
     answered: int = 0
     """The newest command that a record has answered."""
     asked: bool = False
     """It was looked up what history knows of it."""
-    waiting: StoredRecord | None = None
-    """A state whose settings have not come yet: an edit moves them behind it."""
+    waiting: tuple[StoredRecord, int] | None = None
+    """A state whose settings have not come yet, for an edit moves them behind it, and the records that were missing when it came."""
 
 
 FRESH = LeafState(Alarm(Severity.OK, "", "", _NEVER), Severity.OK, "", NORMAL)

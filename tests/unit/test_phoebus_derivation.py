@@ -155,7 +155,7 @@ def read_on(recorded: Recorded, history: History, start: int, records: list[Stor
 ALL = {name: Recorded.load(name) for name in SESSIONS}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.sampled_from(SESSIONS), st.lists(st.floats(0, 1), min_size=1, max_size=4), st.floats(0, 1))
 def test_a_writer_that_starts_again_anywhere_tells_the_same(name, cuts, uncommitted):
     """It stored up to somewhere, and had committed less than that."""
@@ -175,7 +175,7 @@ def test_a_writer_that_starts_again_anywhere_tells_the_same(name, cuts, uncommit
     assert states_now == states_of_whole
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.sampled_from(SESSIONS), st.floats(0.1, 1), st.integers(0, 1 << 32))
 def test_what_compaction_dropped_is_not_invented(name, end, seed):
     """Some records that a later one of the same key replaces are gone before anybody reads them."""
