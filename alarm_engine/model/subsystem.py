@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from functools import lru_cache
+
+from alarm_engine.model.path import split
 
 TOP_LEVEL = "(top level)"
 """Name on the tile of alarms that stand directly below the root, in no component."""
@@ -18,6 +21,7 @@ MAX_UID = 40
 _PLAIN = re.compile(r"[A-Za-z0-9]+")
 _ODD = re.compile(r"[^A-Za-z0-9]+")
 _DIGEST = 8
+_SHAPE = 12
 
 
 def title(system: str) -> str:
@@ -38,6 +42,21 @@ def overview_uid(config: str) -> str:
 def system_uid(config: str, system: str) -> str:
     """Dashboard of one subsystem; `""` is what stands directly below the root."""
     return _uid((config, system), "") if system else _uid((config,), "top")
+
+
+def component_uid(config: str, path: str) -> str:
+    """Dashboard of a component at any depth, by its canonical path; of one directly below the root that is `system_uid`."""
+    return _uid((config, *split(path)[1:]), "")
+
+
+def browser_uid(config: str) -> str:
+    """Dashboard that shows whichever component is chosen on it."""
+    return _uid((config,), "component")
+
+
+def view_uid(config: str, view: str) -> str:
+    """One of the further dashboards of a configuration: `wall`, `history`, ..."""
+    return _uid((config,), view)
 
 
 def alarm_uid(config: str) -> str:
@@ -64,3 +83,8 @@ def _uid(parts: tuple[str, ...], purpose: str) -> str:
     digest = hashlib.sha256("\0".join((*parts, purpose)).encode()).hexdigest()[:_DIGEST]
     readable = "-".join(("tocsin", *(_ODD.sub("-", part).strip("-") for part in parts)))
     return f"{readable[: MAX_UID - _DIGEST - 1].rstrip('-')}_{digest}"
+
+
+def shape(components: Iterable[str]) -> str:
+    """A short text that is the same for trees with the same components, given as paths."""
+    return hashlib.sha256("\0".join(sorted(components)).encode()).hexdigest()[:_SHAPE]

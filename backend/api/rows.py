@@ -95,7 +95,7 @@ def _endpoint(query: Query, services: RowServices) -> Callable[[Request], Awaita
 
 def _parameter(name: str) -> dict[str, Any]:
     several = name in ("system", "severity")
-    schema: dict[str, Any] = {"type": "integer"} if name in ("from", "to", "limit") else {"type": "string"}
+    schema: dict[str, Any] = {"type": "integer"} if name in ("from", "to", "limit", "older") else {"type": "string"}
     return {
         "name": name,
         "in": "query",

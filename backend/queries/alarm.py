@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from alarm_engine.model.path import ancestors, name
-from alarm_engine.model.settings import AlarmSettings, TitledText
+from alarm_engine.model.settings import AlarmSettings, NodeSettings, TitledText
 from alarm_engine.model.subsystem import title
 from alarm_engine.model.times import iso
 from backend.live.model import LiveAlarm, LiveTree
@@ -83,21 +83,25 @@ def _yes(value: bool) -> str:
 
 
 def guidance(sources: Sources, ask: Ask) -> list[Row]:
-    """What to do about an alarm: its own texts, then those of the components above it. Empty for an unknown path."""
-    found = _alarm(sources, ask)
-    if found is None:
-        return []
-    tree, alarm = found
-    texts: list[tuple[str, TitledText]] = _texts("", alarm.settings.guidance, alarm.settings.displays)
-    for path in ancestors(alarm.path):
-        if path in tree.nodes:
-            node = tree.nodes[path].settings
-            texts += _texts(f"{name(path)}: ", node.guidance, node.displays)
+    """What to do about an alarm or a component: its own texts and displays, then those above it. Empty for an unknown path."""
+    for tree in sources.asked(ask):
+        if ask.path is not None and (ask.path in tree.alarms or ask.path in tree.nodes):
+            return _guidance(tree, ask.path)
+    return []
+
+
+def _guidance(tree: LiveTree, path: str) -> list[Row]:
+    own: AlarmSettings | NodeSettings = tree.alarms[path].settings if path in tree.alarms else tree.nodes[path].settings
+    texts: list[tuple[str, TitledText]] = _texts("", own.guidance, own.displays)
+    for above in ancestors(path):
+        if above in tree.nodes:
+            node = tree.nodes[above].settings
+            texts += _texts(f"{name(above)}: ", node.guidance, node.displays)
     rows: list[Row] = []
     for number, (prefix, text) in enumerate(texts):
         link = text.details.strip() if is_url(text.details) else ""
         rows.append({"no": number, "key": prefix + text.title, "value": text.details, "link": link, "link_text": "Open" if link else ""})
-    return rows or [{"no": 0, "key": "Guidance", "value": "No guidance is written for this alarm", "link": "", "link_text": ""}]
+    return rows or [{"no": 0, "key": "Guidance", "value": "No guidance is written here", "link": "", "link_text": ""}]
 
 
 def _texts(prefix: str, *groups: Iterable[TitledText]) -> list[tuple[str, TitledText]]:

@@ -31,11 +31,12 @@ def systems(sources: Sources, ask: Ask) -> list[Row]:
     rows: list[Row] = []
     for tree in sources.asked(ask):
         stale = tree.freshness().stale
-        rows += [_system_row(system, stale) for system in subsystems(tree, ask)]
+        rows += [system_row(system, stale) for system in subsystems(tree, ask)]
     return rows
 
 
-def _system_row(system: Subsystem, stale: bool) -> Row:
+def system_row(system: Subsystem, stale: bool) -> Row:
+    """How a part of a tree is."""
     counts = system.counts
     worst = counts.highest()
     shelved = counts.shelved + counts.disabled
@@ -196,6 +197,15 @@ def spoken(description: str) -> str:
 
 def lines(sources: Sources, ask: Ask) -> list[Row]:
     """The worst unacknowledged alarms as one text each, for walls."""
+    return _lines(sources, ask, newest_first=False)
+
+
+def newest(sources: Sources, ask: Ask) -> list[Row]:
+    """The newest unacknowledged alarms as one text each, for walls."""
+    return _lines(sources, ask, newest_first=True)
+
+
+def _lines(sources: Sources, ask: Ask, *, newest_first: bool) -> list[Row]:
     rows: list[Row] = []
     limit = ask.limit or _MAX_LINES
     for tree in sources.asked(ask):
@@ -203,6 +213,8 @@ def lines(sources: Sources, ask: Ask) -> list[Row]:
             continue
         freshness = tree.freshness()
         found = [alarm for alarm in _active(tree, ask) if alarm.severity.is_active]
+        if newest_first:
+            found.sort(key=lambda alarm: -(alarm.snapshot.since if alarm.snapshot else 0))
         if freshness.stale:
             rows.append({"line": f"{STALE} {stale_note(freshness)}", "path": ""})
         elif not found:
@@ -214,7 +226,8 @@ def lines(sources: Sources, ask: Ask) -> list[Row]:
             text = f"{alarm.severity.name} {alarm.pv}  {spoken(alarm.settings.description)}  {span(age_s(since, sources))}"
             rows.append({"line": text, "path": alarm.path})
         if len(found) > limit:
-            rows.append({"line": f"{found[limit].severity.name} and {len(found) - limit} more", "path": ""})
+            worst = max(alarm.severity for alarm in found[limit:])
+            rows.append({"line": f"{worst.name} and {len(found) - limit} more", "path": ""})
     return rows
 
 

@@ -8,8 +8,8 @@ from alarm_engine.model.event import Event, EventKind
 from alarm_engine.model.path import name, system
 from alarm_engine.model.severity import BY_NAME, Severity
 from alarm_engine.model.subsystem import system_uid, title
-from alarm_engine.model.times import to_ms
-from backend.history.port import EventQuery
+from alarm_engine.model.times import Nanos, to_ms
+from backend.history.port import MAX_PAGE, EventQuery
 from backend.queries.live import spoken
 from backend.queries.request import Ask, Row, Sources
 from backend.queries.scope import knows, prefixes
@@ -25,9 +25,12 @@ NEUTRAL = "NEUTRAL"
 
 
 async def events(sources: Sources, ask: Ask) -> list[Row]:
-    """What happened, newest first; also to an alarm that has left the tree. Empty for a path that nothing is known of."""
+    """What happened, newest first; also to an alarm that has left the tree. Empty for a path that nothing is known of.
+
+    Where there is more than the limit, a last line says so.
+    """
     found: list[Event] = []
-    limit = ask.limit or _MAX_EVENTS
+    limit = min(ask.limit or _MAX_EVENTS, MAX_PAGE - 1)
     trees = [tree for tree in sources.asked(ask) if knows(tree, replace(ask, path=None))]
     for tree in trees:
         for prefix in prefixes(tree, ask):
@@ -39,13 +42,14 @@ async def events(sources: Sources, ask: Ask) -> list[Row]:
                 severities=frozenset(severity for severity in BY_NAME.values() if ask.severities and ask.wants(severity)),
                 kinds=_LOGGED,
                 text=ask.text or None,
-                limit=limit,
+                limit=limit + 1,
             )
             found += (await sources.history.events(query)).events
     found.sort(key=lambda event: (event.time, event.id), reverse=True)
     if not found and any(knows(tree, ask) for tree in trees):
-        return [_nothing(ask)]
-    return [_event_row(event) for event in found[:limit]]
+        return [_note(ask.end, "No events in this range")]
+    more = [_note(found[limit].time, f"Only the newest {limit} events are shown: choose a shorter range")] if len(found) > limit else []
+    return [*(_event_row(event) for event in found[:limit]), *more]
 
 
 def _event_row(event: Event) -> Row:
@@ -78,15 +82,15 @@ def _event_row(event: Event) -> Row:
     }
 
 
-def _nothing(ask: Ask) -> Row:
+def _note(time: Nanos, text: str) -> Row:
     return {
-        "timestamp": to_ms(ask.end),
-        "time": to_ms(ask.end),
+        "timestamp": to_ms(time),
+        "time": to_ms(time),
         "id": "",
         "severity": "info",
         "level": "info",
-        "body": "No events in this range",
+        "body": text,
         **dict.fromkeys(("system", "dash", "path", "pv", "kind", "from", "by", "comment", "reason", "message", "value"), ""),
         "to": NEUTRAL,
-        "description": "No events in this range",
+        "description": text,
     }

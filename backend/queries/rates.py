@@ -26,6 +26,7 @@ FLOOD_ENDS = 5
 """... which lasts until a window has fewer than that."""
 
 _MAX_BUCKETS = 3000
+_DAY_S = 24 * 3600
 _FLOODS_S = 100 * 24 * 3600
 """Floods are looked for in the last 100 days of a range: over more nobody would see them."""
 _MAX_TOP = 10
@@ -63,6 +64,14 @@ async def counts(sources: Sources, ask: Ask) -> list[Row]:
     ]
 
 
+async def days(sources: Sources, ask: Ask) -> list[Row]:
+    """Alarms that rose per day (UTC), by severity."""
+    return [
+        {"time": to_ms(window.start), **{name: window.counts[name] for name in SEVERITIES}}
+        for window in await _windows(sources, ask, _DAY_S)
+    ]
+
+
 def _average(count: int, windows: int) -> int | float:
     return count if windows == 1 else round(count / windows, 2)
 
@@ -80,7 +89,7 @@ async def top(sources: Sources, ask: Ask) -> list[Row]:
     if not found:
         return [{**dict.fromkeys(_TOP), "pv": "no alarms", "path": "", "count": 0, "cumulative": 0.0, "kind": ""}]
     found.sort(key=lambda item: (-item[1].count, item[1].path))
-    total = sum(window.counts.total() for window in await _windows(sources, ask, 24 * 3600))
+    total = sum(window.counts.total() for window in await _windows(sources, ask, _DAY_S))
     rows: list[Row] = []
     running = 0
     for tree, one in found[:limit]:

@@ -6,7 +6,19 @@ import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from backend.queries import alarm, live, log, rates, states, variables
+from backend.queries import (
+    alarm,
+    alerting,
+    audit,
+    components,
+    generation,
+    live,
+    log,
+    marks,
+    rates,
+    states,
+    variables,
+)
 from backend.queries.request import Ask, Row, Sources
 
 Answer = list[Row]
@@ -36,7 +48,7 @@ class Query:
 
 _NUMBER_NAMES = (
     "rank active unacked major minor invalid undefined acked shelved unknown pvs MAJOR INVALID UNDEFINED MINOR acknowledged age left "
-    "epoch connected total disconnected queue dropped source_age timer_age evaluator_age count share cumulative no"
+    "epoch connected total disconnected queue dropped source_age timer_age evaluator_age count share cumulative no lag"
 )
 _TIME_NAMES = "time timeEnd since until timestamp"
 _TYPES = dict.fromkeys(_NUMBER_NAMES.split(), NUMBER) | dict.fromkeys(_TIME_NAMES.split(), TIME)
@@ -51,13 +63,13 @@ _LIVE = ("config", "system", "severity", "q")
 _PAST = ("config", "system", "from", "to")
 _ONE = ("config", "path")
 _OPTION = _columns("text value")
+_PART = _columns("system path worst rank active unacked major minor invalid undefined acked shelved unknown pvs tile page dash since")
+_MARK = _columns("time timeEnd title text tags id")
 
 _ALL = (
-    Query(
-        "systems", "Subsystems: severity, counts, text of the tile", live.systems,
-        _columns("system path worst rank active unacked major minor invalid undefined acked shelved unknown pvs tile page dash since"),
-        ("config", "system"),
-    ),
+    Query("systems", "Subsystems: severity, counts, text of the tile", live.systems, _PART, ("config", "system")),
+    Query("component", "One component, as subsystems", components.component, _PART, _ONE),
+    Query("components", "Components directly below one, as subsystems", components.components, _PART, _ONE),
     Query("totals", "Alarms now, by severity", live.totals, _columns("MAJOR INVALID UNDEFINED MINOR acknowledged shelved"),
           ("config", "system", "q")),
     Query(
@@ -66,10 +78,13 @@ _ALL = (
                  acked=BOOLEAN),
         (*_LIVE, "path", "limit"),
     ),
-    Query("lines", "Worst unacknowledged alarms as texts", live.lines, _columns("line path"), (*_LIVE, "limit")),
+    Query("lines", "Worst unacknowledged alarms as texts", live.lines, _columns("line path"), (*_LIVE, "path", "limit")),
+    Query("newest", "Newest unacknowledged alarms as texts", live.newest, _columns("line path"), (*_LIVE, "path", "limit")),
     Query("shelved", "Shelved and out of service", live.shelved,
           _columns("severity left until shelved pv path system dash by reason kind description", shelved=TIME),
-          ("config", "system", "q", "limit")),
+          ("config", "system", "q", "path", "limit")),
+    Query("generation", "Are dashboards made from the tree in force", generation.generation, _columns("config state text"),
+          ("config", "tree")),
     Query(
         "engine", "Life sign and health of the engine", live.engine,
         _columns("config state age maintenance notify leader epoch connected total disconnected queue dropped source_age timer_age "
@@ -77,23 +92,42 @@ _ALL = (
         ("config",),
     ),
     Query("intervals", "State of the subsystems over time", states.intervals, _columns("time timeEnd system state"), _PAST),
+    Query("component_intervals", "State of the components below one over time", states.component_intervals,
+          _columns("time timeEnd system state"), (*_ONE, "from", "to")),
     Query("pv_intervals", "State of alarms over time", states.pv_intervals, _columns("time timeEnd pv state"),
           (*_PAST, "q", "path", "limit")),
     Query("counts", "Alarms per 10 minutes, by severity", rates.counts, _columns("time MAJOR INVALID UNDEFINED MINOR"), (*_PAST, "path")),
+    Query("days", "Alarms per day, by severity", rates.days, _columns("time MAJOR INVALID UNDEFINED MINOR"), (*_PAST, "path")),
     Query("top", "Most frequent alarms", rates.top, _columns("pv path system dash description count share cumulative kind"),
           (*_PAST, "path", "limit")),
-    Query("floods", "Alarm floods, as annotations", rates.floods, _columns("time timeEnd title text tags id"), (*_PAST, "path")),
+    Query("floods", "Alarm floods, as annotations", rates.floods, _MARK, (*_PAST, "path")),
+    Query("annotations/alarms", "Alarms of a severity, as annotations", marks.alarms, _MARK, (*_PAST, "severity", "path")),
+    Query("annotations/shelving", "Shelved and out of service, as annotations", marks.shelving, _MARK, (*_PAST, "path")),
+    Query("annotations/maintenance", "Maintenance mode, as annotations", marks.maintenance, _MARK, ("config", "from", "to")),
     Query(
         "events", "Event log, newest first", log.events,
         _columns("timestamp time id severity level body system dash path pv kind from to by comment reason message value description"),
         (*_PAST, "severity", "q", "path", "limit"),
     ),
+    Query(
+        "audit", "Who did what, newest first", audit.actions,
+        _columns("time by host kind system pv path description severity reason until"), (*_PAST, "q", "path", "limit"),
+    ),
+    Query("audit/users", "Who did how much", audit.users, _columns("by kind count"), (*_PAST, "q", "path", "limit")),
+    Query("alerting/engine", "For alert rules: age of the life sign", alerting.engine, _columns("config age"), ("config",)),
+    Query("alerting/history", "For alert rules: how far the history is behind", alerting.history, _columns("config lag"), ("config",)),
+    Query("alerting/unacknowledged", "For alert rules: alarms that nobody acknowledges", alerting.unacknowledged,
+          _columns("config system count"), ("config", "system", "severity", "older")),
+    Query("alerting/flood", "For alert rules: alarms of the last 10 minutes", alerting.flood, _columns("config count"), ("config",)),
     Query("pv/settings", "One alarm: state and settings", alarm.settings, _columns("no key value"), _ONE),
-    Query("pv/guidance", "One alarm: what to do", alarm.guidance, _columns("no key value link link_text"), _ONE),
+    Query("pv/neighbours", "Alarms in the same component", components.neighbours,
+          _columns("severity pv path description value age"), (*_ONE, "limit")),
+    Query("pv/guidance", "One alarm or component: what to do", alarm.guidance, _columns("no key value link link_text"), _ONE),
     Query("pv/intervals", "One alarm over time", states.alarm_intervals, _columns("time timeEnd severity ack connection"),
           (*_ONE, "from", "to")),
     Query("vars/configurations", "Configurations", variables.configurations, _OPTION, ()),
     Query("vars/systems", "Subsystems", variables.systems, _OPTION, ("config",)),
+    Query("vars/components", "Paths of components", variables.components, _OPTION, ("config", "limit")),
     Query("vars/severities", "Severities", variables.severities, _OPTION, ()),
     Query("vars/pvs", "PVs", variables.pvs, _OPTION, ("config", "system", "q", "limit")),
     Query("vars/paths", "Paths of alarms", variables.paths, _OPTION, ("config", "system", "q", "limit")),

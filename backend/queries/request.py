@@ -24,6 +24,7 @@ ALL = frozenset({"$__all", "*", ""})
 
 DEFAULT_SPAN_S = 24 * 3600
 MAX_LIMIT = 10_000
+MAX_OLDER_S = 100 * 24 * 3600
 _LAST_MS = 253_402_300_799_999  # end of the year 9999
 
 
@@ -49,6 +50,10 @@ class Ask:
     """Canonical path."""
     limit: int | None = None
     """Rows at most; None: as the question has it."""
+    older_s: int = 0
+    """What is younger does not count."""
+    tree: str = ""
+    """Shape of the tree that a dashboard was made from."""
 
     def wants(self, severity: Severity) -> bool:
         """True if an alarm of that severity is asked for."""
@@ -95,6 +100,8 @@ PARAMETERS: dict[str, str] = {
     "from": "start of the range, milliseconds since the epoch",
     "to": "end of the range, milliseconds since the epoch",
     "limit": f"rows at most, 1 to {MAX_LIMIT}",
+    "older": f"seconds, 0 to {MAX_OLDER_S}: what is younger does not count",
+    "tree": "shape of the tree that a dashboard was made from",
 }
 """Every parameter, with what it means."""
 
@@ -113,7 +120,8 @@ def read_ask(pairs: Iterable[tuple[str, str]], now: Nanos) -> Ask:
     start = _time("from", values.last("from"), Nanos(end - DEFAULT_SPAN_S * NANOS_PER_SECOND), faults)
     if start >= end and not faults:
         faults.append(f"from ({to_ms(start)}) must be before to ({to_ms(end)})")
-    limit = _limit(values.last("limit"), faults)
+    limit = _whole("limit", values.last("limit"), (1, MAX_LIMIT), faults)
+    older_s = _whole("older", values.last("older"), (0, MAX_OLDER_S), faults)
     path = values.last("path")
     if path is not None and not is_path(path):
         faults.append(f"path: {path!r} must begin with a slash, as /config/system/.../pv")
@@ -128,6 +136,8 @@ def read_ask(pairs: Iterable[tuple[str, str]], now: Nanos) -> Ask:
         text=(values.last("q") or "").strip(),
         path=canonical(path) if path else None,
         limit=limit,
+        older_s=older_s or 0,
+        tree=values.last("tree") or "",
     )
 
 
@@ -162,10 +172,11 @@ def _time(name: str, text: str | None, default: Nanos, faults: list[str]) -> Nan
     return default
 
 
-def _limit(text: str | None, faults: list[str]) -> int | None:
+def _whole(name: str, text: str | None, limits: tuple[int, int], faults: list[str]) -> int | None:
     if text is None:
         return None
-    if text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= MAX_LIMIT:
+    least, most = limits
+    if text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most:
         return int(text)
-    faults.append(f"limit: {text!r} is no whole number from 1 to {MAX_LIMIT}")
+    faults.append(f"{name}: {text!r} is no whole number from {least} to {most}")
     return None

@@ -12,8 +12,9 @@ from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, to_ms
 from backend.history.port import EventQuery, Interval
 from backend.live.model import LiveAlarm, LiveTree
 from backend.live.standing import Standing, standing
+from backend.queries.components import parts
 from backend.queries.request import Ask, Row, Sources
-from backend.queries.scope import STALE, alarms_of, knows, subsystems
+from backend.queries.scope import STALE, Subsystem, alarms_of, knows, subsystems
 from backend.queries.timeline import Span, cut_stale, is_unknown, own_line, roll_up, span_rows, widen
 
 _MAX_LINES = 30
@@ -26,10 +27,27 @@ async def intervals(sources: Sources, ask: Ask) -> list[Row]:
     ask = _until_now(ask, sources)
     for tree in sources.asked(ask):
         known_until = await _known_until(tree, ask, sources)
-        for system in subsystems(tree, ask):
-            found = await _intervals(tree, system.alarms(), ask, sources)
-            spans = widen(roll_up(found, ask.start, ask.end), ask.start, ask.end)
-            rows += span_rows("system", system.title, _known(spans, known_until, ask))
+        rows += await _rolled_up(tree, subsystems(tree, ask), (ask, sources), known_until)
+    return rows
+
+
+async def component_intervals(sources: Sources, ask: Ask) -> list[Row]:
+    """A line for each component directly below the one of the path: its highest severity over time."""
+    rows: list[Row] = []
+    ask = _until_now(ask, sources)
+    for tree in sources.asked(ask):
+        known_until = await _known_until(tree, ask, sources)
+        rows += await _rolled_up(tree, parts(tree, ask), (ask, sources), known_until)
+    return rows
+
+
+async def _rolled_up(tree: LiveTree, lines: Iterable[Subsystem], question: tuple[Ask, Sources], known_until: Nanos | None) -> list[Row]:
+    rows: list[Row] = []
+    ask, sources = question
+    for line in lines:
+        found = await _intervals(tree, line.alarms(), ask, sources)
+        spans = widen(roll_up(found, ask.start, ask.end), ask.start, ask.end)
+        rows += span_rows("system", line.title, _known(spans, known_until, ask))
     return rows
 
 

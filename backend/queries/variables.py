@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alarm_engine.model.palette import PALETTE
+from alarm_engine.model.path import natural_key, split
 from alarm_engine.model.severity import Severity
 from backend.queries.request import Ask, Row, Sources
 from backend.queries.scope import alarms_of, subsystems
@@ -43,3 +44,10 @@ def paths(sources: Sources, ask: Ask) -> list[Row]:
 def _sorted(sources: Sources, ask: Ask) -> list[tuple[str, str]]:
     found = [alarm for tree in sources.asked(ask) for alarm in alarms_of(tree, ask)]
     return [(alarm.pv, alarm.path) for alarm in sorted(found, key=lambda alarm: -alarm.severity)]
+
+
+def components(sources: Sources, ask: Ask) -> list[Row]:
+    """Paths of all components, in the order of the tree, with what is below the root as text."""
+    found = [(tree, path) for tree in sources.asked(ask) for path in tree.nodes]
+    found.sort(key=lambda item: [natural_key(element) for element in split(item[1])])
+    return _options([(" / ".join(split(path)[1:]) or tree.config, path) for tree, path in found], ask.limit)
