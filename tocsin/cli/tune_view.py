@@ -28,7 +28,7 @@ def show_proposal(console: Console, judgement: Judgement) -> None:
     if present.is_quiet:
         console.print("  It is no nuisance with its settings.")
         return
-    table = _table("settings")
+    table = _table()
     _add(table, judgement, present, "as it is")
     for trial in judgement.trials:
         _add(table, judgement, trial, changed(present.settings, trial.settings), mark=trial is chosen)
@@ -46,7 +46,7 @@ def show_what_if(console: Console, judgements: Sequence[Judgement], most: int) -
     shown = [one for one in ranked[:most] if _effect(one) or len(judgements) <= most]
     for judgement in shown:
         _show_head(console, judgement)
-        table = _table("settings")
+        table = _table()
         _add(table, judgement, judgement.present, "as it is")
         _add(table, judgement, judgement.trials[0], changed(judgement.present.settings, judgement.trials[0].settings))
         console.print(table)
@@ -109,12 +109,11 @@ def _show_head(console: Console, judgement: Judgement) -> None:
         console.print(Text(f"  note: {printable(remark)}", "yellow"), soft_wrap=True)
 
 
-def _table(first: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=True)
-    table.add_column("")
-    table.add_column(first)
-    for name in ("alarms", "chatter", "fleeting", "later, by", "missed", "untold for", "stood"):
-        table.add_column(name, justify="right")
+def _table() -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("  settings")
+    for name in ("alarms", "chatter", "fleeting", "later, by", "missed", "untold", "stood"):
+        table.add_column(name, justify="right", no_wrap=name in ("alarms", "stood"))
     return table
 
 
@@ -122,8 +121,7 @@ def _add(table: Table, judgement: Judgement, trial: Trial, name: str, mark: bool
     came, change = trial.outcome, trial.comparison
     is_present = trial is judgement.present
     table.add_row(
-        "→" if mark else "",
-        name,
+        ("→ " if mark else "  ") + name,
         f"{came.annunciated:,}",
         f"{came.chattering:,}",
         f"{came.fleeting:,}",
