@@ -94,8 +94,8 @@ def _endpoint(query: Query, services: RowServices) -> Callable[[Request], Awaita
 
 
 def _parameter(name: str) -> dict[str, Any]:
-    several = name in ("system", "severity")
-    schema: dict[str, Any] = {"type": "integer"} if name in ("from", "to", "limit", "older") else {"type": "string"}
+    several = name in ("system", "severity", "kind")
+    schema: dict[str, Any] = {"type": "integer"} if name in ("from", "to", "limit", "older", "at") else {"type": "string"}
     return {
         "name": name,
         "in": "query",

@@ -10,6 +10,7 @@ from alarm_engine.model.severity import BY_NAME, Severity
 from alarm_engine.model.subsystem import system_uid, title
 from alarm_engine.model.times import Nanos, to_ms
 from backend.history.port import MAX_PAGE, EventQuery
+from backend.live.model import LiveTree
 from backend.queries.live import spoken
 from backend.queries.request import Ask, Row, Sources
 from backend.queries.scope import knows, prefixes
@@ -29,27 +30,41 @@ async def events(sources: Sources, ask: Ask) -> list[Row]:
 
     Where there is more than the limit, a last line says so.
     """
-    found: list[Event] = []
     limit = min(ask.limit or _MAX_EVENTS, MAX_PAGE - 1)
-    trees = [tree for tree in sources.asked(ask) if knows(tree, replace(ask, path=None))]
-    for tree in trees:
-        for prefix in prefixes(tree, ask):
-            query = EventQuery(
+    asked = events_asked(sources, ask, limit + 1)
+    found = [event for _, query in asked for event in (await sources.history.events(query)).events]
+    found.sort(key=lambda event: (event.time, event.id), reverse=not ask.oldest_first)
+    if not found and any(knows(tree, ask) for tree, _ in asked):
+        return [_note(ask.end, "No events in this range")]
+    what = "oldest" if ask.oldest_first else "newest"
+    more = [_note(found[limit].time, f"Only the {what} {limit} events are shown: choose a shorter range")] if len(found) > limit else []
+    return [*(_event_row(event) for event in found[:limit]), *more]
+
+
+def events_asked(sources: Sources, ask: Ask, limit: int) -> list[tuple[LiveTree, EventQuery]]:
+    """What the store is asked for the events of a question, one for each part of a tree."""
+    return [
+        (
+            tree,
+            EventQuery(
                 config=tree.config,
                 start=ask.start,
                 end=ask.end,
                 path_prefix=prefix,
+                pv=ask.pv,
                 severities=frozenset(severity for severity in BY_NAME.values() if ask.severities and ask.wants(severity)),
-                kinds=_LOGGED,
+                kinds=ask.kinds or _LOGGED,
+                user=ask.user,
                 text=ask.text or None,
-                limit=limit + 1,
-            )
-            found += (await sources.history.events(query)).events
-    found.sort(key=lambda event: (event.time, event.id), reverse=True)
-    if not found and any(knows(tree, ask) for tree in trees):
-        return [_note(ask.end, "No events in this range")]
-    more = [_note(found[limit].time, f"Only the newest {limit} events are shown: choose a shorter range")] if len(found) > limit else []
-    return [*(_event_row(event) for event in found[:limit]), *more]
+                oldest_first=ask.oldest_first,
+                limit=limit,
+                after=ask.after,
+            ),
+        )
+        for tree in sources.asked(ask)
+        if knows(tree, replace(ask, path=None)) and (ask.after is None or ask.after.config == tree.config)
+        for prefix in prefixes(tree, ask)
+    ]
 
 
 def _event_row(event: Event) -> Row:

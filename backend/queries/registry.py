@@ -15,11 +15,12 @@ from backend.queries import (
     live,
     log,
     marks,
+    past,
     rates,
     states,
     variables,
 )
-from backend.queries.request import Ask, Row, Sources
+from backend.queries.request import Ask, BadQuestion, Row, Sources
 
 Answer = list[Row]
 Run = Callable[[Sources, Ask], Answer] | Callable[[Sources, Ask], Awaitable[Answer]]
@@ -39,9 +40,13 @@ class Query:
     """Type of each column, in the order of the rows."""
     parameters: tuple[str, ...]
     """Which parameters make a difference; any known one is accepted."""
+    several_paths: bool = False
+    """Whether `path` may be repeated."""
 
     async def rows(self, sources: Sources, ask: Ask) -> Answer:
-        """The answer. `HistoryUnavailable` or `QueryTooLarge` from the store go through."""
+        """The answer; `BadQuestion` for several paths where one is meant. `HistoryUnavailable` or `QueryTooLarge` go through."""
+        if ask.further and not self.several_paths:
+            raise BadQuestion(f"path: {self.name} takes one, not {len(ask.paths)}")
         found = self.run(sources, ask)
         return await found if inspect.isawaitable(found) else found
 
@@ -95,7 +100,7 @@ _ALL = (
     Query("component_intervals", "State of the components below one over time", states.component_intervals,
           _columns("time timeEnd system state"), (*_ONE, "from", "to")),
     Query("pv_intervals", "State of alarms over time", states.pv_intervals, _columns("time timeEnd pv state"),
-          (*_PAST, "q", "path", "limit")),
+          (*_PAST, "q", "path", "limit"), several_paths=True),
     Query("counts", "Alarms per 10 minutes, by severity", rates.counts, _columns("time MAJOR INVALID UNDEFINED MINOR"), (*_PAST, "path")),
     Query("days", "Alarms per day, by severity", rates.days, _columns("time MAJOR INVALID UNDEFINED MINOR"), (*_PAST, "path")),
     Query("top", "Most frequent alarms", rates.top, _columns("pv path system dash description count share cumulative kind"),
@@ -107,8 +112,17 @@ _ALL = (
     Query(
         "events", "Event log, newest first", log.events,
         _columns("timestamp time id severity level body system dash path pv kind from to by comment reason message value description"),
-        (*_PAST, "severity", "q", "path", "limit"),
+        (*_PAST, "severity", "q", "path", "pv", "kind", "user", "order", "after", "limit"), several_paths=True,
     ),
+    Query("past/systems", "Subsystems as they were at a moment", past.systems, _columns(past.SYSTEM),
+          ("config", "system", "at", "to")),
+    Query("past/alarms", "Alarms that stood at a moment", past.alarms, _columns(past.ALARM, acked=BOOLEAN),
+          ("config", "system", "severity", "q", "path", "at", "to", "limit"), several_paths=True),
+    Query("past/changes", "What differs from begin to end of the range", past.changes, _columns(past.CHANGE),
+          (*_PAST, "path", "limit"), several_paths=True),
+    Query("acknowledgements", "Who acknowledged what, and how soon", past.acknowledged,
+          _columns(past.ACKNOWLEDGED, delay=NUMBER, annunciated=TIME),
+          (*_PAST, "q", "path", "pv", "user", "order", "after", "limit"), several_paths=True),
     Query(
         "audit", "Who did what, newest first", audit.actions,
         _columns("time by host kind system pv path description severity reason until"), (*_PAST, "q", "path", "limit"),

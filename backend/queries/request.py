@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from alarm_engine.errors import TocsinError
+from alarm_engine.model.event import EventKind
 from alarm_engine.model.path import canonical, is_path
 from alarm_engine.model.severity import BY_NAME, Severity
+from alarm_engine.model.state import EventId
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, from_datetime, from_ms, to_ms
 from backend.history.port import HistoryStore
 from backend.live.model import LiveTree
@@ -48,12 +50,30 @@ class Ask:
     """Part of path, description or message, in any case."""
     path: str | None = None
     """Canonical path."""
+    further: tuple[str, ...] = ()
+    """Further ones, which only some questions take."""
+    pv: str | None = None
+    """Name of the PV, with `*` and `?` as wild cards."""
+    kinds: frozenset[EventKind] = frozenset()
+    """Kinds of events; empty: as the question has it."""
+    user: str | None = None
+    """Who did it."""
+    oldest_first: bool = False
+    after: EventId | None = None
+    """Go on after this event."""
+    at: Nanos | None = None
+    """The moment; None: the end of the range."""
     limit: int | None = None
     """Rows at most; None: as the question has it."""
     older_s: int = 0
     """What is younger does not count."""
     tree: str = ""
     """Shape of the tree that a dashboard was made from."""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All paths; empty: everything."""
+        return () if self.path is None else (self.path, *self.further)
 
     def wants(self, severity: Severity) -> bool:
         """True if an alarm of that severity is asked for."""
@@ -99,6 +119,12 @@ PARAMETERS: dict[str, str] = {
     "path": "path of an alarm or component",
     "from": "start of the range, milliseconds since the epoch",
     "to": "end of the range, milliseconds since the epoch",
+    "at": "a moment, milliseconds since the epoch; without it: the end of the range",
+    "pv": "name of the PV, with * and ? as wild cards",
+    "kind": f"kinds of events, repeated or with commas: {', '.join(EventKind)}",
+    "user": "who gave the command",
+    "order": "newest or oldest, which comes first",
+    "after": "id of an event: what follows it",
     "limit": f"rows at most, 1 to {MAX_LIMIT}",
     "older": f"seconds, 0 to {MAX_OLDER_S}: what is younger does not count",
     "tree": "shape of the tree that a dashboard was made from",
@@ -122,9 +148,15 @@ def read_ask(pairs: Iterable[tuple[str, str]], now: Nanos) -> Ask:
         faults.append(f"from ({to_ms(start)}) must be before to ({to_ms(end)})")
     limit = _whole("limit", values.last("limit"), (1, MAX_LIMIT), faults)
     older_s = _whole("older", values.last("older"), (0, MAX_OLDER_S), faults)
-    path = values.last("path")
-    if path is not None and not is_path(path):
-        faults.append(f"path: {path!r} must begin with a slash, as /config/system/.../pv")
+    moment = None if (at := values.last("at")) is None else _time("at", at, end, faults)
+    kinds = frozenset(part.strip() for value in values.several("kind") for part in value.split(",")) - ALL
+    faults += [f"kind: {name!r} is none of {', '.join(EventKind)}" for name in sorted(kinds - set(EventKind))]
+    order = values.last("order")
+    if order not in (None, "newest", "oldest"):
+        faults.append(f"order: {order!r} is neither newest nor oldest")
+    after = _event_id(values.last("after"), faults)
+    paths = sorted(values.several("path"))
+    faults += [f"path: {path!r} must begin with a slash, as /config/system/.../pv" for path in paths if not is_path(path)]
     if faults:
         raise BadQuestion("; ".join(faults))
     return Ask(
@@ -134,11 +166,26 @@ def read_ask(pairs: Iterable[tuple[str, str]], now: Nanos) -> Ask:
         systems=values.several("system"),
         severities=severities,
         text=(values.last("q") or "").strip(),
-        path=canonical(path) if path else None,
+        path=canonical(paths[0]) if paths else None,
+        further=tuple(map(canonical, paths[1:])),
+        pv=values.last("pv"),
+        kinds=frozenset(map(EventKind, kinds)) if not faults else frozenset(),
+        user=values.last("user"),
+        oldest_first=order == "oldest",
+        after=after,
+        at=moment,
         limit=limit,
         older_s=older_s or 0,
         tree=values.last("tree") or "",
     )
+
+
+def _event_id(text: str | None, faults: list[str]) -> EventId | None:
+    try:
+        return None if text is None else EventId.parse(text)
+    except ValueError as problem:
+        faults.append(f"after: {problem}")
+        return None
 
 
 def pairs_of(payload: Mapping[str, object]) -> list[tuple[str, str]]:

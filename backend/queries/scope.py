@@ -84,7 +84,7 @@ def alarms_of(tree: LiveTree, ask: Ask, notable: bool = False) -> Iterator[LiveA
     needle = ask.text.casefold()
     for system in subsystems(tree, ask):
         for alarm in system.alarms(notable):
-            if ask.path is not None and not is_below(alarm.path, ask.path):
+            if ask.paths and not any(is_below(alarm.path, path) for path in ask.paths):
                 continue
             if not needle or needle in _haystack(alarm):
                 yield alarm
@@ -99,13 +99,14 @@ def knows(tree: LiveTree, ask: Ask) -> bool:
     """False if the question names subsystems or a path, and this tree has none of them."""
     if ask.systems and not subsystems(tree, ask):
         return False
-    return ask.path is None or ask.path in tree.nodes or ask.path in tree.alarms
+    return not ask.paths or any(path in tree.nodes or path in tree.alarms for path in ask.paths)
 
 
 def prefixes(tree: LiveTree, ask: Ask) -> Sequence[str | None]:
     """Path prefixes that cover what a question asks of history; `[None]`: everything."""
-    if ask.path is not None:
-        return [ask.path]
+    if ask.paths:
+        own = [path for path in ask.paths if is_below(path, tree.root.path) or path == "/"]
+        return [path for path in own if not any(path != other and is_below(path, other) for other in own)]
     asked = subsystems(tree, ask)
     if not ask.systems or len(asked) == len(_all(tree)):
         return [None]
