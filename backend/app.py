@@ -13,6 +13,7 @@ from backend.api.alarms import alarms_router
 from backend.api.commands import commands_router
 from backend.api.description import describe
 from backend.api.events import events_router
+from backend.api.figures import figures_router
 from backend.api.grafana import grafana_router
 from backend.api.health import health_router
 from backend.api.over_time import over_time_router
@@ -72,6 +73,7 @@ def create_app(services: Services) -> FastAPI:
         alarms_router(services),
         tree_router(services),
         events_router(services),
+        figures_router(services),
         past_router(services),
         over_time_router(services),
         what_if_router(services),

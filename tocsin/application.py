@@ -23,6 +23,7 @@ from alarm_engine.sources.ca import CaSettings, CaSource
 from alarm_engine.sources.port import Source
 from backend.app import create_app
 from backend.history.port import HistoryStore
+from backend.history.summariser import Summariser
 from backend.history.writer import HistoryWriter
 from backend.live import Live
 from backend.phoebus.journal import DerivingJournal
@@ -76,6 +77,7 @@ class Application:
         """The journal, while the application runs."""
         self._engine: EngineThread | None = None
         self._history: HistoryWriter | None = None
+        self._summaries: Summariser | None = None
         self._live: Live | None = None
         self._server: BackendServer | None = None
         self._watch: TreeWatch | None = None
@@ -125,6 +127,9 @@ class Application:
         if Role.HISTORY in self._roles:
             await self._history.start()
             self._stack.push_async_callback(self._history.stop)
+            self._summaries = Summariser(history.summaries, [config.name for config in configs])
+            self._stack.push_async_callback(self._summaries.stop)
+            await self._summaries.start()
         if self._engine is not None:
             self._stack.push_async_callback(self._engine.stop)
             await self._engine.start()
@@ -142,7 +147,7 @@ class Application:
         ended = self._engine.ended if self._engine is not None else None
         while not stopping.is_set():
             failure = ended.result() if ended is not None and ended.done() else None
-            for part in (self._live, self._history, self._server, self._watch):
+            for part in (self._live, self._history, self._summaries, self._server, self._watch):
                 failure = failure or (part.failure() if part is not None else None)
             if failure is not None:
                 if isinstance(failure, TocsinError):

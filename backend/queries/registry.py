@@ -11,6 +11,8 @@ from backend.queries import (
     alerting,
     audit,
     components,
+    counted,
+    figures,
     generation,
     live,
     log,
@@ -68,6 +70,9 @@ _LIVE = ("config", "system", "severity", "q")
 _PAST = ("config", "system", "from", "to")
 _ONE = ("config", "path")
 _OPTION = _columns("text value")
+_COUNTS = _columns("time label count")
+_FIGURES = (*_PAST, "path", "lost")
+_REPEATED = _columns("pv path system dash count since until")
 _PART = _columns("system path worst rank active unacked major minor invalid undefined acked shelved unknown pvs tile page dash since")
 _MARK = _columns("time timeEnd title text tags id")
 
@@ -133,6 +138,22 @@ _ALL = (
     Query("alerting/unacknowledged", "For alert rules: alarms that nobody acknowledges", alerting.unacknowledged,
           _columns("config system count"), ("config", "system", "severity", "older")),
     Query("alerting/flood", "For alert rules: alarms of the last 10 minutes", alerting.flood, _columns("config count"), ("config",)),
+    Query("counts/severity", "Alarms per bucket, by severity", counted.by_severity, _COUNTS, (*_PAST, "path", "bucket")),
+    Query("counts/system", "Alarms per bucket, by subsystem", counted.by_system, _COUNTS, (*_PAST, "path", "bucket")),
+    Query("counts/kind", "Events per bucket, by kind", counted.by_kind, _COUNTS, (*_PAST, "path", "bucket")),
+    Query("figures", "Figures of alarm performance, with target and verdict", figures.figures,
+          _columns("config path name title value unit target verdict text since until", value=NUMBER), _FIGURES),
+    Query("figures/floods", "Alarm floods, with peak and first alarms", figures.flood_list,
+          _columns("time timeEnd config ongoing size peak peak_at lasted first", ongoing=BOOLEAN, size=NUMBER, peak=NUMBER, peak_at=TIME),
+          _FIGURES),
+    Query("figures/periods", "Annunciated alarms per 10 minutes", figures.per_period, _columns("time count"), _FIGURES),
+    Query("figures/hidden", "Stale, shelved and out of service over time", figures.hidden_over_time,
+          _columns("time config stale shelved out_of_service", stale=NUMBER, out_of_service=NUMBER), _FIGURES),
+    Query("figures/frequent", "Most often annunciated", figures.frequent, _columns("pv path system dash count share"), _FIGURES),
+    Query("figures/chattering", "Chattering alarms", figures.chattering, _REPEATED, (*_FIGURES, "limit")),
+    Query("figures/fleeting", "Fleeting alarms", figures.fleeting, _REPEATED, (*_FIGURES, "limit")),
+    Query("figures/stale", "Alarms that stood for more than 24 h", figures.stale, _columns("pv path system dash since until"),
+          (*_FIGURES, "limit")),
     Query("pv/settings", "One alarm: state and settings", alarm.settings, _columns("no key value"), _ONE),
     Query("pv/neighbours", "Alarms in the same component", components.neighbours,
           _columns("severity pv path description value age"), (*_ONE, "limit")),

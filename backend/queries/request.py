@@ -26,6 +26,7 @@ ALL = frozenset({"$__all", "*", ""})
 
 DEFAULT_SPAN_S = 24 * 3600
 MAX_LIMIT = 10_000
+SHORTEST_BUCKET_S, LONGEST_BUCKET_S = 10, 86_400
 MAX_OLDER_S = 100 * 24 * 3600
 _LAST_MS = 253_402_300_799_999  # end of the year 9999
 
@@ -65,6 +66,10 @@ class Ask:
     """The moment; None: the end of the range."""
     limit: int | None = None
     """Rows at most; None: as the question has it."""
+    bucket_s: int | None = None
+    """Width of the buckets of a count; None: as the question has it."""
+    lost_connections: bool = False
+    """Count lost connections among the alarms."""
     older_s: int = 0
     """What is younger does not count."""
     tree: str = ""
@@ -126,6 +131,8 @@ PARAMETERS: dict[str, str] = {
     "order": "newest or oldest, which comes first",
     "after": "id of an event: what follows it",
     "limit": f"rows at most, 1 to {MAX_LIMIT}",
+    "bucket": f"width of a bucket in seconds, {SHORTEST_BUCKET_S} to {LONGEST_BUCKET_S}",
+    "lost": "true: lost connections count as alarms; false: they are counted apart",
     "older": f"seconds, 0 to {MAX_OLDER_S}: what is younger does not count",
     "tree": "shape of the tree that a dashboard was made from",
 }
@@ -148,6 +155,10 @@ def read_ask(pairs: Iterable[tuple[str, str]], now: Nanos) -> Ask:
         faults.append(f"from ({to_ms(start)}) must be before to ({to_ms(end)})")
     limit = _whole("limit", values.last("limit"), (1, MAX_LIMIT), faults)
     older_s = _whole("older", values.last("older"), (0, MAX_OLDER_S), faults)
+    bucket_s = _bucket_s(values.last("bucket"), faults)
+    lost = values.last("lost")
+    if lost not in (None, "true", "false"):
+        faults.append(f"lost: {lost!r} is neither true nor false")
     moment = None if (at := values.last("at")) is None else _time("at", at, end, faults)
     kinds = frozenset(part.strip() for value in values.several("kind") for part in value.split(",")) - ALL
     faults += [f"kind: {name!r} is none of {', '.join(EventKind)}" for name in sorted(kinds - set(EventKind))]
@@ -175,9 +186,20 @@ def read_ask(pairs: Iterable[tuple[str, str]], now: Nanos) -> Ask:
         after=after,
         at=moment,
         limit=limit,
+        bucket_s=bucket_s,
+        lost_connections=lost == "true",
         older_s=older_s or 0,
         tree=values.last("tree") or "",
     )
+
+
+def _bucket_s(text: str | None, faults: list[str]) -> int | None:
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit() and len(text) < 6 and SHORTEST_BUCKET_S <= int(text) <= LONGEST_BUCKET_S:
+        return int(text)
+    faults.append(f"bucket: {text!r} is no whole number of seconds from {SHORTEST_BUCKET_S} to {LONGEST_BUCKET_S}")
+    return None
 
 
 def _event_id(text: str | None, faults: list[str]) -> EventId | None:

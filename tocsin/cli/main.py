@@ -20,6 +20,7 @@ from tocsin.cli import (
     drift,
     history,
     history_events,
+    history_figures,
     history_mending,
     history_past,
     provisioning,
@@ -43,6 +44,7 @@ app.command("tune")(tune.tune)
 app.add_typer(history.app, name="history")
 history_events.add_to(history.app)
 history_past.add_to(history.app)
+history_figures.add_to(history.app)
 history_mending.add_to(history.app)
 drift.add_to(config.app)
 app.add_typer(config.app, name="config")
