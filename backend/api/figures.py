@@ -56,7 +56,7 @@ def figures_router(services: Services) -> APIRouter:
     router = APIRouter(prefix=PREFIX, tags=["figures"], responses=RESPONSES)
 
     @router.get("/figures", summary="How well do the alarms serve the operators?", response_model=FiguresForm)
-    async def figures(question: Annotated[FiguresQuestion, Query()]) -> Response:
+    async def alarm_figures(question: Annotated[FiguresQuestion, Query()]) -> Response:
         """Figures of ISA-18.2 / IEC 62682 for a range, each with its target and verdict, and the lists behind them.
 
         `complete_from` and `complete_until` say how much of the range is known: what is not known is in no figure.
