@@ -67,10 +67,10 @@ def _marked(marks: dict[int, tuple[int, Nanos, Nanos]]) -> int:
 
 
 def _shown(excursion: Excursion, line: Sequence[tuple[Nanos, Severity]], times: Sequence[Nanos]) -> Nanos | None:
-    """What stood before the excursion counts from its begin on. With its last moment the alarm may still come."""
-    for time, severity in line[max(0, bisect_left(times, excursion.start) - 1) : -1]:
+    """It begins with an event, after which also what is latched from before stands. With its last moment the alarm may still come."""
+    for time, severity in line[bisect_left(times, excursion.start) : -1]:
         if time > excursion.end:
             break
         if severity.unacknowledged >= excursion.severity:
-            return max(time, excursion.start)
+            return time
     return None

@@ -119,6 +119,33 @@ def test_latching_tells_of_all_until_somebody_acknowledges():
     assert trial.comparison.later == 0
 
 
+def test_what_is_latched_from_before_tells_of_the_next_one_from_its_begin():
+    plant = Plant(replace(FOLLOWING, latching=True))
+    plant.pulse(10, 4)
+    plant.pulse(100, 90)
+    shown = plant.judge(400).present.outcome.shown
+    assert shown == (START.wall + 10 * SECOND, START.wall + 100 * SECOND)
+
+
+def test_an_alarm_that_comes_with_the_end_of_its_excursion_has_told():
+    """A latching MINOR takes the MAJOR that waits for its delay when the PV turns OK, as with Phoebus."""
+    plant = Plant(replace(DELAYED, latching=True))
+    plant.at(10, MINOR)
+    plant.at(30, MAJOR)
+    plant.at(33, OK)
+    judged = plant.judge(100)
+    assert [one.severity for one in judged.excursions] == [MINOR, MAJOR]
+    assert judged.present.outcome.shown == (START.wall + 20 * SECOND, START.wall + 33 * SECOND)
+
+
+def test_a_row_of_missed_ones_ends_where_the_pv_rests():
+    plant = Plant(FOLLOWING)
+    for begin in (10, 20, 200, 220, 240, 270):
+        plant.pulse(begin, 4)
+    [trial] = plant.judge(400, DELAYED).trials
+    assert trial.comparison.missed.stretch_ns == 74 * SECOND
+
+
 def test_a_count_lets_the_third_one_through():
     delayed = replace(FOLLOWING, delay_s=60)
     judged = chattering().judge(400, delayed, replace(delayed, count=3))
