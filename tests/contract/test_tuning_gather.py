@@ -1,6 +1,9 @@
-"""What is read from a history store to judge an alarm."""
+"""What is read from a history store to judge an alarm, from each of them."""
 
 from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -8,12 +11,15 @@ from alarm_engine.model.command import CommandKind
 from alarm_engine.model.event import EventKind
 from alarm_engine.model.settings import AlarmSettings
 from alarm_engine.model.severity import Severity
-from backend.history.memory import MemoryHistory
+from backend.history.port import HistoryStore
 from backend.tuning.gather import Gatherer, Range
 from backend.tuning.recording import Recording
 from backend.tuning.replay import play
+from tests.contract.histories import ADAPTERS
 from tests.unit.evaluating import START, Control
 from tests.unit.test_tuning_replay import events_of, told, whole
+
+pytestmark = pytest.mark.timeout(150)  # the first one starts a server
 
 PATH, PV, OTHER = "/Demo/A/p0", "p0", "/Demo/B/p1"
 OK, MAJOR = Severity.OK, Severity.MAJOR
@@ -22,14 +28,13 @@ OK, MAJOR = Severity.OK, Severity.MAJOR
 class Past:
     """A control room whose events are in a store."""
 
-    def __init__(self) -> None:
+    def __init__(self, history: HistoryStore) -> None:
+        self.history = history
         self.control = Control({PATH: AlarmSettings("pump"), OTHER: AlarmSettings("valve")})
 
     async def gatherer(self, start: int, **options: int) -> Gatherer:
-        history = MemoryHistory()
-        await history.start()
-        await history.write(events_of([self.control]))
-        return Gatherer(history, Range("Demo", start, self.control.now.wall + 1), **options)  # type: ignore[arg-type]
+        await self.history.write(events_of([self.control]))
+        return Gatherer(self.history, Range("Demo", start, self.control.now.wall + 1), **options)  # type: ignore[arg-type]
 
     async def recording(self, start: int = START.wall, **options: int) -> Recording:
         return await (await self.gatherer(start, **options)).recording(PATH)
@@ -39,8 +44,15 @@ class Past:
         return self.control.now.wall
 
 
-async def test_all_that_decides_about_an_alarm_and_nothing_else():
-    past = Past()
+@pytest.fixture(params=sorted(ADAPTERS))
+async def past(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Past]:
+    history = ADAPTERS[request.param](tmp_path)
+    await history.start()
+    yield Past(history)
+    await history.close()
+
+
+async def test_all_that_decides_about_an_alarm_and_nothing_else(past: Past) -> None:
     past.control.sample(PV, MAJOR)
     past.control.sample("p1", MAJOR)
     past.control.command(CommandKind.ACKNOWLEDGE, "/Demo")
@@ -51,8 +63,7 @@ async def test_all_that_decides_about_an_alarm_and_nothing_else():
     assert EventKind.MODE in {event.kind for event in found.events}
 
 
-async def test_how_things_stood_at_the_begin():
-    past = Past()
+async def test_how_things_stood_at_the_begin(past: Past) -> None:
     past.control.sample(PV, MAJOR)
     past.control.command(CommandKind.MAINTENANCE, "/Demo")
     past.control.command(CommandKind.DISABLE_NOTIFY, "/Demo")
@@ -68,8 +79,7 @@ async def test_how_things_stood_at_the_begin():
     assert not (await past.recording(past.wait())).maintenance
 
 
-async def test_an_alarm_that_was_removed_before_does_not_stand():
-    past = Past()
+async def test_an_alarm_that_was_removed_before_does_not_stand(past: Past) -> None:
     past.control.sample(PV, MAJOR)
     past.control.remove(PATH)
     start = past.wait()
@@ -80,9 +90,8 @@ async def test_an_alarm_that_was_removed_before_does_not_stand():
     assert told(play(found, AlarmSettings("pump")).events) == told(found.own)
 
 
-async def test_of_too_many_events_the_newest(monkeypatch: pytest.MonkeyPatch):
+async def test_of_too_many_events_the_newest(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("backend.tuning.gather.MAX_PAGE", 4)
-    past = Past()
     for _ in range(10):
         past.control.sample(PV, MAJOR)
         past.control.sample(PV, OK)
@@ -96,8 +105,7 @@ async def test_of_too_many_events_the_newest(monkeypatch: pytest.MonkeyPatch):
     assert found.breaks == 0
 
 
-async def test_worst_and_touched():
-    past = Past()
+async def test_worst_and_touched(past: Past) -> None:
     for pv in (PV, "p1"):
         past.control.sample(pv, OK)
     start = past.wait()
