@@ -21,8 +21,10 @@ pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).parents[2]
 API = (ROOT / "docs/how-to/use-the-api.md").read_text("utf-8")
+PAST = (ROOT / "docs/how-to/ask-the-past.md").read_text("utf-8")
 COMMANDS = (ROOT / "docs/how-to/acknowledge-and-shelve.md").read_text("utf-8")
 REQUESTS = re.findall(r"^curl -s (.*?)(?:\s+#.*)?$", API, re.MULTILINE)
+PAST_REQUESTS = re.findall(r"^curl -s (.*)$", PAST, re.MULTILINE)
 STREAMS = re.findall(r"^curl -sN (.*)$", API, re.MULTILINE)
 RUN = "```console background\n$ tocsin run --settings site.yaml\n...tocsin is watching...\n```\n"
 
@@ -51,10 +53,11 @@ def curl(arguments: str, port: int, *more: str) -> str:
 
 def test_there_are_requests():
     assert len(REQUESTS) == API.count("curl -s '") >= 10
+    assert len(PAST_REQUESTS) == PAST.count("curl -s '") >= 6
     assert len(STREAMS) == 2
 
 
-@pytest.mark.parametrize("arguments", REQUESTS)
+@pytest.mark.parametrize("arguments", [*REQUESTS, *PAST_REQUESTS])
 def test_a_request_is_answered(port, arguments):
     assert curl(arguments, port, "--fail-with-body").startswith("{")
 
@@ -63,6 +66,13 @@ def test_a_request_is_answered(port, arguments):
 def test_a_stream_begins(port, arguments):
     said = curl(arguments, port, "--fail-with-body", "--no-buffer", "--max-time", "1")
     assert "event: status" in said or "event: reset" in said
+
+
+def test_a_file_of_events_is_written(port, tmp_path):
+    [arguments] = re.findall(r"^curl -sf (.*)$", PAST, re.MULTILINE)
+    curl(arguments.replace("events.ndjson", str(tmp_path / "events.ndjson")), port, "--fail-with-body")
+    lines = (tmp_path / "events.ndjson").read_text("utf-8").splitlines()
+    assert all(json.loads(line)["id"].startswith("Site.") for line in lines)
 
 
 def test_a_command_is_answered(port):
