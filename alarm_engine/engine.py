@@ -70,7 +70,7 @@ class Engine:
     async def start(self) -> None:
         """Restore every configuration that is ours, then begin to listen; others are waited for, and served when they become ours.
 
-        Raises `SourceError`.
+        Raises `SourceError`, and `JournalCorrupt` where all configurations have one journal.
         """
         ports = self._ports
         shared = SharedSource(ports.source)
@@ -79,7 +79,7 @@ class Engine:
         await ports.ownership.start()
         writer = ports.writer or (lambda _: nullcontext(ports.journal))
         self.holdings = [
-            Holding(settings, writer, ports.ownership, share, ports.clock)
+            Holding(settings, writer, ports.ownership, share, ports.clock, shared=ports.writer is None)
             for settings, share in zip(self._settings.configurations, shares, strict=True)
         ]
         self._status = asyncio.create_task(self._give_life_signs(), name="life sign")

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from alarm_engine.clock import Clock
-from alarm_engine.errors import JournalError, JournalFenced, JournalUnavailable
+from alarm_engine.errors import JournalCorrupt, JournalError, JournalFenced, JournalUnavailable
 from alarm_engine.journal.port import Journal
 from alarm_engine.ownership.port import Lease, Ownership, Wait
 from alarm_engine.runner import Runner, RunnerSettings, ending
@@ -29,12 +29,16 @@ _LONG_PAUSE_S = 5.0
 class Holding:
     """Belongs to the event loop of the engine."""
 
-    def __init__(self, settings: RunnerSettings, writer: Writer, ownership: Ownership, share: Share, clock: Clock) -> None:
+    def __init__(
+        self, settings: RunnerSettings, writer: Writer, ownership: Ownership, share: Share, clock: Clock, *, shared: bool = False
+    ) -> None:
+        """`shared`: the journal is that of all configurations, and one that is corrupt ends the engine."""
         self._settings = settings
         self._writer = writer
         self._ownership = ownership
         self._share = share
         self._clock = clock
+        self._shared = shared
         self._settled = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.config = settings.evaluator.config
@@ -53,7 +57,7 @@ class Holding:
         return self.waiting.why if self.waiting.trouble else ""
 
     async def start(self) -> None:
-        """Returns when it runs, or when it is known why not yet. Raises what is no fault of the journal."""
+        """Returns when it runs, or when it is known why not yet. Raises what can never be mended by waiting."""
         self._task = asyncio.create_task(self._serve(), name=f"hold {self.config}")
         settled = asyncio.create_task(self._settled.wait())
         try:
@@ -87,6 +91,8 @@ class Holding:
             except JournalUnavailable as problem:
                 self._wait_for(Wait(str(problem), True))
             except JournalError as problem:
+                if self._shared and isinstance(problem, JournalCorrupt):
+                    raise
                 # What ends this configuration is no reason to end the others: tried again until somebody has mended it.
                 self._wait_for(Wait(str(problem), True))
                 pause_s = _LONG_PAUSE_S

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 import pytest
 
@@ -63,7 +63,7 @@ def _quick(monkeypatch):
 @pytest.mark.parametrize("problem", [JournalCorrupt("has 2 partitions"), JournalError("too large"), JournalUnavailable("no right")])
 async def test_what_one_configuration_cannot_do_harms_no_other_and_is_tried_again(journal, problem):
     journal.problem = problem
-    async with engine(journal, "Bad", "Good") as it:
+    async with engine(journal, "Bad", "Good", writer=lambda _: nullcontext(journal)) as it:
         await it.start()
         assert [runner.topics.config for runner in it.runners] == ["Good"]
         assert it.problems() == {"Bad": str(problem)}
@@ -71,6 +71,13 @@ async def test_what_one_configuration_cannot_do_harms_no_other_and_is_tried_agai
         journal.problem = None
         await until(lambda: len(it.runners) == 2)
         assert it.problems() == {}
+
+
+async def test_a_journal_of_all_that_is_corrupt_ends_the_engine(journal):
+    journal.problem = JournalCorrupt("is damaged")
+    async with engine(journal, "Good", "Bad") as it:
+        with pytest.raises(JournalCorrupt, match="is damaged"):
+            await it.start()
 
 
 async def test_life_signs_do_not_wait_for_the_last_configuration(journal):
