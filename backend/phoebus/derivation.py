@@ -69,11 +69,16 @@ class Derivation:
 
     def unknown(self, record: StoredRecord) -> str | None:
         """The alarm that a record is about, if history should be asked about it first (`recall`)."""
-        if not record.key.startswith(f"{RecordType.STATE}:") or record.value is None or self._is_old(record):
+        kind, _, raw_path = record.key.partition(":")
+        if kind == RecordType.CONFIG:
+            wanted = self._start is None  # else its state came before, or comes with it
+        else:
+            wanted = kind == RecordType.STATE and record.value is not None and b'"current_severity"' in record.value
+        if not wanted or self._is_old(record):
             return None
-        path = canonical(record.key.partition(":")[2])
+        path = canonical(raw_path)
         alarm = self._alarms.get(path)
-        return path if (alarm is None or not alarm.asked) and b'"current_severity"' in record.value else None
+        return path if alarm is None or not alarm.asked else None
 
     def recall(self, path: str, event: Event | None) -> None:
         """The last event of an alarm before the record that comes next; None if history has none."""

@@ -33,7 +33,7 @@ class Unmapped(ValueError):
     """A document that no event can be made of; the message says why, the same for all of a kind."""
 
 
-def records_of(config: str, index: str, source: Mapping[str, Any], is_alarm: Callable[[str], bool]) -> list[StoredRecord]:
+def records_of(config: str, source: Mapping[str, Any], is_alarm: Callable[[str], bool]) -> list[StoredRecord]:
     """The records that a document was made of; two for a deletion. `is_alarm`: what is known of a path so far. Raises `Unmapped`."""
     try:
         kind, raw_path = parse_key(str(source["config"]))
@@ -50,7 +50,7 @@ def records_of(config: str, index: str, source: Mapping[str, Any], is_alarm: Cal
     if kind is RecordType.COMMAND:
         return [_record(config, kind, path, time, _command(source))]
     if kind is not RecordType.CONFIG:
-        raise Unmapped(f"it is of kind {kind.value}, which no logger stores (index {index})")
+        raise Unmapped(f"it is of kind {kind.value}, which no logger stores")
     settings = _settings(source)
     if is_alarm(path) and settings.keys() <= {"user", "host", "enabled", "latching", "annunciating", "delay", "count", "filter"}:
         note = {"user": settings.get("user", ""), "host": settings.get("host", ""), "delete": "Deleting"}

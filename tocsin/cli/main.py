@@ -21,6 +21,7 @@ from tocsin.cli import (
     history,
     history_events,
     history_figures,
+    history_import,
     history_mending,
     history_past,
     provisioning,
@@ -42,10 +43,11 @@ app.command("engine")(run.engine)
 app.command("backend")(run.backend)
 app.command("tune")(tune.tune)
 app.add_typer(history.app, name="history")
+history_mending.add_to(history.app)
+history_import.add_to(history.app)
+history_figures.add_to(history.app)
 history_events.add_to(history.app)
 history_past.add_to(history.app)
-history_figures.add_to(history.app)
-history_mending.add_to(history.app)
 drift.add_to(config.app)
 app.add_typer(config.app, name="config")
 app.add_typer(dashboards.app, name="dashboards")
