@@ -30,6 +30,7 @@ from alarm_engine.wire.state import StateExtras, encode_extras, encode_leaf_stat
 from alarm_engine.wire.topics import Topics, status_topic
 from backend.app import create_app
 from backend.history.memory import MemoryHistory
+from backend.history.port import HistoryStore
 from backend.live import Live
 from backend.live.follower import Follower
 from backend.security import Security
@@ -63,10 +64,12 @@ def number_notable(tree: Follower) -> int:
 class World:
     """One configuration, `Acc`, with an engine over a source in memory."""
 
-    def __init__(self, settings: BackendSettings | None = None, security: Security | None = None) -> None:
+    def __init__(
+        self, settings: BackendSettings | None = None, security: Security | None = None, history: HistoryStore | None = None
+    ) -> None:
         self.topics = Topics("Acc")
         self.journal = MemoryJournal()
-        self.history = MemoryHistory()
+        self.history = history or MemoryHistory()
         self.clock = ShiftedClock()
         self.live = Live(self.journal, {"Acc": UTC}, CELL, self.clock)
         self.source = MemorySource()
