@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from alarm_engine.errors import WireError
 from alarm_engine.journal.port import Journal, StoredRecord
 from alarm_engine.model.event import Event
+from alarm_engine.model.state import EventId
 from alarm_engine.model.times import Nanos
 from backend.history.event_records import event_in
-from backend.history.port import MAX_PAGE, EventQuery, HistoryStore
+from backend.history.port import EventQuery, HistoryStore
 
 LOOK_BACK = 100
 """Offsets before a position that are looked at. Kafka counts the ends of transactions too, so not each one is a record."""
@@ -20,13 +21,19 @@ async def is_lost(journal: Journal, store: HistoryStore, where: tuple[str, str, 
 
     Events before `oldest` may have been deleted, so they are not missed. Raises `JournalError`, `HistoryError`.
     """
-    config, _, _ = where
     events = [event for event in await _last_events(journal, where) if event.time >= oldest]
-    if not events:
-        return False
-    times = [event.time for event in events]
-    page = await store.events(EventQuery(config, min(times), Nanos(max(times) + 1), limit=MAX_PAGE))
-    return not {event.id for event in events} & {event.id for event in page.events}
+    for event in reversed(events):  # mostly the first one is there
+        if await _is_stored(store, event):
+            return False
+    return bool(events)
+
+
+async def _is_stored(store: HistoryStore, event: Event) -> bool:
+    """Looked for at its own time: several may be years apart, where a clock was wrong, and no question is about that many."""
+    config, epoch, n = event.id
+    just_before = EventId(config, epoch, n - 1)
+    query = EventQuery(config, event.time, Nanos(event.time + 1), oldest_first=True, limit=1, after=just_before)
+    return any(found.id == event.id for found in (await store.events(query)).events)
 
 
 async def _last_events(journal: Journal, where: tuple[str, str, int]) -> list[Event]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 
 import pytest
 import structlog
@@ -11,7 +12,7 @@ from alarm_engine.journal.memory import MemoryJournal
 from alarm_engine.journal.port import Cleanup, Position, Record, TopicSpec
 from alarm_engine.journal.sqlite import SqliteJournal
 from alarm_engine.journal.sqlite_file import SqliteFile
-from alarm_engine.model.times import Moment, Monotonic
+from alarm_engine.model.times import Moment, Monotonic, Nanos
 from alarm_engine.wire.event import encode_event
 from backend.history.memory import MemoryHistory
 from backend.history.port import EventQuery
@@ -202,6 +203,19 @@ async def test_a_position_is_committed_only_after_the_store_has_answered(journal
     store.broken = False
     await until(lambda: writer.written == 23 and writer.lag == 0)
     assert [line["event"] for line in logs[:2]] == ["history falls behind, trying again", "history is written again"]
+
+
+@pytest.mark.parametrize("wrong", [Nanos(5), Nanos((1 << 62) - 10)])
+async def test_a_clock_that_was_decades_off_stops_nobody(journal, started, wrong):
+    store = MemoryHistory()
+    await journal.append(records([event(1, 1), replace(event(2, 2), time=wrong), event(3, 3)]))
+    first = await started(journal, store)
+    await until(lambda: first.written == 3 and first.lag == 0)
+    await first.stop()
+    await journal.append(records([event(4, 4)]))
+    second = await started(journal, store)
+    await until(lambda: second.written == 1)
+    assert second.read == 1
 
 
 async def test_stopped_while_the_store_is_away_nothing_is_lost(journal, started):
