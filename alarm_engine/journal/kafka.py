@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
@@ -22,6 +21,7 @@ from alarm_engine.journal.kafka_ownership import Owner, find_owner
 from alarm_engine.journal.kafka_plain import PlainWriter
 from alarm_engine.journal.kafka_positions import PositionWriter, read_position
 from alarm_engine.journal.kafka_reader import KafkaReader
+from alarm_engine.journal.kafka_requests import ask
 from alarm_engine.journal.kafka_settings import KafkaSettings
 from alarm_engine.journal.kafka_topics import ensure
 from alarm_engine.journal.kafka_transactions import Transactions
@@ -32,6 +32,12 @@ from alarm_engine.journal.port import Position, Record, TopicSpec
 T = TypeVar("T")
 
 _ROOM = frozenset({"room"})
+_REQUEST = "kafka-request"
+_CLOSE_S = 1.0
+"""How long Kafka may take for what is being written when the journal is closed."""
+_TURN_S = 0.1
+_END_S = 0.5
+"""How long threads may take to notice that nobody waits for them any more."""
 
 
 class KafkaJournal:
@@ -45,7 +51,6 @@ class KafkaJournal:
         self._settings = settings
         self._cluster = Cluster(settings)
         self._room = Arrivals()
-        self._executor: ThreadPoolExecutor | None = None
         self._transactions: Transactions | None = None
         self._writer: TransactionalWriter | None = None
         self._plain: PlainWriter | None = None
@@ -58,16 +63,18 @@ class KafkaJournal:
 
     async def start(self) -> None:
         """See `Journal.start`; after `JournalUnavailable` it may be called again. Raises `SettingsError` for settings of no use."""
-        if self._executor is not None:
+        if self._watch is not None:
             return
-        executor = ThreadPoolExecutor(4, thread_name_prefix="kafka-request")
-        transactions = Transactions(self._cluster)
+        if self._cluster.given_up:
+            self._cluster = Cluster(self._settings)
+        cluster = self._cluster
+        transactions = Transactions(cluster)
         try:
-            await _on(executor, self._cluster.check)
+            await ask(cluster.check, _REQUEST)
             if self._settings.owns is not None:
-                await _on(executor, transactions.take_over)
-        except BaseException:
-            executor.shutdown(wait=False)
+                await ask(transactions.take_over, _REQUEST)
+        except asyncio.CancelledError:
+            cluster.give_up()  # else it would take over yet, from whoever is the next one
             raise
         self._transactions = transactions
         self._writer = TransactionalWriter(transactions, f"kafka-writer {self._settings.owns or ''}", lambda: self._room.announce(_ROOM))
@@ -80,7 +87,6 @@ class KafkaJournal:
         self._watch = Watch(self._cluster, "kafka-watch", self._mender.tick if self._mender is not None else lambda: None)
         if self._mender is not None:
             self._watch.start()
-        self._executor = executor
 
     async def ensure_topics(self, topics: Sequence[TopicSpec]) -> None:
         """See `Journal.ensure_topics`, but settings of existing topics are only compared: `topic_faults` and the log say what is wrong.
@@ -170,26 +176,33 @@ class KafkaJournal:
         return await self._request(lambda: find_owner(self._cluster))
 
     async def close(self) -> None:
-        """See `Journal.close`; what was appended is still written."""
-        executor, self._executor = self._executor, None
-        if executor is None:
+        """See `Journal.close`; what was appended is still written, if Kafka takes it within a second: else it was not acknowledged."""
+        watch, self._watch = self._watch, None
+        if watch is None:
             return
+        assert self._writer is not None
+        assert self._positions is not None
         readers, self._readers = self._readers, []
         plain, self._plain = self._plain, None
         for reader in readers:
             reader.end()
-        assert self._watch is not None
-        assert self._writer is not None
-        stops: list[Callable[[], None]] = [self._watch.stop, self._writer.stop, *(reader.join for reader in readers)]
+        writing: list[Callable[[], None]] = [self._writer.stop, self._positions.close]
         if plain is not None:
-            stops.append(plain.stop)
-        if self._positions is not None:
-            stops.append(self._positions.close)
-        await asyncio.gather(*(_on(executor, stop) for stop in stops))
-        executor.shutdown(wait=False)
+            writing.append(plain.stop)
+        waiting_s = max(self._writer.waiting_s, plain.waiting_s if plain is not None else 0.0)
+        reading = [watch.stop, *(reader.join for reader in readers)]
+        ends = [asyncio.create_task(ask(stop, "kafka-end")) for stop in (*writing, *reading)]
+        try:
+            await asyncio.wait(ends[: len(writing)], timeout=max(_TURN_S, _CLOSE_S - waiting_s))
+        finally:
+            self._cluster.give_up()
+        _, late = await asyncio.wait(ends, timeout=_END_S)
+        for end in late:
+            end.cancel()
+        await asyncio.gather(*ends, return_exceptions=True)
 
     def _opened(self) -> Watch:
-        if self._executor is None or self._watch is None:
+        if self._watch is None:
             raise JournalUnavailable(f"the journal in Kafka at {self._settings.servers} is not open")
         return self._watch
 
@@ -199,12 +212,7 @@ class KafkaJournal:
     async def _request(self, question: Callable[[], T]) -> T:
         """Ask the cluster beside the event loop."""
         self._opened()
-        assert self._executor is not None
-        return await _on(self._executor, question)
-
-
-async def _on(executor: ThreadPoolExecutor, action: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(executor, partial(action))
+        return await ask(question, _REQUEST)
 
 
 def _check_text(record: Record) -> None:

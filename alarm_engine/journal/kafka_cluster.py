@@ -24,6 +24,7 @@ _EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _STALE = frozenset({"_NOENT", "FENCED_LEADER_EPOCH", "UNKNOWN_LEADER_EPOCH", "NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"})
 _LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _SETTLE_S = 1.0
+_TURN_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,21 @@ class Cluster:
         self._admin: AdminClient | None = None
         self._stamps: tuple[int, ...] = ()
         self._known: dict[str, int] = {}
+        self._given_up = threading.Event()
+
+    @property
+    def given_up(self) -> bool:
+        """Nobody needs answers any more."""
+        return self._given_up.is_set()
+
+    def give_up(self) -> None:
+        """End every wait for Kafka, on whatever thread it is, and begin none."""
+        self._given_up.set()
+
+    def require_open(self, doing: str) -> None:
+        """Raise `JournalUnavailable` once it was given up; `doing` completes 'cannot ...'."""
+        if self.given_up:
+            raise JournalUnavailable(f"cannot {doing}: the journal was closed before Kafka has answered")
 
     @property
     def admin(self) -> AdminClient:
@@ -183,15 +199,20 @@ class Cluster:
 
     def wait(self, doing: str, future: Future[T], topic: str = "") -> T:
         """The answer to a request."""
-        try:
-            answer = future.result(self.settings.request_timeout_s + 1)
-        except KafkaException as problem:
-            raise self.translated(doing, problem, topic) from problem
-        except TimeoutError as problem:
-            self.admin.poll(0)
-            raise JournalUnavailable(f"cannot {doing}: {self.complaints.unreachable()}") from problem
-        self.complaints.forget()
-        return answer
+        deadline = time.monotonic() + self.settings.request_timeout_s + 1
+        while True:
+            self.require_open(doing)
+            try:
+                answer = future.result(_TURN_S)
+            except KafkaException as problem:
+                raise self.translated(doing, problem, topic) from problem
+            except TimeoutError as problem:
+                if time.monotonic() > deadline:
+                    self.admin.poll(0)
+                    raise JournalUnavailable(f"cannot {doing}: {self.complaints.unreachable()}") from problem
+            else:
+                self.complaints.forget()
+                return answer
 
     def translated(self, doing: str, problem: KafkaException, topic: str = "") -> JournalError:
         """The error of the journal for one of the client."""

@@ -122,7 +122,7 @@ def listen(client: Producer | Consumer) -> None:
 def reason(consumer: Consumer, problem: KafkaException) -> KafkaException:
     """Why a request of a consumer has failed; it says only that there was no answer where a right on its group is missing.
 
-    That it tells once: if this is not `problem`, another consumer has to be taken for the next request.
+    That it tells only once.
     """
     message = None
     with contextlib.suppress(KafkaException):

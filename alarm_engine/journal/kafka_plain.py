@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from concurrent.futures import Future
 
@@ -30,7 +31,8 @@ class PlainWriter:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
         self._reports: deque[tuple[Future[None], KafkaError | None, Producer, str]] = deque()
-        self._waiting: set[Future[None]] = set()
+        self._waiting: dict[Future[None], float] = {}
+        """When each was sent, oldest first."""
 
     def start(self) -> None:
         """Connect, so that the first record need not wait for it (0.5 s)."""
@@ -56,8 +58,14 @@ class PlainWriter:
                 raise JournalUnavailable("cannot write: too many records wait for Kafka") from problem
             except KafkaException as problem:
                 raise self._failure(producer, error_of(problem), record.topic) from problem
-            self._waiting.add(future)
+            self._waiting[future] = time.monotonic()
         return future
+
+    @property
+    def waiting_s(self) -> float:
+        """For how long Kafka has not confirmed the oldest record that is on its way."""
+        with self._lock:
+            return time.monotonic() - next(iter(self._waiting.values()), time.monotonic())
 
     def stop(self) -> None:
         """Deliver what is on its way, then end. Blocks."""
@@ -113,8 +121,10 @@ class PlainWriter:
         with self._lock:
             self._retire()
             producers, self._retired = self._retired, []
+        deadline = time.monotonic() + self._cluster.settings.write_timeout_s
         for producer in producers:
-            producer.flush(self._cluster.settings.write_timeout_s)
+            while len(producer) and time.monotonic() < deadline and not self._cluster.given_up:
+                producer.flush(_POLL_S)
             producer.purge()
             producer.flush(_POLL_S)
         self._settle()
@@ -124,7 +134,8 @@ class PlainWriter:
     def _settle(self) -> None:
         while self._reports:
             future, error, producer, topic = self._reports.popleft()
-            self._waiting.discard(future)
+            with self._lock:
+                self._waiting.pop(future, None)
             if error is None:
                 future.set_result(None)
             else:

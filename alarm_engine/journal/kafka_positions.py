@@ -15,6 +15,7 @@ from alarm_engine.journal.kafka_settings import PARTITION
 _COORDINATOR_MOVES = frozenset(
     {"COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR", "UNSTABLE_OFFSET_COMMIT", "_WAIT_COORD"}
 )
+_TURN_S = 0.5
 
 
 def read_position(cluster: Cluster, group: str, topic: str, *, decided: bool = True) -> TopicPartition | None:
@@ -26,22 +27,29 @@ def read_position(cluster: Cluster, group: str, topic: str, *, decided: bool = T
     level = "read_committed" if decided else "read_uncommitted"
     properties = cluster.settings.client() | {"group.id": group, "isolation.level": level, "enable.auto.commit": False}
     consumer = cluster.client(Consumer, properties)
-    deadline = time.monotonic() + cluster.settings.request_timeout_s
     try:
-        while True:
-            try:
-                (found,) = consumer.committed([TopicPartition(topic, PARTITION)], max(0.1, deadline - time.monotonic()))
-                if found.error is not None:
-                    raise KafkaException(found.error)
-            except KafkaException as problem:
-                error = error_of(problem)
-                if error.name() not in _COORDINATOR_MOVES or time.monotonic() > deadline:
-                    raise cluster.translated(f"read the position of {group!r}", reason(consumer, problem), topic) from problem
-                time.sleep(0.02)
-            else:
-                return found if found.offset >= 0 else None
+        return position_of(cluster, consumer, topic, f"read the position of {group!r}")
     finally:
         consumer.close()
+
+
+def position_of(cluster: Cluster, consumer: Consumer, topic: str, doing: str) -> TopicPartition | None:
+    """As `read_position`, with a consumer of the group; after an error another one has to be taken. `doing` completes 'cannot ...'."""
+    deadline = time.monotonic() + cluster.settings.request_timeout_s
+    while True:
+        cluster.require_open(doing)
+        try:
+            (found,) = consumer.committed([TopicPartition(topic, PARTITION)], max(0.1, min(_TURN_S, deadline - time.monotonic())))
+            if found.error is not None:
+                raise KafkaException(found.error)
+        except KafkaException as problem:
+            why = reason(consumer, problem)
+            if error_of(why).name() not in _COORDINATOR_MOVES | {"_TIMED_OUT"} or time.monotonic() > deadline:
+                raise cluster.translated(doing, why, topic) from problem
+            time.sleep(0.02)
+        else:
+            cluster.complaints.forget()
+            return found if found.offset >= 0 else None
 
 
 class PositionWriter:
@@ -56,10 +64,12 @@ class PositionWriter:
     def commit(self, group: str, offsets: Mapping[str, int]) -> None:
         """Write the positions of one group, all or none. Blocks; raises `JournalUnavailable`."""
         partitions = [TopicPartition(topic, PARTITION, offset) for topic, offset in offsets.items()]
+        doing = f"write the position of {group!r}"
         deadline = time.monotonic() + self._cluster.settings.request_timeout_s
         with self._lock:
             consumer = self._consumer(group)
             while True:
+                self._cluster.require_open(doing)
                 try:
                     consumer.commit(offsets=partitions, asynchronous=False)
                 except KafkaException as problem:
@@ -68,7 +78,7 @@ class PositionWriter:
                     if not (error.retriable() or error.name() in _COORDINATOR_MOVES) or time.monotonic() > deadline:
                         if why is not problem:
                             self._drop()
-                        raise self._cluster.translated(f"write the position of {group!r}", why) from problem
+                        raise self._cluster.translated(doing, why) from problem
                     time.sleep(0.02)
                 else:
                     return

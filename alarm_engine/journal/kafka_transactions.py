@@ -96,6 +96,7 @@ class Transactions:
         self._drop()
 
     def _connect(self) -> None:
+        self._cluster.require_open("begin to write")
         timeout_s = self._settings.write_timeout_s
         self._generation = self._cluster.generation
         properties = self._settings.producer() | {
@@ -106,7 +107,7 @@ class Transactions:
         }
         producer = self._cluster.client(Producer, properties)
         try:
-            producer.init_transactions(timeout_s)
+            self._insist(producer.init_transactions, time.monotonic() + timeout_s, ())
         except KafkaException as problem:
             listen(producer)
             raise self._translated("begin to write", error_of(problem)) from problem
@@ -134,10 +135,10 @@ class Transactions:
                     break
                 except BufferError:
                     producer.poll(0.05)
-                    _check_time(deadline)
+                    self._check_time(deadline)
         for group, offsets in self._offsets(positions).items():
-            _insist(partial(producer.send_offsets_to_transaction, offsets, self._group(group)), deadline, refused)
-        _insist(producer.commit_transaction, deadline, refused)
+            self._insist(partial(producer.send_offsets_to_transaction, offsets, self._group(group)), deadline, refused)
+        self._insist(producer.commit_transaction, deadline, refused)
 
     def _with_kept(self, positions: Sequence[Position]) -> list[Position]:
         """The positions, and those that Kafka would forget."""
@@ -172,6 +173,9 @@ class Transactions:
 
     def _recover(self, producer: Producer, error: KafkaError, refused: Sequence[tuple[KafkaError, str]]) -> JournalError:
         """Undo the transaction, or give the producer up; returns what to tell the caller."""
+        if self._cluster.given_up:
+            self._drop()  # whoever writes next ends what this one began
+            return JournalUnavailable("cannot write: the journal was closed before Kafka has confirmed the records")
         if error.fatal():
             return self._lost(error)
         cause, topic = error, ""
@@ -232,24 +236,22 @@ class Transactions:
             # Nothing of it is to be sent any more. The library ends it when the last reference goes: its `close` would wait for an abort.
             producer.purge()
 
+    def _insist(self, step: Callable[[float], None], deadline: float, refused: Sequence[object]) -> None:
+        """A step of a transaction: again while the library says that this may help.
 
-def _insist(step: Callable[[float], None], deadline: float, refused: Sequence[object]) -> None:
-    """A step of a transaction: again while the library says that this may help.
+        In short turns: with one record refused, the library would wait all the time for those behind it, which it holds back.
+        """
+        while True:
+            try:
+                step(max(0.01, min(_TURN_S, deadline - time.monotonic())))
+            except KafkaException as problem:
+                error = error_of(problem)
+                if refused or not error.retriable() or error.fatal() or error.txn_requires_abort():
+                    raise
+                self._check_time(deadline)
+            else:
+                return
 
-    In short turns: with one record refused, the library would wait all the time for those behind it, which it holds back.
-    """
-    while True:
-        try:
-            step(max(0.01, min(_TURN_S, deadline - time.monotonic())))
-        except KafkaException as problem:
-            error = error_of(problem)
-            if refused or not error.retriable() or error.fatal() or error.txn_requires_abort():
-                raise
-            _check_time(deadline)
-        else:
-            return
-
-
-def _check_time(deadline: float) -> None:
-    if time.monotonic() > deadline:
-        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the broker has not confirmed the records in time"))
+    def _check_time(self, deadline: float) -> None:
+        if self._cluster.given_up or time.monotonic() > deadline:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the broker has not confirmed the records in time"))

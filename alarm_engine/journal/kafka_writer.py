@@ -46,6 +46,8 @@ class TransactionalWriter:
         self._jobs: deque[Job] = deque()
         self._pending = 0
         self._stopping = False
+        self._begun: float | None = None
+        """When what is being written was begun."""
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
 
     def start(self) -> None:
@@ -56,6 +58,12 @@ class TransactionalWriter:
     def pending_bytes(self) -> int:
         """Bytes of appends that are not settled."""
         return self._pending
+
+    @property
+    def waiting_s(self) -> float:
+        """For how long Kafka has not confirmed what is being written."""
+        begun = self._begun
+        return 0.0 if begun is None else time.monotonic() - begun
 
     def submit(self, job: Job) -> None:
         """Queue an append; its future is resolved when it is safe, or fails with a `JournalError`."""
@@ -82,9 +90,11 @@ class TransactionalWriter:
             if not group:
                 break
             running = [job for job in group if job.future.set_running_or_notify_cancel()]
+            self._begun = time.monotonic()
             try:
                 self._write(running)
             finally:
+                self._begun = None
                 with self._wake:
                     self._pending -= sum(job.size for job in group)
                 self._settled()

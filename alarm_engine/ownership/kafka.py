@@ -16,7 +16,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -26,6 +25,7 @@ import structlog
 from alarm_engine.errors import JournalError, SettingsError
 from alarm_engine.journal.kafka_cluster import Cluster
 from alarm_engine.journal.kafka_ownership import Owner
+from alarm_engine.journal.kafka_requests import ask
 from alarm_engine.journal.kafka_settings import KafkaSettings
 from alarm_engine.ownership.kafka_holders import Holders, View
 from alarm_engine.ownership.kafka_lease import KafkaLease
@@ -43,7 +43,8 @@ _CALM_AFTER = 10
 _ELECTION_S = 4.0
 """A new group waits 3 s for company before it elects (group.initial.rebalance.delay.ms of the broker)."""
 _REQUEST_S = 2.0
-_CLOSE_S = 3.0
+_CLOSE_S = 1.2
+_REQUEST = "kafka-ownership"
 
 
 class KafkaOwnership:
@@ -52,12 +53,12 @@ class KafkaOwnership:
     def __init__(self, settings: KafkaSettings, configs: Iterable[str]) -> None:
         """`configs` are the configurations of the cell, the same for all its engines."""
         patience_s = min(settings.request_timeout_s, _REQUEST_S)
-        self._cluster = Cluster(replace(settings, owns=None, request_timeout_s=patience_s))
+        self._settings = replace(settings, owns=None, request_timeout_s=patience_s)
         self._owner = Owner.this(settings)
+        self._cluster = Cluster(self._settings)
         self._holders = Holders(self._cluster, self._owner)
         self._configs = frozenset(configs)
         self._cell = settings.cell
-        self._executor: ThreadPoolExecutor | None = None
         self._member: Member | None = None
         self._relay: _Relay | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -78,18 +79,19 @@ class KafkaOwnership:
 
     async def start(self) -> None:
         """See `Ownership.start`. Raises `SettingsError` for settings of no use."""
-        if self._executor is not None:
+        if self._member is not None:
             return
+        if self._cluster.given_up:
+            self._cluster = Cluster(self._settings)
+            self._holders = Holders(self._cluster, self._owner)
         self._since = time.monotonic()
         self._confirmed = 0
-        self._executor = ThreadPoolExecutor(2, thread_name_prefix="kafka-ownership")
         self._relay = _Relay(self, asyncio.get_running_loop())
         self._member = Member(self._cluster, self._owner, self._relay)
         try:
             await self._ask(self._member.start)
         except BaseException:
-            self._executor.shutdown(wait=False)
-            self._executor = self._member = None
+            self._member = None
             raise
         self._tasks = [
             asyncio.create_task(self._tick(self._member), name="life sign for the group"),
@@ -101,7 +103,7 @@ class KafkaOwnership:
         if config not in self._configs:
             raise SettingsError(f"configuration {config!r} is none of cell {self._cell!r}: {', '.join(sorted(self._configs))}")
         member = self._member
-        if self._executor is None or member is None:
+        if member is None:
             raise SettingsError("ownership was not started")
         told = Wait("", False)
         self._waiting[config] += 1
@@ -125,10 +127,10 @@ class KafkaOwnership:
             self._waiting[config] -= 1
 
     async def close(self) -> None:
-        """See `Ownership.close`: the group is told, if it can be told within 3 s."""
-        executor, self._executor = self._executor, None
-        member, relay = self._member, self._relay
-        if executor is None or member is None or relay is None:
+        """See `Ownership.close`: the group is told, if it can be told soon."""
+        member, self._member = self._member, None
+        relay = self._relay
+        if member is None or relay is None:
             return
         for config in list(self._leases):
             self._end(config, "this engine stops")
@@ -143,8 +145,8 @@ class KafkaOwnership:
                 await relay.over.wait()
         except TimeoutError:
             _log.warning("the group is left without waiting for Kafka: others take over only when the session is over")
-        executor.submit(self._holders.close)
-        executor.shutdown(wait=False)
+        self._cluster.give_up()
+        await ask(self._holders.close, _REQUEST)
         self._mine.clear()
         self._doubtful.clear()
         self._view = View()
@@ -202,8 +204,7 @@ class KafkaOwnership:
             await asyncio.sleep(_TICK_S)
 
     async def _ask(self, question: Callable[[], T]) -> T:
-        assert self._executor is not None
-        return await asyncio.get_running_loop().run_in_executor(self._executor, question)
+        return await ask(question, _REQUEST)
 
     # ------------------------------------------------------------------ what the group says, on the event loop
 

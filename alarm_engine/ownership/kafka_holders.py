@@ -15,12 +15,12 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from alarm_engine.errors import JournalError, SettingsError
 from alarm_engine.journal.kafka_cluster import Cluster
-from alarm_engine.journal.kafka_errors import reason, translate
 from alarm_engine.journal.kafka_ownership import Owner, find_owner
+from alarm_engine.journal.kafka_positions import position_of
 from alarm_engine.journal.kafka_settings import PARTITION
 from alarm_engine.journal.kafka_topics import ensure
 from alarm_engine.journal.port import Cleanup, TopicSpec
@@ -129,17 +129,12 @@ class Holders:
         with self._lock:
             reader = self._reader(cell_group(self._cluster, cell))
             try:
-                (found,) = reader.committed([TopicPartition(config, PARTITION)], self._cluster.settings.request_timeout_s)
-            except KafkaException as problem:
-                why = reason(reader, problem)
-                if why is not problem:
-                    self._drop()
-                raise self._cluster.translated(doing, why, config) from problem
-        if found.error is not None:
-            raise translate(doing, found.error, self._cluster.complaints, self._cluster.settings, config)
-        self._cluster.complaints.forget()
-        owner = Owner.decode(found.metadata) if found.metadata else None
-        return Mark(owner, found.offset) if owner is not None else None
+                found = position_of(self._cluster, reader, config, doing)
+            except JournalError:
+                self._drop()
+                raise
+        owner = Owner.decode(found.metadata) if found is not None and found.metadata else None
+        return Mark(owner, found.offset) if found is not None and owner is not None else None
 
     def _reader(self, group: str) -> Consumer:
         """A client that reads the positions of a group, and is no member of it."""
@@ -162,7 +157,7 @@ def cell_group(cluster: Cluster, cell: str) -> str:
     return cluster.settings.group(f"cell-{cell}")
 
 
-def position_of(config: str, mark: Mark | None) -> TopicPartition:
+def marking(config: str, mark: Mark | None) -> TopicPartition:
     """A mark as it is written; None: it is given back."""
     if mark is None:
         return TopicPartition(config, PARTITION, 0, "")

@@ -22,7 +22,7 @@ from alarm_engine.journal.kafka_cluster import Cluster
 from alarm_engine.journal.kafka_errors import translate
 from alarm_engine.journal.kafka_ownership import Owner, now
 from alarm_engine.journal.kafka_settings import PARTITION
-from alarm_engine.ownership.kafka_holders import MARK_S, Mark, cell_group, position_of
+from alarm_engine.ownership.kafka_holders import MARK_S, Mark, cell_group, marking
 
 _log = structlog.get_logger()
 
@@ -179,7 +179,7 @@ class Member:
         self._marked_at = time.monotonic()
         self._on_its_way = self._asked
         self._beat += 1
-        marks = [position_of(topic, Mark(self._since[topic], self._beat)) for topic in sorted(self._held)]
+        marks = [marking(topic, Mark(self._since[topic], self._beat)) for topic in sorted(self._held)]
         consumer.commit(offsets=marks, asynchronous=True)
 
     def _complain(self, error: KafkaError, topic: str) -> None:
@@ -247,7 +247,7 @@ class Member:
             took_s = round(time.monotonic() - begun, 3)
             _log.info("configurations revoked", group=self._group, configs=sorted(topics), released=in_time, took_s=took_s)
             if self._on_its_way is None or time.monotonic() - self._marked_at < _PAUSE_S:  # else nobody hears it, and `close` would wait
-                consumer.commit(offsets=[position_of(topic, None) for topic in sorted(topics)], asynchronous=True)
+                consumer.commit(offsets=[marking(topic, None) for topic in sorted(topics)], asynchronous=True)
         self._held -= topics
         consumer.incremental_unassign(list(partitions))
 
