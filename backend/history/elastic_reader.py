@@ -115,11 +115,11 @@ class Question:
         left_s = self._end - asyncio.get_running_loop().time()
         if left_s <= 0:
             raise self._too_long()
-        # What a shard cannot answer is an error, never a shorter answer. A point in time has said so when it was opened.
-        target: dict[str, Any] = {} if pattern is None else {"index": pattern, "allow_partial_search_results": False}
+        target: dict[str, Any] = {} if pattern is None else {"index": pattern}
         limited = body | {"timeout": f"{max(1, int(left_s * 1000))}ms"}
         with translated(self._options):
-            answer = await self._client.search(**target, body=limited, filter_path=list(wanted))
+            # What a shard cannot answer is an error, never a shorter answer; at a point in time too, whose index may be deleted since.
+            answer = await self._client.search(**target, body=limited, filter_path=list(wanted), allow_partial_search_results=False)
         if answer.get("timed_out"):
             raise self._too_long()
         return answer.body if isinstance(answer.body, Mapping) else {}

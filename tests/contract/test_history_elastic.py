@@ -11,9 +11,11 @@ from alarm_engine.errors import HistoryError, HistoryUnavailable, QueryTooLarge
 from alarm_engine.journal.memory import MemoryJournal
 from alarm_engine.journal.port import Cleanup, Record, TopicSpec
 from alarm_engine.wire.event import encode_event
+from backend.history import elastic_reader
 from backend.history.elastic_client import connect
 from backend.history.elastic_mapping import EVENT_FIELDS
 from backend.history.elastic_names import Names
+from backend.history.elastic_reader import Question
 from backend.history.port import MAX_PAGE, CountBy, EventQuery
 from backend.history.writer import GROUP, HistoryWriter, WriterOptions
 from tests.contract.elastic_proxy import ElasticProxy, answer_lost, half_a_bulk, json_answer, on_bulk, refusal, slow, times
@@ -227,6 +229,24 @@ async def test_the_longest_page(store):
     first = await store.events(replace(ALL, limit=MAX_PAGE))
     assert [one.id.n for one in first.events] == [*range(MAX_PAGE + 5, 5, -1)]
     assert (await store.events(replace(ALL, limit=MAX_PAGE, after=first.next))).events == tuple(reversed(events[:5]))
+
+
+async def test_an_index_deleted_between_two_pages_makes_no_shorter_answer(store, client, monkeypatch):
+    monkeypatch.setattr(elastic_reader, "HITS_A_PAGE", 3)
+    old, new = months(1.5), months(2.5)
+    await store.write([event(n, (old if n <= 5 else new) + n) for n in range(1, 11)])
+    page, pages = Question._page, []
+
+    async def then_delete(self, body, pattern):
+        pages.append(await page(self, body, pattern))
+        if len(pages) == 1:
+            await client.indices.delete(index=Names(store.options.prefix).place("Demo", at(old)).index)
+        return pages[-1]
+
+    monkeypatch.setattr(Question, "_page", then_delete)
+    with pytest.raises(HistoryUnavailable, match="ask again"):
+        await numbers(store, end=at(months(3)))
+    assert len(pages) == 1
 
 
 async def test_another_reader_sees_it_after_the_refresh_of_the_server(store):
