@@ -262,8 +262,11 @@ class ElasticHistory:
                 if not self._indices.known(place):
                     await self._indices.make(place, month_span(event.time)[1])
                     await self._retention.bring_back(event.id.config, event.time)
-            self._unseen.update(event.id.config for event in homes.values())
-            outcome = await send(self._opened(), self._options, operations)
+            try:
+                outcome = await send(self._opened(), self._options, operations)
+            finally:
+                # Not before: who asked meanwhile has had the indices refreshed too early.
+                self._unseen.update(event.id.config for event in homes.values())
             new += outcome.done
             refused += outcome.poisoned
             operations = outcome.homeless

@@ -11,7 +11,8 @@ from alarm_engine.errors import HistoryError, HistoryUnavailable, QueryTooLarge
 from alarm_engine.journal.memory import MemoryJournal
 from alarm_engine.journal.port import Cleanup, Record, TopicSpec
 from alarm_engine.wire.event import encode_event
-from backend.history import elastic_reader
+from backend.history import elastic, elastic_reader
+from backend.history.elastic_bulk import send
 from backend.history.elastic_client import connect
 from backend.history.elastic_mapping import EVENT_FIELDS
 from backend.history.elastic_names import Names
@@ -247,6 +248,17 @@ async def test_an_index_deleted_between_two_pages_makes_no_shorter_answer(store,
     with pytest.raises(HistoryUnavailable, match="ask again"):
         await numbers(store, end=at(months(3)))
     assert len(pages) == 1
+
+
+async def test_who_asks_during_a_write_takes_nothing_from_who_asks_after_it(store, monkeypatch):
+    async def asked_meanwhile(*arguments):
+        await numbers(store)
+        return await send(*arguments)
+
+    monkeypatch.setattr(elastic, "send", asked_meanwhile)
+    for n in range(1, 4):
+        await store.write([event(n, n)])
+        assert await numbers(store) == [*range(1, n + 1)]
 
 
 async def test_another_reader_sees_it_after_the_refresh_of_the_server(store):
