@@ -232,8 +232,8 @@ class ElasticHistory:
         for event in events:
             oldest[event.id.config] = min(event.time, oldest.get(event.id.config, event.time))
         for config, time in oldest.items():
-            await self._past.overtake(config, time)
-            await self.summaries.cut(config, min(event.id[1:] for event in events if event.id.config == config))
+            first = min(event.id[1:] for event in events if event.id.config == config)
+            await asyncio.gather(self._past.overtake(config, time), self.summaries.cut(config, first))
 
     async def _send_letters(self, letters: Sequence[DeadLetter]) -> dict[str, str]:
         """Store dead letters; returns the keys of those that were refused, with the reasons."""

@@ -4,6 +4,7 @@ import sqlite3
 
 from alarm_engine.journal.sqlite_file import SqliteFile
 from alarm_engine.model.event import EventKind
+from backend.history import sqlite_counts
 from backend.history.port import CountBy
 from backend.history.sqlite import SqliteHistory
 from tests.contract.histories import at, event
@@ -39,3 +40,20 @@ async def test_an_alarm_named_like_a_system_is_not_left_out(tmp_path):
     assert await bars(store, CountBy.KIND, "/Demo/A") == [{"alarm": 2, "cleared": 1}]
     assert await bars(store, CountBy.SYSTEM, "/Demo") == [{"A": 1, "": 1}]
     await store.close()
+
+
+async def test_keeping_the_sums_never_looks_through_all_events(tmp_path):
+    store = SqliteHistory(SqliteFile(tmp_path / "history.db"))
+    await store.start()
+    await store.write([event(1, 1)])
+    await store.close()
+    with sqlite3.connect(tmp_path / "history.db") as connection:
+        statements: list[str] = []
+        connection.set_trace_callback(statements.append)
+        sqlite_counts.count_after(connection, 1)
+        sqlite_counts.uncount(connection, [1])
+        connection.set_trace_callback(None)
+        plans = [row[3] for one in statements if "count(*)" in one for row in connection.execute(f"EXPLAIN QUERY PLAN {one}")]
+    connection.close()
+    assert len(plans) > 4
+    assert [plan for plan in plans if plan.startswith("SCAN")] == []
