@@ -1,12 +1,15 @@
-"""`python -m benchmarks [NAME...]`: a table of figures beside yardsticks of the same run.
+"""`python -m benchmarks [NAME...] [--events N]`: a table of figures beside yardsticks of the same run.
 
 Each module `NAME_bench.py` has `run() -> list[tuple[str, float, str]]`: what, how much, unit; or `Figure`s, which may also say what another
-program did and whether an aim was met. Figures depend on the machine; only those of one run compare.
+program did and whether an aim was met. `--events` is the size of those that take one. Figures depend on the machine; only those of one run
+compare.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
+import inspect
 import sys
 import time
 from pathlib import Path
@@ -17,7 +20,7 @@ from rich.table import Table
 from benchmarks.figures import Figure
 
 
-def main(wanted: list[str]) -> int:
+def main(wanted: list[str], size: dict[str, int]) -> int:
     """Run the benchmarks of these names, or all."""
     console = Console(width=None if sys.stdout.isatty() else 170)
     names = sorted(path.stem.removesuffix("_bench") for path in Path(__file__).parent.glob("*_bench.py"))
@@ -29,7 +32,8 @@ def main(wanted: list[str]) -> int:
     for name in wanted or names:
         console.print(f"[dim]{name} ...[/]")
         start = time.monotonic()
-        rows = importlib.import_module(f"benchmarks.{name}_bench").run()
+        run = importlib.import_module(f"benchmarks.{name}_bench").run
+        rows = run(**{key: size[key] for key in inspect.signature(run).parameters if key in size})
         for index, row in enumerate(rows):
             figure = Figure(*row)
             number = f"{figure.value:,.4g}" if figure.value < 1000 else f"{figure.value:,.0f}"
@@ -39,4 +43,12 @@ def main(wanted: list[str]) -> int:
     return 0
 
 
-sys.exit(main(sys.argv[1:]))
+def _arguments() -> tuple[list[str], dict[str, int]]:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="A table of figures beside yardsticks of the same run.")
+    parser.add_argument("name", nargs="*")
+    parser.add_argument("--events", type=int, help="size of `history`")
+    given = parser.parse_args()
+    return given.name, {} if given.events is None else {"events": given.events}
+
+
+sys.exit(main(*_arguments()))
