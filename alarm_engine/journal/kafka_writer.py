@@ -134,7 +134,16 @@ class TransactionalWriter:
         try:
             self._transactions.write(records, positions, min(job.deadline for job in jobs))
         except JournalError as problem:
-            return problem
+            return _without_frames(problem)
         except Exception as problem:  # noqa: BLE001 - handed to whoever waits for the append
             return problem
         return None
+
+
+def _without_frames(problem: JournalError) -> JournalError:
+    """The error alone: its traceback would keep a producer alive, threads and connections too, as long as somebody remembers the error."""
+    link: BaseException | None = problem
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return problem
