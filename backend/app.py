@@ -9,6 +9,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from backend.api import problems
+from backend.api.alarm_logger import alarm_logger_router, info_route
 from backend.api.alarms import alarms_router
 from backend.api.commands import commands_router
 from backend.api.description import describe
@@ -82,9 +83,11 @@ def create_app(services: Services) -> FastAPI:
         rows_router(services),
         grafana_router(services),
         health_router(services, metrics),
+        alarm_logger_router(services),
         pages_router(),
     ):
         app.include_router(router)
+    app.router.routes.insert(0, info_route(services))
     # The last one added is the first that a request meets.
     app.add_middleware(Gate, security=services.security)
     app.add_middleware(Measure, metrics=metrics)
