@@ -130,7 +130,7 @@ def past_router(services: Services) -> APIRouter:
 def _nothing_at(path: str | None, past: PastTree, found: Moment) -> str:
     if path in past.alarms:
         return f"{path} was an alarm, not a component"
-    return f"{path} was not in the alarm tree at {iso(found.time)}" + (f" ({found.remark})" if found.remark else "")
+    return f"{path} is not in the alarm tree of {iso(found.time)}: {found.remark}"
 
 
 def about_object(found: Moment) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How far an answer about a moment can be trusted: an empty tree of a time that nothing is known of must not look calm."""
+"""How far an answer about a moment can be trusted: what nothing is known of, a time or a misspelt path, must not look calm."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ async def moment(history: HistoryStore, config: str, time: Nanos, prefix: str | 
     """The alarms at and below a path at a moment. `tree`: how it is now, where it is known: it tells whether history is behind."""
     states = await history.states_at(config, time, prefix)
     newest = await _one(history, EventQuery(config, Nanos(time + 1 - MAX_RANGE_NS), Nanos(time + 1), limit=1))
-    return Moment(time, states, newest, await _remark(history, config, (time, states, newest), tree))
+    remark = await _remark(history, config, (time, states, newest), tree)
+    if not remark and prefix is not None and not states.alarms:
+        remark = f"there was no alarm and no component {prefix}"
+    return Moment(time, states, newest, remark)
 
 
 async def _remark(history: HistoryStore, config: str, found: tuple[Nanos, PastStates, Event | None], tree: LiveTree | None) -> str:

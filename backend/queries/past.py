@@ -48,15 +48,12 @@ async def alarms(sources: Sources, ask: Ask) -> list[Row]:
     limit = ask.limit or _MAX_ALARMS
     for tree in sources.asked(ask):
         found = await _moment(tree, ask, sources)
-        asked = [
-            one
-            for one in found.states.alarms
-            if _is_asked(one.path, tree, ask) and standing_then(one) in NOTABLE and (not ask.severities or ask.wants(one.severity))
-        ]
+        here = [one for one in found.states.alarms if _is_asked(one.path, tree, ask)]
+        asked = [one for one in here if standing_then(one) in NOTABLE and (not ask.severities or ask.wants(one.severity))]
         asked.sort(key=lambda one: (-one.severity, -one.time, one.path))
         if not found.complete:
             rows.append(_note(found, STALE, f"Not all is known of that moment: {found.remark}"))
-        elif not asked:
+        elif here and not asked:
             rows.append(_note(found, "OK", "No alarm stood"))
         shown = await with_states(sources.history, tree.config, asked[:limit], found.time)
         rows += [_alarm_row(found, tree.config, one) for one in shown if not ask.text or _has(one, ask.text.casefold())]
@@ -77,7 +74,8 @@ async def changes(sources: Sources, ask: Ask) -> list[Row]:
         for one in (before, after):
             if not one.complete:
                 rows.append(_change_note(one.time, f"Not all is known of that moment: {one.remark}"))
-        if not found and before.complete and after.complete:
+        here = any(_is_asked(one.path, tree, ask) for one in (*before.states.alarms, *after.states.alarms))
+        if here and not found and before.complete and after.complete:
             rows.append(_change_note(end, "No alarm differs"))
         rows += [_change_row(tree.config, one) for one in found[:limit]]
         if len(found) > limit:

@@ -255,6 +255,19 @@ async def test_a_faulty_question_is_told_what_is_wrong():
             assert (await client.get(f"{API}/{name}", params=parameters)).status_code == 404
 
 
+async def test_a_misspelt_path_does_not_read_as_all_is_well():
+    async with world(engine=False) as site, site.client() as client:
+        past = await story(site)
+        answer = await client.get(f"{API}/tree", params={"at": past.text(650), "path": "/Acc/Vacum"})
+        assert (answer.status_code, "no component /Acc/Vacum" in answer.json()["message"]) == (404, True)
+        alarms = await get(client, f"{API}/alarms", at=past.text(650), path="/Acc/Vacum")
+        differing = await get(client, f"{API}/difference", **{"from": past.text(950), "to": past.text(650), "path": "/Acc/Vacum"})
+        for moment in (alarms, differing["before"], differing["after"]):
+            assert (moment["complete"], moment["remark"]) == (False, "there was no alarm and no component /Acc/Vacum")
+        known = await get(client, f"{API}/alarms", at=past.text(950), path="/Acc/Vacuum")
+        assert (known["complete"], known["total"]) == (True, 0)
+
+
 async def test_more_leaves_than_can_be_shown(monkeypatch):
     monkeypatch.setattr("backend.api.past.MAX_ALARMS", 3)
     async with world(engine=False) as site, site.client() as client:

@@ -117,6 +117,13 @@ def test_the_tree_at_a_moment(ask):
     assert "No alarm is known" in ask("at", "now-1d", code=1).stdout
 
 
+def test_a_misspelt_path_does_not_read_as_all_is_well(ask):
+    for question in (("at", "now-450s"), ("difference", "now-850s", "now-450s")):
+        found = ask(*question, "--path", "/Acc/Vacum", code=1)
+        assert "No alarm stood" not in found.stdout
+        assert "there was no alarm and no component /Acc/Vacum" in found.stderr
+
+
 def test_the_difference(ask):
     found = ask("difference", "now-750s", "now-450s")
     assert [line.split()[:3] for line in found.stdout.splitlines()[1:]] == [["changed", "MAJOR", "MAJOR_ACK"]]

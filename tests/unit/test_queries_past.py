@@ -98,6 +98,7 @@ async def test_alarms_at_a_moment(site):
     assert {row["severity"] for row in last if row["path"] == V4} == {"SHELVED"}
     cut = await rows(site, "past/alarms", at=ms(3610), limit=1)
     assert "and 3 more" in cut[-1]["description"]
+    assert await rows(site, "past/alarms", path="/Demo/Vacum", at=ms(3610)) == []
     [calm] = await rows(site, "past/alarms", at=ms(3599))
     assert (calm["severity"], calm["description"]) == ("OK", "No alarm stood")
 
@@ -112,6 +113,7 @@ async def test_what_changed_in_the_range(site):
     }
     [none] = await rows(site, "past/changes", system="(top level)", **{"from": ms(3599), "to": ms(3610)})
     assert none["description"] == "No alarm differs"
+    assert await rows(site, "past/changes", path="/Demo/Vacum", **{"from": ms(3599), "to": ms(3610)}) == []
     assert [row["after"] for row in await rows(site, "past/changes", path=V4, **{"from": ms(3610)})] == ["SHELVED"]
     assert TOP not in {row["path"] for row in found}
 
