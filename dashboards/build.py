@@ -7,24 +7,35 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
-from alarm_engine.errors import TocsinError
+from grafanalib.core import Dashboard
+
 from alarm_engine.model import path as paths
 from alarm_engine.model.settings import AlarmSettings, NodeSettings
-from dashboards.kit.alarm_panels import Site
-from dashboards.kit.dashboard import GeneratedDashboard, encode
+from alarm_engine.model.subsystem import shape
+from dashboards.audit import audit
+from dashboards.history import history
+from dashboards.hooks import BuildError, site_dashboards
+from dashboards.kit.dashboard import encode
 from dashboards.kit.links import GENERATED
-from dashboards.kit.palette import Theme
+from dashboards.kit.site import Look, Site
 from dashboards.kit.targets import DEFAULT_UIDS, Datasource, Kind
 from dashboards.overview import overview
 from dashboards.pv import alarm
-from dashboards.subsystem import subsystem
+from dashboards.subsystem import browser, component, top_level
+from dashboards.wall import wall
 
-DEFAULT_PAGE_URL = "http://127.0.0.1:8080"
-_PAGE_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+MAX_COMPONENTS = 300
+"""Components of a configuration that get a dashboard of their own, those nearest to the root first; the others are looked at on the one
+where any component can be chosen, and links lead there."""
+
+_WEB_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+_REFRESH = re.compile(r"|\d+[smh]")
+_ANY_ADDRESS = re.compile(r"(https?://|/)\S*")
 
 
 class Tree(Protocol):
@@ -50,16 +61,14 @@ class Tree(Protocol):
 class BuildOptions:
     """What a site chooses."""
 
-    theme: Theme = Theme.DARK
+    look: Look = field(default_factory=Look)
     datasource: Kind = Kind.INFINITY
     datasource_uid: str | None = None
     """None: the one that the provisioning gives."""
-    page_url: str = DEFAULT_PAGE_URL
-    """Address of the operator's page, as browsers reach it."""
-
-
-class BuildError(TocsinError):
-    """Dashboards that cannot be built or written."""
+    depth: int = 1
+    """Components down to that depth have a dashboard of their own; 1: those directly below the root."""
+    extra: Path | None = None
+    """Directory with files `NAME.dashboard.py` of the site."""
 
 
 def systems_of(tree: Tree) -> list[str]:
@@ -71,27 +80,60 @@ def systems_of(tree: Tree) -> list[str]:
 def build(trees: Sequence[Tree], options: BuildOptions | None = None) -> dict[str, bytes]:
     """Content of each file by its name `CONFIGURATION/UID.json`; raises `BuildError` if two would be the same, or links lead nowhere."""
     options = options or BuildOptions()
-    if not _PAGE_URL.fullmatch(options.page_url):
-        raise BuildError(f"page url {options.page_url!r}: expected http://host:port as browsers reach the operator's page, without query")
+    _refuse(options)
     files: dict[str, bytes] = {}
     source = Datasource(options.datasource, options.datasource_uid or DEFAULT_UIDS[options.datasource])
     for tree in trees:
-        site = Site(tree.name, source, options.theme, options.page_url.rstrip("/"))
-        for dashboard in _dashboards(tree, site):
+        chosen = _components(tree, options.depth)
+        site = Site(tree.name, source, options.look, shape(tree.nodes), frozenset(chosen))
+        made: Iterable[Dashboard] = _dashboards(tree, site, chosen)
+        if options.extra is not None:
+            made = chain(made, site_dashboards(options.extra, site))
+        for dashboard in made:
             name = f"{tree.name}/{dashboard.uid}.json"
             if name in files:
-                raise BuildError(f"two dashboards would be {name}: is the configuration {tree.name!r} given twice?")
+                raise BuildError(f"two dashboards would be {name}: is the configuration {tree.name!r} or the uid given twice?")
             files[name] = encode(dashboard)
     return files
 
 
-def _dashboards(tree: Tree, site: Site) -> Iterable[GeneratedDashboard]:
+def _refuse(options: BuildOptions) -> None:
+    look, faults = options.look, []
+    if not _WEB_ADDRESS.fullmatch(look.page_url):
+        faults.append(f"page url {look.page_url!r}: expected http://host:port as browsers reach the operator's page, without query")
+    if not _REFRESH.fullmatch(look.refresh):
+        faults.append(f"refresh {look.refresh!r}: expected a time as 10s or 1m, or nothing for never")
+    if options.depth < 1:
+        faults.append(f"depth {options.depth}: expected 1 or more")
+    if look.archiver_url and not _ANY_ADDRESS.fullmatch(look.archiver_url):
+        faults.append(f"archiver url {look.archiver_url!r}: expected an address with {{pv}} where the name of the PV goes")
+    faults += [f"link {title!r}: {url!r} is no address" for title, url in look.links if not _ANY_ADDRESS.fullmatch(url)]
+    if faults:
+        raise BuildError("; ".join(faults))
+
+
+def _components(tree: Tree, depth: int) -> list[str]:
+    """Paths of the components that get a dashboard, the nearest to the root first."""
+    by_depth = [(len(paths.split(path)) - 1, path) for path in tree.nodes]
+    return [path for _, path in sorted((one for one in by_depth if 1 <= one[0] <= depth), key=lambda one: one[0])][:MAX_COMPONENTS]
+
+
+def _dashboards(tree: Tree, site: Site, chosen: Sequence[str]) -> Iterable[Dashboard]:
     systems = systems_of(tree)
+    children: dict[str, list[str]] = {}
+    for path in tree.nodes:
+        children.setdefault(paths.parent(path), []).append(path)
+    yield wall(site, systems)
     yield overview(site, systems)
-    for system in systems:
-        yield subsystem(site, system)
-    path = next(iter(tree.alarms), "")
-    yield alarm(site, (paths.name(path), path))
+    for path in chosen:
+        yield component(site, path, children.get(path, []))
+    if "" in systems:
+        yield top_level(site)
+    yield browser(site, next(iter(children.get(paths.join(None, tree.name), [])), paths.join(None, tree.name)))
+    first = next(iter(tree.alarms), "")
+    yield alarm(site, (paths.name(first), first))
+    yield history(site)
+    yield audit(site)
 
 
 @dataclass(frozen=True, slots=True)

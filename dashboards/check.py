@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -22,6 +23,8 @@ _UID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _USE = re.compile(r"\$\{(\w+)(?::\w+)?\}|\$(\w+)")
 _FIELD = re.compile(r"\$\{__data\.fields\.(\w+)(?::\w+)?\}")
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
+_ANY_SIGNS = ("title", "tags", "matcher", "description")
+"""Keys of texts in which names of subsystems stand, with whatever signs they have."""
 _MAX_ANNOTATED_ID = 255
 _SAMPLES = {"json": '["a \\"quoted\\" one", "b"]', "percentencode": "a%20b%22"}
 _FILLS = {fill for shade in PALETTE.values() for fill in (shade.fill_dark, shade.fill_light)}
@@ -30,6 +33,8 @@ _WORDS = {shade.word for shade in PALETTE.values()} | {
     "no data",
     "NO ANSWER",
     "LIVE",
+    "up to date",
+    "OLDER than the tree",
     "open",
     "✓",
     "–",
@@ -40,7 +45,7 @@ _WORDS = {shade.word for shade in PALETTE.values()} | {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _File:
     name: str
     data: Json
@@ -52,6 +57,24 @@ class _File:
     @property
     def variables(self) -> set[str]:
         return {str(variable.get("name")) for variable in self.data.get("templating", {}).get("list", [])}
+
+    @cached_property
+    def texts(self) -> list[tuple[str, str]]:
+        """Every text with the key that it stands under; names of columns, which may hold any signs, under `matcher`."""
+        found: list[tuple[str, str]] = []
+        waiting: list[tuple[str, Any]] = [("", self.data)]
+        while waiting:
+            key, value = waiting.pop()
+            if type(value) is str:
+                found.append((key, value))
+            elif type(value) is dict:
+                if value.get("id") == "byName":
+                    found.append(("matcher", str(value.get("options"))))
+                else:
+                    waiting += value.items()
+            elif type(value) is list:
+                waiting += [(key, part) for part in value]
+        return found
 
 
 def check(files: Mapping[str, bytes]) -> list[str]:
@@ -208,7 +231,9 @@ def _variables(file: _File) -> Iterator[str]:
     for variable in file.data.get("templating", {}).get("list", []):
         if variable.get("type") in ("switch", "snapshot"):
             yield f"variable {variable.get('name')}: the JSON datasource breaks on the type {variable['type']}"
-    for text in _texts(file.data, skip=("title", "tags")):  # names of subsystems stand there, with whatever signs they have
+    for key, text in file.texts:
+        if "$" not in text or key in _ANY_SIGNS:
+            continue
         for braced, bare in _USE.findall(text):
             name = braced or bare
             if name not in known and not name.startswith("__") and not name.isdigit():
@@ -216,7 +241,7 @@ def _variables(file: _File) -> Iterator[str]:
 
 
 def _links(file: _File, known: Mapping[str, _File]) -> Iterator[str]:
-    for text in _texts(file.data):
+    for _, text in file.texts:
         if not text.startswith("/d/"):
             continue
         url = urlsplit(text)
@@ -261,16 +286,3 @@ def _nulls(value: Any, where: str) -> Iterator[str]:
     elif isinstance(value, list):
         for index, part in enumerate(value):
             yield from _nulls(part, f"{where}[{index}]")
-
-
-def _texts(value: Any, skip: tuple[str, ...] = ()) -> Iterator[str]:
-    if isinstance(value, dict):
-        is_matcher = value.get("id") == "byName"
-        for key, part in value.items():
-            if key not in skip and not is_matcher:
-                yield from _texts(part, skip)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _texts(part, skip)
-    elif isinstance(value, str):
-        yield value

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from alarm_engine.model.path import join
 from alarm_engine.model.subsystem import overview_uid, system_uid, title
-from dashboards.kit import alarm_panels as panels
-from dashboards.kit import links, variables
-from dashboards.kit.alarm_panels import SEARCH_VARIABLE, SEVERITY_VARIABLE, SYSTEMS_VARIABLE, Site
-from dashboards.kit.dashboard import FLOOD_COLUMNS, GeneratedDashboard, HeadLine, Identity, floods, generated
+from dashboards.kit import links, state_panels, table_panels, time_panels, variables
+from dashboards.kit.dashboard import GeneratedDashboard, Page, generated
 from dashboards.kit.layout import Slot, flow
+from dashboards.kit.marks import marks
+from dashboards.kit.site import SEARCH_VARIABLE, SEVERITY_VARIABLE, SYSTEMS_VARIABLE, Site
 
 _TILES_PER_LINE = 8
 
@@ -16,26 +15,29 @@ _TILES_PER_LINE = 8
 def overview(site: Site, systems: list[str]) -> GeneratedDashboard:
     """The dashboard; `systems` are the names of the subsystems in the order of the tree, `""` for what stands directly below the root."""
     lines = -(-len(systems) // _TILES_PER_LINE)
-    leads_to = {title(system): system_uid(site.config, system) for system in systems}
-    head = HeadLine(
-        links=[links.to_subsystems(site.config), links.to_page(links.page(site.page_url, join(None, site.config)))],
-        variables=[variables.systems(site.source, site.config), variables.severity(), variables.search()],
-        annotations=[floods(site.source, site.query("floods", FLOOD_COLUMNS, ranged=True), site.theme)],
-    )
+    leads_to = {title(system): links.to_dashboard(system_uid(site.config, system)) for system in systems}
     placed = flow(
         [
-            Slot(panels.engine(site, 1), 3, 4),
-            Slot(panels.age(site, 2), 3, 4),
-            Slot(panels.totals(site, 3), 18, 4),
-            Slot(panels.tiles(site, 4, leads_to), 24, 1 + 4 * max(1, lines)),
-            Slot(panels.active(site, 5, SYSTEMS_VARIABLE, SEVERITY_VARIABLE, SEARCH_VARIABLE), 24, 13),
-            Slot(panels.rates(site, 6), 14, 8),
-            Slot(panels.most_frequent(site, 7), 10, 8),
+            Slot(state_panels.engine(site, 1), 3, 4),
+            Slot(state_panels.age(site, 2), 3, 4),
+            Slot(state_panels.totals(site, 3), 15, 4),
+            Slot(state_panels.generation(site, 4), 3, 4),
+            Slot(state_panels.tiles(site, 5, SYSTEMS_VARIABLE, to=leads_to), 24, 1 + 4 * max(1, lines)),
+            Slot(table_panels.active(site, 6, SYSTEMS_VARIABLE, SEVERITY_VARIABLE, SEARCH_VARIABLE), 24, 13),
+            Slot(time_panels.rates(site, 7, SYSTEMS_VARIABLE), 14, 8),
+            Slot(table_panels.most_frequent(site, 8, SYSTEMS_VARIABLE), 10, 8),
             Slot(
-                panels.timeline(site, (8, "State of the subsystems"), "intervals", "system", SYSTEMS_VARIABLE),
+                time_panels.timeline(site, (9, "State of the subsystems"), "intervals", "system", SYSTEMS_VARIABLE),
                 24,
                 max(5, 1 + len(systems)),
             ),
         ]
     )
-    return generated(Identity(overview_uid(site.config), f"{site.config}: overview"), head, placed)
+    page = Page(
+        uid=overview_uid(site.config),
+        name="overview",
+        description="Everything of one configuration: choose subsystems and severities above, follow a tile or a PV.",
+        tags=(links.main_tag(site.config),),
+    )
+    head = [variables.systems(site.source, site.config), variables.severity(), variables.search()]
+    return generated(site, page, placed, head, marks(site, SYSTEMS_VARIABLE))

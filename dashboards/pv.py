@@ -1,35 +1,45 @@
-"""The dashboard of one alarm: state, settings, history, guidance, events. Which alarm is chosen by its variable `path`."""
+"""The dashboard of one alarm: state, settings, history, guidance, neighbours, events. Its variable `path` chooses the alarm."""
 
 from __future__ import annotations
 
 from alarm_engine.model.subsystem import alarm_uid
-from dashboards.kit import alarm_panels as panels
-from dashboards.kit import links, variables
-from dashboards.kit.alarm_panels import PATH_VARIABLE, Site
-from dashboards.kit.dashboard import GeneratedDashboard, HeadLine, Identity, generated
+from dashboards.kit import links, state_panels, table_panels, time_panels, variables
+from dashboards.kit.dashboard import GeneratedDashboard, Page, generated
 from dashboards.kit.layout import Slot, Stack, flow
+from dashboards.kit.marks import marks
+from dashboards.kit.site import PATH_VARIABLE, Site
 
 
 def alarm(site: Site, first: tuple[str, str]) -> GeneratedDashboard:
     """The dashboard; `first` is (name of the PV, path) of the alarm that it shows when it is opened without one."""
-    head = HeadLine(
-        links=[
-            links.to_overview(site.config),
-            links.to_subsystems(site.config),
-            links.to_page(links.page_of_variable(site.page_url, "path")),
-        ],
-        variables=[variables.alarm_path(site.source, site.config, first)],
-    )
+    settings = table_panels.settings(site, 4, PATH_VARIABLE)
+    settings.links = links.archiver(site.look.archiver_url)
     placed = flow(
         [
-            Stack((Slot(panels.engine(site, 1), 8, 4), Slot(panels.settings(site, 2, PATH_VARIABLE), 8, 17))),
             Stack(
                 (
-                    Slot(panels.alarm_timeline(site, 3, PATH_VARIABLE), 16, 8),
-                    Slot(panels.guidance(site, 4, PATH_VARIABLE), 16, 13),
+                    Slot(state_panels.engine(site, 1), 8, 4),
+                    Slot(state_panels.age(site, 2), 8, 3),
+                    Slot(settings, 8, 18),
                 )
             ),
-            Slot(panels.events(site, 5, PATH_VARIABLE), 24, 12),
+            Stack(
+                (
+                    Slot(time_panels.alarm_timeline(site, 5, PATH_VARIABLE), 16, 8),
+                    Slot(table_panels.guidance(site, 6, PATH_VARIABLE), 16, 9),
+                    Slot(time_panels.days(site, 7, PATH_VARIABLE), 16, 8),
+                )
+            ),
+            Slot(table_panels.neighbours(site, 8, PATH_VARIABLE), 24, 8),
+            Slot(table_panels.events(site, 9, PATH_VARIABLE), 24, 12),
         ]
     )
-    return generated(Identity(alarm_uid(site.config), f"{site.config}: one alarm"), head, placed)
+    page = Page(
+        uid=alarm_uid(site.config),
+        name="one alarm",
+        description="One alarm: what it is, what to do, what it did, and what is around it. Follow a PV to come here, or choose one above.",
+        tags=(links.main_tag(site.config),),
+        path=links.page_of_variable(site.look.page_url, "path"),
+    )
+    head = [variables.alarm_path(site.source, site.config, first)]
+    return generated(site, page, placed, head, marks(site, PATH_VARIABLE))

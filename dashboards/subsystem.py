@@ -1,43 +1,106 @@
-"""The dashboard of one subsystem: its state, its alarms now and over time, what is shelved, what happened."""
+"""The dashboard of one component: its state, the components in it, its alarms now and over time, what is frequent, what to do."""
 
 from __future__ import annotations
 
-from alarm_engine.model.path import join
-from alarm_engine.model.subsystem import system_uid, title
-from dashboards.kit import alarm_panels as panels
-from dashboards.kit import links, variables
-from dashboards.kit.alarm_panels import SEARCH_VARIABLE, SEVERITY_VARIABLE, Site
-from dashboards.kit.dashboard import FLOOD_COLUMNS, GeneratedDashboard, HeadLine, Identity, floods, generated
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from alarm_engine.model.path import name, split
+from alarm_engine.model.subsystem import TOP_LEVEL, browser_uid, component_uid, system_uid
+from dashboards.kit import links, state_panels, table_panels, time_panels, variables
+from dashboards.kit.dashboard import GeneratedDashboard, Json, Page, generated
 from dashboards.kit.layout import Slot, flow
+from dashboards.kit.marks import marks
+from dashboards.kit.site import COMPONENT_VARIABLE, SEARCH_VARIABLE, SEVERITY_VARIABLE, Site
 from dashboards.kit.targets import Parameter
 
+_TILES_PER_LINE = 8
+_TIMELINES = 12
+"""Lines that the timeline of the components has room for before it scrolls."""
 
-def subsystem(site: Site, system: str) -> GeneratedDashboard:
-    """The dashboard of a subsystem by its name in the tree; `""` is what stands directly below the root."""
-    name = title(system)
-    uid = system_uid(site.config, system)
-    # A name with signs that Grafana would take for a variable is asked for by the identity of its dashboard.
-    asked = Parameter("system", uid if "$" in name or "[[" in name else name)
-    root = join(None, site.config)
-    head = HeadLine(
-        links=[
-            links.to_overview(site.config),
-            links.to_subsystems(site.config),
-            links.to_page(links.page(site.page_url, join(root, system) if system else root)),
-        ],
-        variables=[variables.severity(), variables.search()],
-        annotations=[floods(site.source, site.query("floods", FLOOD_COLUMNS, asked, ranged=True), site.theme)],
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a dashboard of a component is about."""
+
+    asked: Parameter
+    title: str
+    whole: str
+    """The question for its state."""
+    children: dict[str, str]
+    """Titles of the components in it, with the addresses of their dashboards."""
+    scope: Parameter | None = None
+    """Where its guidance is; None: there is none for alarms that stand in no component."""
+
+
+def component(site: Site, path: str, children: Sequence[str]) -> GeneratedDashboard:
+    """The dashboard of a component by its path; `children` are the paths of the components in it."""
+    elements = split(path)
+    asked = Parameter("path", path)
+    leads_to = {name(child): links.to_component(site.config, child, site.pages) for child in children}
+    title = " / ".join(elements[1:])
+    page = Page(
+        uid=component_uid(site.config, path),
+        name=title,
+        description=f"{title}: what is wrong in it, since when, how often, and what to do.",
+        tags=(links.subsystem_tag(site.config),) if len(elements) == 2 else (links.part_tag(site.config),),
+        path=links.page(site.look.page_url, path),
     )
-    placed = flow(
-        [
-            Slot(panels.system_tile(site, 1, name, asked), 6, 5),
-            Slot(panels.system_counts(site, 2, asked), 14, 5),
-            Slot(panels.engine(site, 3), 4, 5),
-            Slot(panels.active(site, 4, asked, SEVERITY_VARIABLE, SEARCH_VARIABLE, with_system=False), 24, 10),
-            Slot(panels.timeline(site, (5, f"Alarms of {name}"), "pv_intervals", "pv", asked), 24, 10),
-            Slot(panels.rates(site, 6, asked), 12, 8),
-            Slot(panels.shelved(site, 7, asked), 12, 8),
-            Slot(panels.events(site, 8, asked, SEARCH_VARIABLE), 24, 11),
+    return _generated(site, page, Subject(asked, title, "component", leads_to, asked))
+
+
+def top_level(site: Site) -> GeneratedDashboard:
+    """The dashboard of the alarms directly below the root."""
+    page = Page(
+        uid=system_uid(site.config, ""),
+        name=TOP_LEVEL,
+        description="Alarms that stand in no component.",
+        tags=(links.subsystem_tag(site.config),),
+    )
+    return _generated(site, page, Subject(Parameter("system", TOP_LEVEL), TOP_LEVEL, "systems", {}))
+
+
+def browser(site: Site, first: str) -> GeneratedDashboard:
+    """The dashboard on which any component can be chosen; `first` is the path that it shows when it is opened without one."""
+    page = Page(
+        uid=browser_uid(site.config),
+        name="any component",
+        description="Any component of the tree, at every depth: choose it above.",
+        tags=(links.main_tag(site.config),),
+        path=links.page_of_variable(site.look.page_url, "component"),
+    )
+    chosen = variables.component(site.source, site.config, first)
+    return _generated(site, page, Subject(COMPONENT_VARIABLE, "${component:text}", "component", {}, COMPONENT_VARIABLE), [chosen])
+
+
+def _generated(site: Site, page: Page, about: Subject, chosen: Sequence[Json] = ()) -> GeneratedDashboard:
+    asked = about.asked
+    items = [
+        Slot(state_panels.whole_tile(site, 1, about.title, about.whole, asked), 6, 5),
+        Slot(state_panels.part_counts(site, 2, about.whole, asked), 12, 5),
+        Slot(state_panels.engine(site, 3), 2, 5),
+        Slot(state_panels.age(site, 4), 2, 5),
+        Slot(state_panels.generation(site, 5), 2, 5),
+    ]
+    if about.scope is not None:
+        lines = -(-len(about.children) // _TILES_PER_LINE)
+        items += [
+            Slot(state_panels.tiles(site, 6, asked, to=about.children, name="components"), 24, 1 + 4 * max(1, min(4, lines))),
+            Slot(
+                time_panels.timeline(site, (7, "State of the components"), "component_intervals", "system", asked),
+                24,
+                min(3 + max(2, len(about.children)), _TIMELINES),
+            ),
         ]
-    )
-    return generated(Identity(uid, f"{site.config}: {name}", (links.subsystem_tag(site.config),)), head, placed)
+    items += [
+        Slot(table_panels.active(site, 8, asked, SEVERITY_VARIABLE, SEARCH_VARIABLE, with_system=False), 24, 10),
+        Slot(time_panels.timeline(site, (9, "Alarms over time"), "pv_intervals", "pv", asked), 24, 10),
+        Slot(time_panels.rates(site, 10, asked), 14, 8),
+        Slot(table_panels.most_frequent(site, 11, asked), 10, 8),
+        Slot(table_panels.shelved(site, 12, asked), 12, 8),
+    ]
+    if about.scope is not None:
+        items.append(Slot(table_panels.guidance(site, 13, about.scope), 12, 8))
+    items.append(Slot(table_panels.events(site, 14, asked, SEARCH_VARIABLE), 24, 11))
+    head = [*chosen, variables.severity(), variables.search()]
+    return generated(site, page, flow(items), head, marks(site, asked))

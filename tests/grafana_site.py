@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC
@@ -15,6 +15,7 @@ from alarm_engine.journal.memory import MemoryJournal
 from alarm_engine.journal.port import Record
 from alarm_engine.model.command import CommandKind
 from alarm_engine.model.event import Event
+from alarm_engine.model.path import name
 from alarm_engine.model.settings import AlarmSettings, TitledText
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.status import EngineStatus
@@ -80,11 +81,11 @@ class WatchedHistory(MemoryHistory):
         return await super().intervals(config, paths, start, end)
 
 
-def scenario() -> Control:
+def scenario(alarms: Mapping[str, AlarmSettings] = ALARMS) -> Control:
     """Two hours: V1 chatters and stays MAJOR, V2 is acknowledged, V4 shelved, a PV gone, an odd name in alarm, the rest quiet."""
-    control = Control(ALARMS)
-    for pv in ("V1", "V2", "V3", "V4", "DOOR", "X", "TOP", "sim://cavity"):
-        control.sample(pv, Severity.OK)
+    control = Control(dict(alarms))
+    for path in alarms:
+        control.sample(name(path), Severity.OK)
     control.advance(3600)
     control.link("sim://cavity", False)
     control.sample("V2", Severity.MINOR, value="2.5 mbar")

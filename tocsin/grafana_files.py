@@ -11,6 +11,7 @@ from alarm_engine.errors import TocsinError
 from dashboards.build import BuildOptions, build, write
 from dashboards.check import check
 from dashboards.kit.palette import Theme
+from dashboards.kit.site import Look
 from dashboards.kit.targets import Kind
 from provisioning.render import ProvisioningOptions, render
 from tocsin.settings_sections import DashboardsSection
@@ -23,9 +24,8 @@ def write_grafana_files(settings: DashboardsSection, trees: Sequence[ConfigTree]
     if settings.out is None:
         return
     dashboards = settings.out / "dashboards"
-    options = BuildOptions(Theme(settings.palette), Kind(settings.datasource), page_url=settings.page_url or url)
     try:
-        built = build(trees, options)
+        built = build(trees, build_options(settings, url))
         for fault in check(built):
             log.warning("dashboard", fault=fault)
         files = {f"dashboards/{name}": content for name, content in built.items()}
@@ -41,3 +41,16 @@ def write_grafana_files(settings: DashboardsSection, trees: Sequence[ConfigTree]
         log.error("files for Grafana not written", problem=str(problem))
         return
     log.info("files for Grafana written", directory=str(settings.out), changed=len(written.changed), removed=len(written.removed))
+
+
+def build_options(settings: DashboardsSection, url: str) -> BuildOptions:
+    """How the settings want dashboards; `url` is where the operator's page is unless they say so."""
+    look = Look(
+        theme=Theme(settings.palette),
+        page_url=settings.page_url or url,
+        refresh=settings.refresh,
+        title=settings.title,
+        links=tuple(settings.links.items()),
+        archiver_url=settings.archiver_url,
+    )
+    return BuildOptions(look, Kind(settings.datasource), depth=settings.depth, extra=settings.extra)

@@ -207,6 +207,14 @@ class DashboardsSection(Section):
     datasource: Literal["infinity", "json"] = Field("infinity", description="Datasource plugin that the dashboards use.")
     backend_url: str | None = Field(None, description="Address at which Grafana reaches the backend; default: where it listens.")
     page_url: str | None = Field(None, description="Address at which browsers reach the operator page; default: where it listens.")
+    depth: int = Field(1, ge=1, description="Components down to that depth below the root have a dashboard of their own (300 at most).")
+    refresh: str = Field("10s", description="How often an open dashboard asks again, as 10s or 1m; the wall asks every 5 s.")
+    title: str = Field("", description="Begins the titles of all dashboards, for instance the name of the site.")
+    links: dict[str, str] = Field({}, description="Further buttons in the head line of every dashboard: title and address.")
+    archiver_url: str = Field(
+        "", description="Address of the archive's viewer, with `{pv}` where the name of the PV goes; a link of each alarm."
+    )
+    extra: Path | None = Field(None, description="Directory with dashboards of the site's own, files `NAME.dashboard.py`.")
 
 
 class HealthSection(Section):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 from urllib.parse import quote
 
-from alarm_engine.model.subsystem import alarm_uid, overview_uid
+from alarm_engine.model.subsystem import alarm_uid, browser_uid, component_uid
 
 Json = dict[str, Any]
 
@@ -24,6 +25,13 @@ def to_dashboard(uid: str) -> str:
     return f"/d/{uid}?{RANGE}"
 
 
+def to_component(config: str, path: str, pages: Container[str]) -> str:
+    """Address of the dashboard of a component, keeping the time range; `pages` are the paths of those that have one of their own."""
+    if path in pages:
+        return to_dashboard(component_uid(config, path))
+    return f"/d/{browser_uid(config)}?var-component={quote(path, safe='')}&{RANGE}"
+
+
 def to_subsystem_of_row() -> Json:
     """From a row to the dashboard of its subsystem; the row has the column `dash`."""
     return data_link("Open ${__data.fields.system}", to_dashboard("${__data.fields.dash}"))
@@ -33,6 +41,12 @@ def to_alarm_of_row(config: str) -> Json:
     """From a row to the page of its alarm; the row has the columns `pv` and `path`."""
     url = f"/d/{alarm_uid(config)}?var-path=${{__data.fields.path:percentencode}}&{RANGE}"
     return data_link("Open ${__data.fields.pv}", url)
+
+
+def page_of_row(page_url: str) -> Json:
+    """From a row to the operator's page at its alarm; the row has the column `path`."""
+    url = f"{page_url.rstrip('/')}/a?path=${{__data.fields.path:percentencode}}"
+    return data_link("Acknowledge on the operator's page", url, new_tab=True)
 
 
 def page(page_url: str, path: str) -> str:
@@ -50,6 +64,16 @@ def subsystem_tag(config: str) -> str:
     return f"tocsin:{config}"
 
 
+def part_tag(config: str) -> str:
+    """Tag of the dashboards of components further down."""
+    return f"tocsin-part:{config}"
+
+
+def main_tag(config: str) -> str:
+    """Tag of the dashboards of a configuration that are not about one part of it."""
+    return f"tocsin-main:{config}"
+
+
 def _link(title: str, **special: Any) -> Json:
     return {
         "type": "link",
@@ -65,9 +89,9 @@ def _link(title: str, **special: Any) -> Json:
     } | special
 
 
-def to_overview(config: str) -> Json:
-    """Button in the head line."""
-    return _link("Overview", url=f"/d/{overview_uid(config)}", icon="dashboard")
+def to_main(config: str) -> Json:
+    """List of the dashboards of a configuration that are not about one part of it; they get variables and time."""
+    return _link("Dashboards", type="dashboards", tags=[main_tag(config)], asDropdown=True, includeVars=True)
 
 
 def to_subsystems(config: str) -> Json:
@@ -78,3 +102,15 @@ def to_subsystems(config: str) -> Json:
 def to_page(url: str) -> Json:
     """Button that opens the operator's page."""
     return _link("Operator page", url=url, keepTime=False, targetBlank=True)
+
+
+def elsewhere(title: str, url: str) -> Json:
+    """Button that opens another page."""
+    return _link(title, url=url, keepTime=False, targetBlank=True)
+
+
+def archiver(url: str) -> list[Json]:
+    """Link of a panel to the archive of the PV; `{pv}` in the address is replaced by its name."""
+    if not url:
+        return []
+    return [{"title": "Archiver", "url": url.replace("{pv}", "${path:text}"), "targetBlank": True}]

@@ -1,55 +1,30 @@
-"""Panels as Grafana 12 wants them, on grafanalib's base class: every one has type, plugin version, options and field settings."""
+"""Panels as Grafana 12 wants them, in the style of grafanalib: a class for each plugin, with what grafanalib lacks or has outdated.
+
+Every one has type, plugin version, options and field settings. Forms and options were tried in Grafana 12.4.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
+import attr
 from grafanalib.core import Panel
 
-from dashboards.kit.palette import Theme, fill, steps
+from dashboards.kit.palette import steps
 
 Json = dict[str, Any]
 
 PLUGIN_VERSION = "12.4.0"
-_NOT_OURS = ("editable", "error", "span", "minSpan", "height", "links", "transparent", "hideTimeOverride")
-"""Keys that grafanalib writes and Grafana 12 does not need."""
+_NOT_OURS = ("editable", "error", "span", "minSpan", "height", "hideTimeOverride", "maxDataPoints")
+"""Keys that grafanalib writes and Grafana 12 does not need; its default of `maxDataPoints` is far too coarse."""
+
+_Class = TypeVar("_Class")
 
 
-class PluginPanel(Panel):  # type: ignore[misc]
-    """A panel of any plugin: what grafanalib does not model (`type`, `options`, `fieldConfig`) comes whole in `extraJson`."""
-
-    def to_json_data(self) -> Json:
-        """The panel; nulls are left to the dashboard to strip."""
-        data: Json = self.panel_json({})
-        data["fieldConfig"] = self.extraJson["fieldConfig"]  # grafanalib would merge thresholds of its own into it
-        for key in _NOT_OURS:
-            data.pop(key, None)
-        return data
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What every panel has."""
-
-    id: int
-    title: str
-    targets: Sequence[Json]
-    description: str | None = None
-
-
-def _panel(head: Head, kind: str, options: Json, field_config: Json, transformations: Sequence[Json] = ()) -> PluginPanel:
-    return PluginPanel(
-        id=head.id,
-        title=head.title,
-        description=head.description,
-        dataSource=head.targets[0]["datasource"],
-        targets=list(head.targets),
-        transformations=list(transformations),
-        maxDataPoints=None,  # grafanalib's own default is far too coarse
-        extraJson={"type": kind, "pluginVersion": PLUGIN_VERSION, "options": options, "fieldConfig": field_config},
-    )
+def grafana_class(cls: type[_Class]) -> type[_Class]:
+    """Make a class of ours as those of grafanalib are made: what it declares are keyword arguments beside those of its base."""
+    return attr.s(auto_attribs=True, kw_only=True)(cls)
 
 
 def override(name: str, **properties: Any) -> Json:
@@ -66,12 +41,55 @@ def organize(names: Iterable[str]) -> Json:
     return {"id": "organize", "options": {"indexByName": order, "excludeByName": {}, "renameByName": {}, "includeByName": {}}}
 
 
-# ---------------------------------------------------------------------- stat
+def lines_by(column: str) -> Json:
+    """Rows of intervals become a line for each value of the column."""
+    return {"id": "partitionByValues", "options": {"fields": [column], "keepFields": False, "naming": {"asLabels": True}}}
 
 
-@dataclass(frozen=True, slots=True)
-class StatForm:
-    """How a stat panel is filled."""
+def rows_to_fields(name: str, value: str) -> Json:
+    """Each row becomes a field of its own."""
+    mappings = [{"fieldName": name, "handlerKey": "field.name"}, {"fieldName": value, "handlerKey": "field.value"}]
+    return {"id": "rowsToFields", "options": {"mappings": mappings}}
+
+
+@grafana_class
+class PluginPanel(Panel):  # type: ignore[misc]
+    """A panel of any plugin: what grafanalib does not model are its `options` and its field settings."""
+
+    KIND: ClassVar[str]
+    """Name of the plugin."""
+
+    defaults: Json = attr.Factory(dict)
+    """Field settings of all columns."""
+    overrides: Sequence[Json] = ()
+    """Field settings of single columns."""
+
+    def options(self) -> Json:
+        """Options of the plugin."""
+        return {}
+
+    def field_defaults(self) -> Json:
+        """Field settings that a panel of this kind always has; `defaults` go before."""
+        return {}
+
+    def to_json_data(self) -> Json:
+        """The panel; nulls are left to the dashboard to strip."""
+        data: Json = self.panel_json({"type": self.KIND, "pluginVersion": PLUGIN_VERSION, "options": self.options()})
+        # grafanalib would merge thresholds of its own into it
+        data["fieldConfig"] = {"defaults": {**self.field_defaults(), **self.defaults}, "overrides": list(self.overrides)}
+        for key in _NOT_OURS:
+            data.pop(key, None)
+        for key in ("links", "transparent"):
+            if not data[key]:
+                del data[key]
+        return data
+
+
+@grafana_class
+class Stat(PluginPanel):
+    """Large coloured fields. `noValue` must be among the defaults: it is shown when the backend does not answer."""
+
+    KIND = "stat"
 
     fields: str = ""
     """Pattern of the columns to show, as `/^tile$/`; empty: all numbers."""
@@ -80,40 +98,40 @@ class StatForm:
     limit: int | None = None
     text_mode: str = "value"
     orientation: str = "auto"
+    sizes: tuple[int, int] | None = None
+    """Pixels of name and value; None: as they fit."""
+
+    def options(self) -> Json:
+        """Options of the plugin."""
+        reduce: Json = {"calcs": ["lastNotNull"], "fields": self.fields, "values": self.values}
+        if self.limit is not None:
+            reduce["limit"] = self.limit
+        options = {
+            "graphMode": "none",
+            "colorMode": "background_solid",
+            "justifyMode": "center",
+            "textMode": self.text_mode,
+            "wideLayout": False,
+            "orientation": self.orientation,
+            "reduceOptions": reduce,
+            "showPercentChange": False,
+            "percentChangeColorMode": "standard",
+        }
+        return options | ({"text": {"titleSize": self.sizes[0], "valueSize": self.sizes[1]}} if self.sizes else {})
+
+    def field_defaults(self) -> Json:
+        """Coloured by threshold or mapping."""
+        return {"color": {"mode": "thresholds"}}
 
 
-def stat(head: Head, form: StatForm, defaults: Json, overrides: Sequence[Json] = (), transformations: Sequence[Json] = ()) -> PluginPanel:
-    """Large coloured fields. `noValue` must be given: it is shown when the backend does not answer."""
-    reduce: Json = {"calcs": ["lastNotNull"], "fields": form.fields, "values": form.values}
-    if form.limit is not None:
-        reduce["limit"] = form.limit
-    options = {
-        "graphMode": "none",
-        "colorMode": "background_solid",
-        "justifyMode": "center",
-        "textMode": form.text_mode,
-        "wideLayout": False,
-        "orientation": form.orientation,
-        "reduceOptions": reduce,
-        "showPercentChange": False,
-        "percentChangeColorMode": "standard",
-    }
-    return _panel(
-        head, "stat", options, {"defaults": {"color": {"mode": "thresholds"}, **defaults}, "overrides": list(overrides)}, transformations
-    )
-
-
-# ---------------------------------------------------------------------- table
-
-
-@dataclass(frozen=True, slots=True)
+@attr.s(auto_attribs=True, frozen=True)
 class Column:
     """A column of a table."""
 
     name: str
     kind: str = "string"
     """Type of the values: time, number, string, boolean."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = attr.Factory(dict)
     """Properties of the override; `__` in a key stands for a dot. A column without any is hidden."""
 
     @property
@@ -122,97 +140,134 @@ class Column:
         return override(self.name, **(self.settings or {"custom__hideFrom__viz": True}))
 
 
-@dataclass(frozen=True, slots=True)
-class TableForm:
-    """How a table looks."""
+@grafana_class
+class Table(PluginPanel):
+    """A table in the order of the rows: the backend sorts."""
+
+    KIND = "table"
 
     columns: Sequence[Column]
     header: bool = True
     filterable: bool = False
     paged: bool = False
 
-    @property
-    def types(self) -> dict[str, str]:
-        """Types of its columns, for the query."""
-        return {column.name: column.kind for column in self.columns}
+    def __attrs_post_init__(self) -> None:
+        names = [column.name for column in self.columns]
+        self.overrides = [column.override for column in self.columns]
+        self.transformations = [organize(names)]
+
+    def options(self) -> Json:
+        """Options of the plugin."""
+        return {"showHeader": self.header, "cellHeight": "sm", "enablePagination": self.paged, "frameIndex": 0, "sortBy": []}
+
+    def field_defaults(self) -> Json:
+        """Plain cells: colour comes with single columns."""
+        custom = {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "filterable": self.filterable, "minWidth": 50}
+        return {"custom": custom, "color": {"mode": "thresholds"}, "thresholds": steps((None, "text"))}
 
 
-def table(head: Head, form: TableForm) -> PluginPanel:
-    """A table in the order of the rows: the backend sorts."""
-    options = {"showHeader": form.header, "cellHeight": "sm", "enablePagination": form.paged, "frameIndex": 0, "sortBy": []}
-    custom = {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "filterable": form.filterable, "minWidth": 50}
-    defaults = {"custom": custom, "color": {"mode": "thresholds"}, "thresholds": steps((None, "text"))}
-    overrides = [column.override for column in form.columns]
-    names = [column.name for column in form.columns]
-    return _panel(head, "table", options, {"defaults": defaults, "overrides": overrides}, [organize(names)])
+def types(columns: Sequence[Column]) -> dict[str, str]:
+    """Types of columns, for a query."""
+    return {column.name: column.kind for column in columns}
 
 
-# ---------------------------------------------------------------------- time
+_SHOWN = {"tooltip": False, "viz": False, "legend": False}
 
 
-def state_timeline(
-    head: Head, defaults: Json, overrides: Sequence[Json], transformations: Sequence[Json], show_value: str = "never"
-) -> PluginPanel:
+@grafana_class
+class StateTimeline(PluginPanel):
     """Coloured lines over time, one for each value of a column or for each column."""
-    options = {
-        "mergeValues": True,
-        "showValue": show_value,
-        "alignValue": "left",
-        "rowHeight": 0.85,
-        "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom", "calcs": []},
-        "tooltip": {"mode": "single", "sort": "none"},
-    }
-    custom = {
-        "lineWidth": 0,
-        "fillOpacity": 100,
-        "spanNulls": False,
-        "insertNulls": False,
-        "axisPlacement": "auto",
-        "hideFrom": {"tooltip": False, "viz": False, "legend": False},
-    }
-    given = {"custom": custom, "color": {"mode": "thresholds"}, **defaults}
-    return _panel(head, "state-timeline", options, {"defaults": given, "overrides": list(overrides)}, transformations)
+
+    KIND = "state-timeline"
+
+    show_value: str = "never"
+
+    def options(self) -> Json:
+        """Options of the plugin; without `perPage`, or it draws a pager even for one page."""
+        return {
+            "mergeValues": True,
+            "showValue": self.show_value,
+            "alignValue": "left",
+            "rowHeight": 0.85,
+            "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom", "calcs": []},
+            "tooltip": {"mode": "single", "sort": "none"},
+        }
+
+    def field_defaults(self) -> Json:
+        """Full colours, gaps where nothing is known."""
+        custom = {
+            "lineWidth": 0,
+            "fillOpacity": 100,
+            "spanNulls": False,
+            "insertNulls": False,
+            "axisPlacement": "auto",
+            "hideFrom": dict(_SHOWN),
+        }
+        return {"custom": custom, "color": {"mode": "thresholds"}}
 
 
-def lines_by(column: str) -> Json:
-    """Rows of intervals become a line for each value of the column."""
-    return {"id": "partitionByValues", "options": {"fields": [column], "keepFields": False, "naming": {"asLabels": True}}}
+@grafana_class
+class Bars(PluginPanel):
+    """Numbers over time as stacked bars; the colour of each series is an override."""
+
+    KIND = "timeseries"
+
+    line_at: float | None = None
+    """A dashed line across."""
+    soft_max: float = 12
+
+    def options(self) -> Json:
+        """Options of the plugin."""
+        return {
+            "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": ["sum"]},
+            "tooltip": {"mode": "multi", "sort": "none", "hideZeros": True},
+        }
+
+    def field_defaults(self) -> Json:
+        """Bars from zero."""
+        custom = {
+            "drawStyle": "bars",
+            "barAlignment": 0,
+            "barWidthFactor": 0.85,
+            "fillOpacity": 100,
+            "lineWidth": 0,
+            "gradientMode": "none",
+            "stacking": {"mode": "normal", "group": "A"},
+            "axisPlacement": "auto",
+            "axisLabel": "",
+            "axisColorMode": "text",
+            "axisBorderShow": False,
+            "axisSoftMax": self.soft_max,
+            "scaleDistribution": {"type": "linear"},
+            "hideFrom": dict(_SHOWN),
+            "thresholdsStyle": {"mode": "off" if self.line_at is None else "dashed"},
+            "showPoints": "never",
+            "spanNulls": False,
+            "insertNulls": False,
+            "lineInterpolation": "linear",
+            "pointSize": 5,
+        }
+        marked = () if self.line_at is None else ((self.line_at, "text"),)
+        thresholds = steps((None, "transparent"), *marked)
+        return {"custom": custom, "min": 0, "decimals": 0, "unit": "short", "color": {"mode": "palette-classic"}, "thresholds": thresholds}
 
 
-def stacked_bars(head: Head, series: Sequence[str], theme: Theme, line_at: float) -> PluginPanel:
-    """Numbers over time as stacked bars in the colours of the severities, with a dashed line."""
-    options = {
-        "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": ["sum"]},
-        "tooltip": {"mode": "multi", "sort": "none", "hideZeros": True},
-    }
-    custom = {
-        "drawStyle": "bars",
-        "barAlignment": 0,
-        "barWidthFactor": 0.85,
-        "fillOpacity": 100,
-        "lineWidth": 0,
-        "gradientMode": "none",
-        "stacking": {"mode": "normal", "group": "A"},
-        "axisPlacement": "auto",
-        "axisLabel": "",
-        "axisColorMode": "text",
-        "axisBorderShow": False,
-        "axisSoftMax": 12,
-        "scaleDistribution": {"type": "linear"},
-        "hideFrom": {"tooltip": False, "viz": False, "legend": False},
-        "thresholdsStyle": {"mode": "dashed"},
-        "showPoints": "never",
-        "spanNulls": False,
-        "insertNulls": False,
-        "lineInterpolation": "linear",
-        "pointSize": 5,
-    }
-    defaults = {
-        "custom": custom,
-        "min": 0,
-        "decimals": 0,
-        "color": {"mode": "palette-classic"},
-        "thresholds": steps((None, "transparent"), (line_at, "text")),
-    }
-    overrides = [override(name, color={"mode": "fixed", "fixedColor": fill(name, theme)}) for name in series]
-    return _panel(head, "timeseries", options, {"defaults": defaults, "overrides": overrides}, [organize(["time", *series])])
+@grafana_class
+class Logs(PluginPanel):
+    """Events as lines of text, to be read and searched in the browser."""
+
+    KIND = "logs"
+
+    def options(self) -> Json:
+        """Options of the plugin."""
+        return {
+            "showTime": True,
+            "showLabels": False,
+            "showCommonLabels": False,
+            "wrapLogMessage": True,
+            "prettifyLogMessage": False,
+            "enableLogDetails": True,
+            "showLogContextToggle": False,
+            "dedupStrategy": "none",
+            "sortOrder": "Descending",
+        }

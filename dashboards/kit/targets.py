@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from urllib.parse import quote
 
 Json = dict[str, Any]
 
@@ -72,6 +73,11 @@ class Query:
     """Asks for the time range of the dashboard."""
 
 
+def _is_plain(parameter: Parameter) -> bool:
+    """False for a fixed text with signs that Grafana would take for a variable: it is sent percent-encoded."""
+    return parameter.form is Form.LITERAL and "$" not in parameter.value and "[[" not in parameter.value
+
+
 _INFINITY_TYPES = {"time": "timestamp_epoch", "number": "number", "string": "string", "boolean": "boolean"}
 
 
@@ -85,10 +91,11 @@ def target(source: Datasource, query: Query, ref_id: str = "A", frame_format: st
 def _infinity(source: Datasource, query: Query, ref_id: str, frame_format: str) -> Json:
     # Only `customqueryparam` brings several values over whole; it has to stand in the url.
     repeated = [f"${{{p.value}:customqueryparam:{p.name}}}" for p in query.parameters if p.form is Form.MANY]
+    repeated += [f"{p.name}={quote(p.value, safe='')}" for p in query.parameters if p.form is Form.LITERAL and not _is_plain(p)]
     params = [{"key": "from", "value": "${__timeFrom}"}, {"key": "to", "value": "${__timeTo}"}] if query.ranged else []
     formats = {Form.ONE: "raw", Form.LIST: "csv"}
     for parameter in query.parameters:
-        if parameter.form is Form.LITERAL:
+        if _is_plain(parameter):
             params.append({"key": parameter.name, "value": parameter.value})
         elif parameter.form in formats:
             params.append({"key": parameter.name, "value": f"${{{parameter.value}:{formats[parameter.form]}}}"})
@@ -126,8 +133,9 @@ def payload(query: Query) -> str:
 
     Variables that anybody may type into are percent-encoded (`encoded`): a quote in them would make the text invalid.
     """
-    literal = {p.name: p.value for p in query.parameters if p.form is Form.LITERAL}
+    literal = {p.name: p.value for p in query.parameters if _is_plain(p)}
     typed = {p.name: f"${{{p.value}:percentencode}}" for p in query.parameters if p.form is Form.ONE}
+    typed |= {p.name: quote(p.value, safe="") for p in query.parameters if p.form is Form.LITERAL and not _is_plain(p)}
     body = {**MARKER, **literal, "columns": list(query.columns)} | ({"encoded": typed} if typed else {})
     text = json.dumps(body, sort_keys=True, ensure_ascii=False)
     several = [f'"{p.name}": ${{{p.value}:json}}' for p in query.parameters if p.form in (Form.MANY, Form.LIST)]

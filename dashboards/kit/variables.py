@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from alarm_engine.model.path import split
 from dashboards.kit.targets import Datasource, Kind, Parameter, Query, payload, target
 
 Json = dict[str, Any]
@@ -57,6 +58,13 @@ def alarm_path(source: Datasource, config: str, first: tuple[str, str]) -> Json:
     """The alarm that a page shows; `first` is (name of the PV, path)."""
     query = Query("vars/paths", OPTION, (Parameter("config", config),))
     return query_variable(source, "path", "PV", query, multi=False, current={"text": first[0], "value": first[1]})
+
+
+def component(source: Datasource, config: str, first: str) -> Json:
+    """The component that a page shows; `first` is its path."""
+    query = Query("vars/components", OPTION, (Parameter("config", config),))
+    shown = " / ".join(split(first)[1:]) or config
+    return query_variable(source, "component", "Component", query, multi=False, current={"text": shown, "value": first})
 
 
 def severity() -> Json:

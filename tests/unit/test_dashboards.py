@@ -14,10 +14,12 @@ from alarm_engine.config.load import read_tree
 from alarm_engine.config.tree import arrange
 from alarm_engine.model.palette import PALETTE
 from alarm_engine.model.settings import AlarmSettings
-from dashboards.build import BuildError, BuildOptions, build, systems_of, write
+from dashboards.build import MAX_COMPONENTS, BuildOptions, build, systems_of, write
 from dashboards.check import check
+from dashboards.hooks import BuildError
 from dashboards.kit.layout import Slot, Stack, flow
 from dashboards.kit.palette import Theme, palette_css
+from dashboards.kit.site import Look
 from dashboards.kit.targets import Kind
 from tocsin.cli.dashboards import app
 
@@ -36,7 +38,7 @@ def files():
 
 
 def test_what_is_built_is_what_was_agreed():
-    built = build([read_tree(GOLDEN / "tree.yaml")], BuildOptions(page_url=PAGE))
+    built = build([read_tree(GOLDEN / "tree.yaml")], BuildOptions(Look(page_url=PAGE)))
     stored = {path.relative_to(GOLDEN).as_posix(): path.read_bytes() for path in GOLDEN.rglob("*.json")}
     assert sorted(built) == sorted(stored), f"if that is wanted: {RENEW}"
     for name, content in built.items():
@@ -51,7 +53,8 @@ def test_the_same_tree_gives_the_same_bytes(files):
 
 def test_each_subsystem_has_a_dashboard_of_its_own(files):
     titles = {json.loads(content)["title"] for content in files.values()}
-    assert titles == {"Ring: overview", "Ring: Vacuum", "Ring: Personnel Safety", "Ring: (top level)", "Ring: one alarm"}
+    of_the_whole = {"Ring: wall", "Ring: overview", "Ring: one alarm", "Ring: any component", "Ring: history", "Ring: audit"}
+    assert titles == of_the_whole | {"Ring: Vacuum", "Ring: Personnel Safety", "Ring: (top level)"}
     assert all(name.startswith("Ring/") for name in files)
 
 
@@ -61,7 +64,108 @@ def test_nothing_is_wrong_with_what_is_built(kind, theme):
     odd = tree("/Odd/a$b ${q} [[x]]/P", '/Odd/"quoted" \\ name/P', "/Odd/µ – 東京/P", "/Odd/" + "x" * 300 + "/P", "/Odd/RF/P", name="Odd")
     empty = tree(name="Empty")
     many = tree(*(f"/Many/S{n}/P" for n in range(100)), name="Many")
-    assert check(build([odd, empty, many], BuildOptions(theme, kind))) == []
+    assert check(build([odd, empty, many], BuildOptions(Look(theme), kind, depth=3))) == []
+
+
+def test_components_further_down_have_dashboards_too_where_a_site_wants_them():
+    deep = tree("/Ring/Vacuum/S1/Pumps/P1", "/Ring/Vacuum/S2/P2", "/Ring/RF/P3")
+
+    def uids(depth):
+        return {json.loads(content)["uid"] for content in build([deep], BuildOptions(depth=depth)).values()}
+
+    assert uids(2) - uids(1) == {"tocsin-Ring-Vacuum-S1", "tocsin-Ring-Vacuum-S2"}
+    assert uids(9) - uids(2) == {"tocsin-Ring-Vacuum-S1-Pumps"}
+
+
+def link_of(files, name, title):
+    tiles = next(one for one in json.loads(files[name])["panels"] if one["title"] == "Components")
+    (found,) = [one["properties"][0]["value"][0]["url"] for one in tiles["fieldConfig"]["overrides"] if one["matcher"]["options"] == title]
+    return found
+
+
+def test_a_component_without_a_dashboard_is_looked_at_where_any_can_be_chosen():
+    deep = tree("/Ring/Vacuum/S 1/P1", "/Ring/RF/P3")
+    shallow = link_of(build([deep]), "Ring/tocsin-Ring-Vacuum.json", "S 1")
+    assert shallow == "/d/tocsin-Ring_component?var-component=%2FRing%2FVacuum%2FS%201&${__url_time_range}"
+    own = link_of(build([deep], BuildOptions(depth=2)), "Ring/tocsin-Ring-Vacuum.json", "S 1")
+    assert own.startswith("/d/tocsin-Ring-Vacuum-S-1_")
+
+
+def test_there_is_a_bound_and_the_nearest_to_the_root_come_first():
+    wide = tree(*(f"/Ring/S{n}/C{m}/P" for n in range(10) for m in range(100)))
+    files = build([wide], BuildOptions(depth=2))
+    components = [data for data in map(json.loads, files.values()) if {"tocsin:Ring", "tocsin-part:Ring"} & set(data["tags"])]
+    assert len(components) == MAX_COMPONENTS
+    assert sum("tocsin:Ring" in data["tags"] for data in components) == 10
+
+
+def test_identities_do_not_depend_on_titles():
+    def uids(look):
+        return [json.loads(content)["uid"] for content in build([tree("/Ring/Vacuum/P")], BuildOptions(look)).values()]
+
+    assert uids(Look()) == uids(Look(title="ALBA", refresh="1m", links=(("Wiki", "https://wiki.example.org"),)))
+
+
+def test_a_site_chooses_how_its_dashboards_look():
+    look = Look(title="ALBA", refresh="1m", links=(("Wiki", "https://wiki.example.org"),), archiver_url="https://aa.example.org/?pv={pv}")
+    files = {name: json.loads(content) for name, content in build([tree("/Ring/Vacuum/P")], BuildOptions(look)).items()}
+    overview = files["Ring/tocsin-Ring.json"]
+    assert (overview["title"], overview["refresh"]) == ("ALBA Ring: overview", "1m")
+    assert "https://wiki.example.org" in [link["url"] for link in overview["links"]]
+    assert panel(files["Ring/tocsin-Ring_pv.json"], "State and settings")["links"][0]["url"] == "https://aa.example.org/?pv=${path:text}"
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        (BuildOptions(Look(refresh="often")), "refresh 'often': expected a time"),
+        (BuildOptions(depth=0), "depth 0: expected 1 or more"),
+        (BuildOptions(Look(links=(("x", "javascript:alert(1)"),))), "link 'x': 'javascript:alert\\(1\\)' is no address"),
+        (BuildOptions(Look(archiver_url="x y")), "archiver url 'x y'"),
+    ],
+)
+def test_options_that_are_none_are_refused(options, fault):
+    with pytest.raises(BuildError, match=fault):
+        build([tree("/Ring/A/p")], options)
+
+
+# ---------------------------------------------------------------------- dashboards of the site's own
+
+OWN = """
+from dashboards.kit import table_panels
+from dashboards.kit.dashboard import Page, generated
+from dashboards.kit.layout import Slot, flow
+
+
+def dashboards(site):
+    page = Page(uid=f"my-{site.config}", name="beam", description="What stops the beam.")
+    return [generated(site, page, flow([Slot(table_panels.active(site, 1), 24, 12)]))]
+"""
+
+
+def test_a_site_adds_its_own_of_the_same_kit(tmp_path):
+    (tmp_path / "beam.dashboard.py").write_text(OWN)
+    (tmp_path / "notes.txt").write_text("no dashboard")
+    files = build([tree("/Ring/Vacuum/P")], BuildOptions(extra=tmp_path))
+    assert json.loads(files["Ring/my-Ring.json"])["title"] == "Ring: beam"
+    assert check(files) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("x = 1", "has no function dashboards"),
+        ("def dashboards(site): return [1 / 0]", "ZeroDivisionError"),
+        ("def dashboards(site): return ['x']", "must give dashboards of grafanalib that have a uid"),
+        ("def dashboards(site:", "SyntaxError"),
+    ],
+)
+def test_a_file_of_the_site_that_cannot_be_used_is_named(tmp_path, text, fault):
+    (tmp_path / "own.dashboard.py").write_text(text)
+    with pytest.raises(BuildError, match=rf"own\.dashboard\.py: .*{fault}"):
+        build([tree("/Ring/Vacuum/P")], BuildOptions(extra=tmp_path))
+    with pytest.raises(BuildError, match="expected a directory"):
+        build([tree("/Ring/Vacuum/P")], BuildOptions(extra=tmp_path / "nowhere"))
 
 
 def test_two_trees_of_one_name_are_refused():
@@ -74,12 +178,12 @@ def test_two_trees_of_one_name_are_refused():
 )
 def test_an_address_that_no_link_could_lead_to_is_refused(url):
     with pytest.raises(BuildError, match="expected http://host:port"):
-        build([tree("/Ring/A/p")], BuildOptions(page_url=url))
+        build([tree("/Ring/A/p")], BuildOptions(Look(page_url=url)))
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "http://[::1]:8080/", "https://control.example.org/alarms"])
 def test_addresses_of_the_page(url):
-    assert build([tree("/Ring/A/p")], BuildOptions(page_url=url))
+    assert build([tree("/Ring/A/p")], BuildOptions(Look(page_url=url)))
 
 
 def test_systems_are_in_the_order_of_the_tree():
@@ -228,7 +332,7 @@ def spoil_parser(data):
         (spoil_grid, "panel 2 lies over panel 1"),
         (spoil_width, "outside of 24 columns"),
         (spoil_id, "panel id 1: expected one of its own"),
-        (spoil_version, "panel 1 (Engine): no pluginVersion"),
+        (spoil_version, "panel 1 (Alarm engine): no pluginVersion"),
         (spoil_override, "'sevrity' is no column of its queries"),
         (spoil_field_of_link, "'dash' is no column of its queries"),
         (spoil_link, "link to a dashboard that does not exist: /d/nowhere"),
@@ -237,7 +341,7 @@ def spoil_parser(data):
         (spoil_switch, "the JSON datasource breaks on the type switch"),
         (spoil_colour, "#123456 is not in the table of colours"),
         (spoil_word, "'FINE $1' is no word of the table"),
-        (spoil_no_value, "panel 4 (Subsystems): no noValue"),
+        (spoil_no_value, "panel 5 (Subsystems): no noValue"),
         (spoil_null, ".description is null"),
         (spoil_parser, "expected a GET with the backend parser"),
     ],
@@ -308,13 +412,23 @@ def run(*arguments):
 def test_build_and_check_on_the_command_line(tmp_path):
     made = run("build", GOLDEN / "tree.yaml", "--out", tmp_path, "--palette", "light", "--datasource", "json")
     assert made.exit_code == 0, made.output
-    assert "5 dashboards, 5 new or changed, 0 removed" in made.output
+    assert "9 dashboards, 9 new or changed, 0 removed" in made.output
     assert run("check", tmp_path).exit_code == 0
     broken = tmp_path / "Ring" / "tocsin-Ring-RF.json"
     broken.write_text(broken.read_text().replace('"schemaVersion": 42', '"schemaVersion": 41'))
     found = run("check", tmp_path)
     assert found.exit_code == 1
     assert "Ring/tocsin-Ring-RF.json: schemaVersion 41: expected 42" in found.output
+
+
+def test_the_settings_say_how_dashboards_look_and_options_go_before_them(tmp_path):
+    (tmp_path / "tocsin.yaml").write_text("configurations: [{tree: tree.yaml}]\ndashboards: {depth: 2, title: ALBA, palette: light}\n")
+    out = tmp_path / "out"
+    made = run("build", GOLDEN / "tree.yaml", "--out", out, "--settings", tmp_path / "tocsin.yaml", "--palette", "dark")
+    assert made.exit_code == 0, made.output
+    (sector,) = out.glob("Ring/tocsin-Ring-Vacuum-Sector-1_*")
+    assert "ALBA Ring: Vacuum / Sector 1" in sector.read_text()
+    assert PALETTE["MAJOR"].fill_dark in sector.read_text()
 
 
 def test_faults_of_all_trees_are_told_together(tmp_path):

@@ -10,10 +10,16 @@ from rich.console import Console
 
 from alarm_engine.config.load import read_tree
 from alarm_engine.errors import ConfigError
-from dashboards.build import DEFAULT_PAGE_URL, BuildError, BuildOptions, build, is_generated, write
+from dashboards.build import build, is_generated, write
 from dashboards.check import check as check_files
+from dashboards.hooks import BuildError
 from dashboards.kit.palette import Theme
 from dashboards.kit.targets import Kind
+from tocsin.grafana_files import build_options
+from tocsin.settings import load
+from tocsin.settings_sections import DashboardsSection
+
+DEFAULT_PAGE_URL = "http://127.0.0.1:8080"
 
 app = typer.Typer(name="dashboards", help="Make Grafana dashboards from alarm trees.", no_args_is_help=True)
 
@@ -24,13 +30,16 @@ def build_dashboards(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Directory to write to; generated files in it that are no longer wanted go.")
     ],
-    palette: Annotated[Theme, typer.Option("--palette", help="Colours for Grafana's dark or light theme.")] = Theme.DARK,
-    datasource: Annotated[Kind, typer.Option("--datasource", help="Which plugin the dashboards ask.")] = Kind.INFINITY,
+    settings: Annotated[
+        Path | None, typer.Option("--settings", metavar="FILE", help="Settings file; its section `dashboards` says how they look.")
+    ] = None,
+    palette: Annotated[Theme | None, typer.Option("--palette", help="Colours for Grafana's dark or light theme.")] = None,
+    datasource: Annotated[Kind | None, typer.Option("--datasource", help="Which plugin the dashboards ask.")] = None,
     page_url: Annotated[
-        str, typer.Option("--page-url", metavar="URL", help="Address of the operator's page, as browsers reach it.")
-    ] = DEFAULT_PAGE_URL,
+        str | None, typer.Option("--page-url", metavar="URL", help="Address of the operator's page, as browsers reach it.")
+    ] = None,
 ) -> None:
-    """Write all dashboards of the trees: an overview, one for each subsystem, one for a single alarm."""
+    """Write all dashboards of the trees. Options go before the settings."""
     console = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False, markup=False)
     resolved = []
     faults: list[str] = []
@@ -41,7 +50,10 @@ def build_dashboards(
             faults.append(str(problem))
     if faults:
         raise ConfigError("\n".join(faults))
-    files = build(resolved, BuildOptions(theme=palette, datasource=datasource, page_url=page_url))
+    section = load(settings).dashboards if settings is not None else DashboardsSection()
+    given = {"palette": palette, "datasource": datasource, "page_url": page_url}
+    section = section.model_copy(update={name: value for name, value in given.items() if value is not None})
+    files = build(resolved, build_options(section, DEFAULT_PAGE_URL))
     problems = check_files(files)
     for fault in problems:
         console.print(fault)
