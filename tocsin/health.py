@@ -29,6 +29,7 @@ class EngineFigures(Collector):
         pvs = GaugeMetricFamily("tocsin_engine_pvs", "PVs that are watched", labels=["config"])
         connected = GaugeMetricFamily("tocsin_engine_pvs_connected", "PVs that are connected", labels=["config"])
         backlog = GaugeMetricFamily("tocsin_engine_backlog", "Inputs that no committed event covers", labels=["config"])
+        broken = CounterMetricFamily("tocsin_engine_records_skipped", "Records that could not be understood", labels=["config"])
         merged = CounterMetricFamily("tocsin_engine_inputs_merged", "Inputs merged because too many waited", labels=["config"])
         engine = self._engine()
         problems = engine.problems() if engine is not None else {}
@@ -42,8 +43,9 @@ class EngineFigures(Collector):
             pvs.add_metric([holding.config], status.pvs_total)
             connected.add_metric([holding.config], status.pvs_connected)
             backlog.add_metric([holding.config], status.backlog)
+            broken.add_metric([holding.config], runner.broken)
             merged.add_metric([holding.config], status.dropped)
-        yield from (serving, trouble, pvs, connected, backlog, merged)
+        yield from (serving, trouble, pvs, connected, backlog, broken, merged)
 
 
 class HistoryFigures(Collector):

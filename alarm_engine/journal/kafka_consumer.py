@@ -96,12 +96,13 @@ class FollowingConsumer:
     def _take(self, message: Message, got: Got) -> None:
         topic, offset = message.topic() or "", message.offset() or 0
         try:
-            key = (message.key() or b"").decode()
             headers = _headers(message)
         except UnicodeDecodeError as problem:
-            _log.warning("record skipped", topic=topic, offset=offset, problem=f"its key or a header is not UTF-8: {problem}")
-            return
+            _log.warning("headers of a record skipped", topic=topic, offset=offset, problem=f"the name of one is not UTF-8: {problem}")
+            headers = ()
         time = Nanos(max(0, message.timestamp()[1]) * NANOS_PER_MS)
+        # What is not UTF-8 becomes a sign by which whoever parses the key refuses it, and counts it.
+        key = (message.key() or b"").decode("utf-8", "replace")
         got.records.append(StoredRecord(topic, offset, time, key, message.value(), headers))
 
     def _hear(self, error: KafkaError, message: Message, got: Got) -> None:

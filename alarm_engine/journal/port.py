@@ -33,6 +33,7 @@ class StoredRecord(NamedTuple):
     offset: int
     time: Nanos
     key: str
+    """With U+FFFD for bytes that are not UTF-8, where others can write such."""
     value: bytes | None
     headers: Headers
 

@@ -28,8 +28,14 @@ def key(record_type: RecordType, path: str) -> str:
     return f"{record_type}:{path}"
 
 
+_NO_TEXT = "\ufffd"
+"""What stands for bytes that are not UTF-8."""
+
+
 def parse_key(text: str) -> tuple[RecordType, str]:
     """Type and path of a key, the path as it stands there; raises `WireError` for a key that is none of ours."""
+    if _NO_TEXT in text:
+        raise WireError(f"key {text!r}: is not UTF-8")
     kind, colon, path = text.partition(":")
     try:
         if colon:

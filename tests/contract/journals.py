@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
+from alarm_engine.errors import JournalUnavailable
 from alarm_engine.journal.kafka import KafkaJournal
 from alarm_engine.journal.kafka_settings import KafkaSettings
 from alarm_engine.journal.memory import MemoryJournal
@@ -128,3 +129,12 @@ async def until(condition: Callable[[], Awaitable[bool]] | Callable[[], bool], d
             return
         assert time.monotonic() < end, "the condition did not come true in time"
         await asyncio.sleep(0.01)
+
+
+async def tried(action: Callable[..., Awaitable[object]], *values: object) -> bool:
+    """False if the journal is not available."""
+    try:
+        await action(*values)
+    except JournalUnavailable:
+        return False
+    return True

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import secrets
+import threading
 from dataclasses import replace
 
 import pytest
@@ -14,10 +15,11 @@ from alarm_engine.errors import JournalCorrupt, JournalError, JournalFenced, Jou
 from alarm_engine.journal.kafka import KafkaJournal
 from alarm_engine.journal.kafka_cluster import Cluster
 from alarm_engine.journal.kafka_settings import KafkaSettings
+from alarm_engine.journal.kafka_transactions import Transactions
 from alarm_engine.journal.kafka_watch import PERIOD_S
 from alarm_engine.journal.port import Cleanup, Position, Record, TopicSpec
 from alarm_engine.journal.reading import read_to_end
-from tests.contract.journals import read_all, until
+from tests.contract.journals import read_all, tried, until
 from tests.contract.kafka_topics import servers_or_skip
 from tests.kafka_broker import random_topic
 
@@ -29,28 +31,6 @@ DAY_S = 86_400
 @pytest.fixture
 def settings():
     return KafkaSettings(servers_or_skip(), name="tests")
-
-
-@pytest.fixture
-def topic():
-    return random_topic("Plant")
-
-
-@pytest.fixture
-async def opened():
-    """Journals that are closed after the test."""
-    journals = []
-
-    async def start(settings, *specs):
-        journal = KafkaJournal(settings)
-        await journal.start()
-        journals.append(journal)
-        await journal.ensure_topics(specs)
-        return journal
-
-    yield start
-    for journal in journals:
-        await journal.close()
 
 
 @pytest.fixture
@@ -72,15 +52,6 @@ def alter(admin, topic, **config):
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
     for future in admin.incremental_alter_configs([resource]).values():
         future.result(20)
-
-
-async def tried(action, *values):
-    """False if it is not possible yet."""
-    try:
-        await action(*values)
-    except JournalError:
-        return False
-    return True
 
 
 @contextlib.contextmanager
@@ -241,6 +212,33 @@ async def test_taking_over_undoes_what_was_not_committed(opened, settings, topic
     assert await keys(new, topic) == []
     await new.append([Record(topic, "new", b"")])
     assert await keys(new, topic) == ["new"]
+
+
+async def test_a_take_over_that_was_given_up_takes_nothing_from_who_came_next(opened, settings, topic, monkeypatch):
+    began, goes_on = threading.Event(), threading.Event()
+    begin = Transactions._insist
+
+    def hanging(self, step, deadline, refused):
+        if self._settings.name == "slow" and not began.is_set():
+            began.set()
+            goes_on.wait(30)
+        begin(self, step, deadline, refused)
+
+    monkeypatch.setattr(Transactions, "_insist", hanging)
+    new = await opened(replace(settings, owns=topic), TopicSpec(topic, Cleanup.COMPACT))
+    starting = asyncio.create_task(KafkaJournal(replace(settings, owns=topic, name="slow")).start())
+    await asyncio.to_thread(began.wait, 30)
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    goes_on.set()
+    await until(lambda: all(thread.name != "kafka-request" for thread in threading.enumerate()))
+    while True:
+        try:
+            await new.append([Record(topic, "still ours", b"")])
+            break
+        except JournalUnavailable:
+            await asyncio.sleep(0.05)
+    assert (await new.owner()).name == settings.name
 
 
 # ------------------------------------------------------------------ topics
@@ -416,6 +414,7 @@ async def test_records_of_others(opened, settings, topic):
     producer.flush(20)
     records = await read_all(journal, topic)
     assert [(record.offset, record.key, record.value, record.headers) for record in records] == [
+        (0, "config:/\ufffd", b"1", ()),
         (1, "", b"2", ()),
         (2, "state:/x", None, (("a", b""), ("b", b"text"))),
     ]

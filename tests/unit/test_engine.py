@@ -221,6 +221,7 @@ async def test_broken_records_are_left_aside(site):
         [
             Record(T.config, "config:/Demo/Vacuum/Bad", b"\xff not json"),
             Record(T.config, "nonsense", b"{}"),
+            Record(T.config, "config:/Demo/Vacuum/Se\ufffdor", b'{"description":"not UTF-8"}'),
             Record(T.config, f"state:{GC}", b'{"severity":"LOUD"}'),
             Record(T.runtime, f"runtime:{GC}", b"{}"),
         ]
@@ -230,7 +231,7 @@ async def test_broken_records_are_left_aside(site):
         site.source.put("GC1", S.MAJOR, "HIHI_ALARM")
         await site.until(lambda e: e.kind is EventKind.ALARM)
         async with asyncio.timeout(5):
-            while engine.runners[0].broken < 6:
+            while engine.runners[0].broken < 7:
                 await asyncio.sleep(0.005)
 
 
@@ -342,11 +343,11 @@ async def test_a_journal_that_cannot_be_read_is_told_once_for_each_way_it_is_sai
         reader, tries = engine.runners[0]._reader, 0
         fetch = reader.fetch
 
-        async def fail(**options):
+        async def fail():
             nonlocal tries
             tries += 1
             if tries > 50:
-                return await fetch(**options)
+                return await fetch(timeout_s=0.01)
             raise JournalUnavailable("the broker is down" if tries % 2 else "connection refused")
 
         with structlog.testing.capture_logs() as said:
