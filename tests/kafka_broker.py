@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Self
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, AdminClient, ResourcePatternType, ResourceType
 
 from tests.kafka_jars import DATA, check_tools, jars
 
@@ -34,7 +34,7 @@ LOOPBACK = "127.0.0.1"
 START_S = 90.0
 """Longest wait for a broker; a starved machine needs it."""
 # The shell ends the broker when its own input ends: also when the tests are killed.
-_GUARD = '"$@" </dev/null & child=$!; echo $child; cat >/dev/null; kill -9 $child 2>/dev/null; wait $child'
+_GUARD = '"$@" </dev/null >&2 & child=$!; echo $child; cat >/dev/null; kill -9 $child 2>/dev/null; wait $child'
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,15 @@ class KafkaCluster:
                 broker.check()
             if time.monotonic() > deadline:
                 raise RuntimeError("the Kafka cluster did not start:\n" + "\n".join(broker.log()[-2000:] for broker in self.brokers))
+
+    def allow(
+        self, principal: str, *resources: tuple[ResourceType, str, ResourcePatternType], operation: AclOperation = AclOperation.ALL
+    ) -> None:
+        """Give a user rights."""
+        admin, allowed = AdminClient({"bootstrap.servers": self.servers}), AclPermissionType.ALLOW
+        rules = [AclBinding(kind, name, how, principal, "*", operation, allowed) for kind, name, how in resources]
+        for future in admin.create_acls(rules).values():
+            future.result(20)
 
     def close(self) -> None:
         """Kill all of it and remove its data."""

@@ -92,7 +92,7 @@ async def test_a_clock_that_differs_more_than_the_broker_takes(topic):
         broker.pause()  # what we write now is old when the broker looks at it, as if our clock were behind
         try:
             writing = asyncio.create_task(journal.append([Record(topic, "k", b"late")]))
-            await asyncio.sleep(0.5)
+            await until(lambda: journal._writer.waiting_s > 0.3)
         finally:
             broker.resume()
         with pytest.raises(JournalUnavailable, match="the clocks of this machine and of the broker differ"):

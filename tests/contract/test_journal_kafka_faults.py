@@ -1,95 +1,22 @@
-"""A Kafka that is away, hangs, refuses us, or has changed its secrets."""
+"""A Kafka that is away, hangs, or dies at a bad moment."""
 
 import asyncio
 import contextlib
+import threading
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import (
-    AclBinding,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    ResourcePatternType,
-    ResourceType,
-    ScramCredentialInfo,
-    ScramMechanism,
-    UserScramCredentialUpsertion,
-)
 
-from alarm_engine.errors import JournalError, JournalFenced, JournalUnavailable, SettingsError
+from alarm_engine.errors import JournalError, JournalFenced, JournalUnavailable
 from alarm_engine.journal.kafka import KafkaJournal
 from alarm_engine.journal.kafka_cluster import Cluster
-from alarm_engine.journal.kafka_settings import KafkaSecurity, KafkaSettings
+from alarm_engine.journal.kafka_settings import KafkaSettings
 from alarm_engine.journal.port import Cleanup, Position, Record, TopicSpec
-from tests.contract.journals import read_all, until
-from tests.kafka_broker import ClusterOptions, KafkaCluster, random_topic
-from tests.kafka_certificates import make_certificate, make_certificates
-from tests.kafka_jars import Missing
+from tests.contract.journals import read_all, tried, until
 
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture
-def topic():
-    return random_topic("Plant")
-
-
-@pytest.fixture
-async def opened():
-    """Journals that are closed after the test."""
-    journals = []
-
-    async def start(settings, *specs):
-        journal = KafkaJournal(settings)
-        journals.append(journal)
-        await until(lambda: tried(journal.start))  # a fresh broker takes a while to answer everything
-        await journal.ensure_topics(specs)
-        return journal
-
-    yield start
-    for journal in journals:
-        await journal.close()
-
-
-async def tried(action):
-    """False if the journal is not available."""
-    try:
-        await action()
-    except JournalUnavailable:
-        return False
-    return True
-
-
-def write_secret(settings, text):
-    Path(settings.security.password_file).write_text(text)
-
-
-# ------------------------------------------------------------------ away
-
-
-@pytest.fixture(scope="module")
-def mortal():
-    """A broker that may be killed."""
-    options = ClusterOptions(properties={"transaction.abort.timed.out.transaction.cleanup.interval.ms": "200"})
-    try:
-        cluster = KafkaCluster(options)
-    except Missing as problem:
-        pytest.skip(str(problem))
-    yield cluster
-    cluster.close()
-
-
-@pytest.fixture
-def alive(mortal):
-    """It runs at the beginning and at the end of a test."""
-    yield mortal
-    if not mortal.brokers[0].running:
-        mortal.brokers[0].start()
-    mortal.wait()
 
 
 @pytest.fixture
@@ -326,215 +253,46 @@ async def test_a_writer_ends_what_was_forgotten_while_it_runs(opened, alive, imp
         assert seen == ["first", "second"]
 
 
-async def test_closing_while_the_broker_is_away(alive, impatient, topic):
-    journal = KafkaJournal(impatient)
+@pytest.mark.parametrize("owns", [True, False])
+@pytest.mark.parametrize("how", ["killed", "hung"])
+async def test_closing_does_not_wait_for_a_broker_that_is_away(alive, impatient, topic, how, owns):
+    """Whoever waits for a confirmation hears that there is none."""
+    journal = KafkaJournal(replace(impatient, owns=topic if owns else None, request_timeout_s=60.0, write_timeout_s=60.0))
     await journal.start()
     await journal.ensure_topics([TopicSpec(topic, Cleanup.DELETE)])
     reader = journal.reader([topic])
     await reader.fetch()
-    alive.brokers[0].kill()
-    writing = [asyncio.create_task(journal.append([Record(topic, "k", b"")] * n)) for n in (1, 2)]
-    await asyncio.sleep(0)
-    begun = time.monotonic()
-    await journal.close()
-    assert time.monotonic() - begun < 30
-    results = await asyncio.gather(*writing, return_exceptions=True)
-    assert all(isinstance(result, JournalUnavailable) for result in results)
-
-
-# ------------------------------------------------------------------ refused
-
-
-@pytest.fixture(scope="module")
-def secured(tmp_path_factory):
-    """A broker with users, certificates and access rules."""
+    broker = alive.brokers[0]
+    broker.kill() if how == "killed" else broker.pause()
     try:
-        certificates = make_certificates(tmp_path_factory.mktemp("certificates"))
-        cluster = KafkaCluster(ClusterOptions(users={"mara": "right", "tom": "other"}, certificates=certificates))
-    except Missing as problem:
-        pytest.skip(str(problem))
-    yield cluster, certificates
-    cluster.close()
+        waiting = [asyncio.create_task(journal.append([Record(topic, "k", b"")] * n, [Position("g", topic, 1)] * (n - 1))) for n in (1, 2)]
+        waiting.append(asyncio.create_task(journal.append([], [Position("g", topic, 1)])))
+        waiting.append(asyncio.create_task(journal.position("g", topic)))
+        await asyncio.sleep(0)
+        begun = time.monotonic()
+        await journal.close()
+        assert time.monotonic() - begun < 20
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        assert all(isinstance(result, JournalUnavailable) for result in results), results
+    finally:
+        if how == "hung":
+            broker.resume()
 
 
-@pytest.fixture
-def as_mara(secured, tmp_path):
-    cluster, _ = secured
-    (tmp_path / "password").write_text("right\n")
-    security = KafkaSecurity(user="mara", password_file=tmp_path / "password")
-    return KafkaSettings(cluster.listener("SASL"), name="tests", security=security, request_timeout_s=3.0, write_timeout_s=5.0)
-
-
-def allow(cluster, principal, *resources, operation=AclOperation.ALL):
-    admin = AdminClient({"bootstrap.servers": cluster.servers})
-    rules = [AclBinding(kind, name, how, principal, "*", operation, AclPermissionType.ALLOW) for kind, name, how in resources]
-    for future in admin.create_acls(rules).values():
-        future.result(20)
-
-
-def ours(topic):
-    prefixed = ResourcePatternType.PREFIXED
-    return (
-        (ResourceType.TOPIC, topic, prefixed),
-        (ResourceType.GROUP, "tocsin-", prefixed),
-        (ResourceType.TRANSACTIONAL_ID, "tocsin-", prefixed),
-    )
-
-
-async def use(journal, topic):
-    """Everything that a journal does."""
-    await journal.ensure_topics([TopicSpec(topic, Cleanup.COMPACT), TopicSpec(f"{topic}Events", Cleanup.DELETE)])
-    await journal.append([Record(topic, "k", b"v"), Record(f"{topic}Events", "k", b"v")], [Position("engine", topic, 3)])
-    await journal.append([Record(topic, "single", b"v")])
-    assert [record.key for record in await read_all(journal, topic)] == ["k", "single"]
-    assert await journal.position("engine", topic) == 3
-
-
-@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-512"])
-@pytest.mark.parametrize("listener", ["SASL", "SASLTLS"])
-async def test_users_with_passwords(opened, secured, as_mara, topic, mechanism, listener):
-    cluster, certificates = secured
-    allow(cluster, "User:mara", *ours(topic))
-    security = replace(as_mara.security, mechanism=mechanism, tls=listener == "SASLTLS")
-    if security.tls:
-        security = replace(security, ca_file=certificates / "ca.pem")
-    await use(await opened(replace(as_mara, servers=cluster.listener(listener), security=security, owns=topic)), topic)
-
-
-async def test_a_client_certificate(opened, secured, topic):
-    cluster, certificates = secured
-    allow(cluster, "User:CN=client", *ours(topic))
-    files = KafkaSecurity(True, certificates / "ca.pem", certificates / "client.pem", certificates / "client.key")
-    await use(await opened(KafkaSettings(cluster.listener("TLS"), security=files)), topic)
-
-
-async def test_a_broker_whose_certificate_is_not_trusted(secured, tmp_path):
-    cluster, _ = secured
-    strangers = make_certificates(tmp_path / "strangers")
-    security = KafkaSecurity(tls=True, ca_file=strangers / "ca.pem")
-    with pytest.raises(JournalUnavailable, match=r"does not let .* in.*certificate verify failed"):
-        await KafkaJournal(KafkaSettings(cluster.listener("SASLTLS"), security=security, request_timeout_s=2.0)).start()
-
-
-async def test_a_wrong_password(as_mara):
-    write_secret(as_mara, "not5o")
-    with pytest.raises(JournalUnavailable, match=r"does not let User:mara with SCRAM-SHA-512 in.*Check user, password") as caught:
-        await KafkaJournal(as_mara).start()
-    assert "not5o" not in str(caught.value)
-
-
-async def test_a_password_file_that_is_not_there(as_mara, tmp_path):
-    security = replace(as_mara.security, password_file=tmp_path / "nowhere")
-    with pytest.raises(SettingsError, match=f"{tmp_path}/nowhere cannot be read"):
-        await KafkaJournal(replace(as_mara, security=security)).start()
-
-
-async def test_no_right_on_a_topic(opened, secured, as_mara, topic):
-    cluster, _ = secured
-    allow(cluster, "User:mara", *ours(f"{topic}A"))
-    plain = replace(as_mara, servers=cluster.servers, security=KafkaSecurity())
-    await opened(plain, TopicSpec(f"{topic}B", Cleanup.DELETE))
-    journal = await opened(as_mara, TopicSpec(f"{topic}A", Cleanup.DELETE))
-    both = [Record(f"{topic}A", "k", b""), Record(f"{topic}B", "k", b"")]
-    command = f"kafka-acls.sh --bootstrap-server {as_mara.servers} --add --allow-principal User:mara --operation All --topic {topic}B"
-    for question in (
-        lambda: journal.append(both),
-        lambda: journal.append(both[1:]),
-        lambda: journal.end(f"{topic}B"),
-        lambda: journal.reader([f"{topic}A", f"{topic}B"]).fetch(),
-        lambda: journal.ensure_topics([TopicSpec(f"{topic}B", Cleanup.DELETE)]),
-    ):
-        with pytest.raises(JournalUnavailable, match=f"no right to do that on topic {topic}B") as caught:
-            await question()
-        assert command in str(caught.value)
-    allow(cluster, "User:mara", (ResourceType.TOPIC, f"{topic}C", ResourcePatternType.LITERAL), operation=AclOperation.READ)
-    with pytest.raises(JournalUnavailable, match=f"{topic}C.*by hand: kafka-topics.sh .* --create --topic {topic}C"):
-        await journal.ensure_topics([TopicSpec(f"{topic}C", Cleanup.DELETE)])
-    await journal.append(both[:1])
-    assert len(await read_all(journal, f"{topic}A")) == 1
-
-
-async def test_a_right_that_is_taken_away_stops_nobody_else(opened, secured, as_mara, topic):
-    cluster, _ = secured
-    allow(cluster, "User:mara", *ours(topic))
-    journal = await opened(as_mara, TopicSpec(f"{topic}A", Cleanup.DELETE), TopicSpec(f"{topic}B", Cleanup.DELETE))
-    stays, loses = journal.reader([f"{topic}A"]), journal.reader([f"{topic}B"])
-    await stays.fetch()
-    await loses.fetch()
-    admin = AdminClient({"bootstrap.servers": cluster.servers})
-    deny = AclBinding(
-        ResourceType.TOPIC, f"{topic}B", ResourcePatternType.LITERAL, "User:mara", "*", AclOperation.ALL, AclPermissionType.DENY
-    )
-    admin.create_acls([deny])[deny].result(20)
-    with pytest.raises(JournalUnavailable, match=f"no right to do that on topic {topic}B"):
-        await asyncio.wait_for(loses.fetch(), 30)
-    with pytest.raises(JournalUnavailable, match=f"no right to do that on topic {topic}B"):
-        await journal.append([Record(f"{topic}A", "k", b""), Record(f"{topic}B", "k", b"")])
-    await journal.append([Record(f"{topic}A", "k", b"")])
-    assert [record.key for record in (await asyncio.wait_for(stays.fetch(), 30)).records] == ["k"]
-
-
-@pytest.mark.parametrize("missing", [ResourceType.GROUP, ResourceType.TRANSACTIONAL_ID])
-async def test_no_right_on_what_is_ours(opened, secured, as_mara, topic, missing):
-    cluster, _ = secured
-    prefix = f"{topic}-"
-    rights = [(kind, prefix if kind is not ResourceType.TOPIC else name, how) for kind, name, how in ours(topic) if kind is not missing]
-    allow(cluster, "User:mara", *rights)
-    journal = await opened(replace(as_mara, prefix=prefix), TopicSpec(topic, Cleanup.DELETE))
-    named = f"no right to .*{prefix} --resource-pattern-type prefixed"
-    questions = [lambda: journal.append([Record(topic, "k", b"")], [Position("engine", topic, 1)])]
-    if missing is ResourceType.GROUP:
-        questions += 2 * [lambda: journal.append([], [Position("engine", topic, 1)]), lambda: journal.position("engine", topic)]
-    for question in questions:
-        with pytest.raises(JournalUnavailable, match=named):
-            await question()
-    await journal.append([Record(topic, "single", b"")])
-
-
-async def test_a_changed_password_is_picked_up(opened, secured, as_mara, topic):
-    cluster, _ = secured
-    allow(cluster, "User:tom", *ours(topic))
-    write_secret(as_mara, "other")
-    settings = replace(as_mara, security=replace(as_mara.security, user="tom"))
-    journal = await opened(settings, TopicSpec(topic, Cleanup.DELETE))
-    reader = journal.reader([topic])
-    await journal.append([Record(topic, "a", b"")])
-    assert len((await reader.fetch()).records) == 1
-    admin = AdminClient({"bootstrap.servers": cluster.servers})
-    for mechanism in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):
-        change = UserScramCredentialUpsertion("tom", ScramCredentialInfo(mechanism, 4096), b"newer")
-        admin.alter_user_scram_credentials([change])["tom"].result(20)
-    write_secret(as_mara, "newer")
-    await until(lambda: journal._cluster.generation == 1)
-    await journal.append([Record(topic, "b", b"")])
-    await journal.append([Record(topic, "c", b""), Record(topic, "d", b"")])
-    seen = []
-    while len(seen) < 3:
-        seen += [record.key for record in (await asyncio.wait_for(reader.fetch(), 30)).records]
-    assert seen == ["b", "c", "d"]
-    assert [record.key for record in await read_all(journal, topic)] == ["a", "b", "c", "d"]
-
-
-async def test_a_renewed_certificate_is_picked_up_and_a_broken_one_is_not(opened, secured, topic):
-    cluster, certificates = secured
-    allow(cluster, "User:CN=client", *ours(topic))
-    files = KafkaSecurity(True, certificates / "ca.pem", certificates / "client.pem", certificates / "client.key")
-    journal = await opened(KafkaSettings(cluster.listener("TLS"), security=files, owns=topic), TopicSpec(topic, Cleanup.DELETE))
-    reader = journal.reader([topic])
-    await reader.fetch()
-    make_certificate(certificates, "client")
-    await until(lambda: journal._cluster.generation >= 1)
-    await journal.append([Record(topic, "renewed", b"")])
-    assert [record.key for record in (await asyncio.wait_for(reader.fetch(), 30)).records] == ["renewed"]
-    kept = (certificates / "client.pem").read_text()
-    (certificates / "client.pem").write_text("no certificate")
-    await journal.append([Record(topic, "broken", b"")])
-    assert [record.key for record in (await asyncio.wait_for(reader.fetch(), 30)).records] == ["broken"]
-    (certificates / "client.pem").write_text(kept)
-
-
-def test_secrets_do_not_show(as_mara):
-    assert "right" not in repr(as_mara)
+@pytest.mark.parametrize("owns", [True, False])
+async def test_a_start_that_is_given_up_leaves_nothing_behind(alive, impatient, topic, owns):
+    journal = KafkaJournal(replace(impatient, owns=topic if owns else None, request_timeout_s=60.0, write_timeout_s=60.0))
+    alive.brokers[0].pause()
+    try:
+        starting = asyncio.create_task(journal.start())
+        await until(lambda: any(thread.name == "kafka-request" for thread in threading.enumerate()))
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        await until(lambda: all(thread.name != "kafka-request" for thread in threading.enumerate()), 20)
+    finally:
+        alive.brokers[0].resume()
+    await until(lambda: tried(journal.start), 60)
+    await journal.close()
 
 
 async def test_a_journal_that_is_not_open(topic):

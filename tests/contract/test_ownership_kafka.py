@@ -1,4 +1,4 @@
-"""Election in Kafka: who is told what, who gets what when, with engines that end, are killed, hang, and do not reach the broker."""
+"""Election in Kafka: who is told what, who gets what when, with engines that end, are killed, or hang."""
 
 from __future__ import annotations
 
@@ -6,82 +6,21 @@ import asyncio
 import os
 import re
 import socket
-import subprocess
-import sys
 import time
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import (
-    AclBinding,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    NewPartitions,
-    NewTopic,
-    ResourcePatternType,
-    ResourceType,
-)
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
-from alarm_engine.errors import JournalFenced, SettingsError
-from alarm_engine.journal.kafka import KafkaJournal
-from alarm_engine.journal.kafka_ownership import Owner
-from alarm_engine.journal.kafka_settings import KafkaSecurity, KafkaSettings
-from alarm_engine.journal.port import Cleanup, Record, TopicSpec
+from alarm_engine.errors import SettingsError
+from alarm_engine.journal.kafka_settings import KafkaSecurity
 from alarm_engine.ownership.kafka import KafkaOwnership
-from alarm_engine.ownership.kafka_holders import GONE_S
 from alarm_engine.ownership.kafka_member import RELEASE_S, SESSION_S
 from tests.contract.journals import until
-from tests.contract.kafka_topics import servers_or_skip
-from tests.kafka_broker import ClusterOptions, KafkaCluster, random_topic
-from tests.kafka_jars import Missing
+from tests.contract.ownerships import QUICK_S, holder, is_lost, lease_of, taking_part
+from tests.kafka_broker import random_topic
 
 pytestmark = pytest.mark.timeout(120)
-
-QUICK_S = SESSION_S - 2
-"""Less than it takes the group to miss a member: who was told gets what he waits for within that time."""
-
-
-@pytest.fixture
-def config():
-    return random_topic("Plant")
-
-
-@pytest.fixture
-def settings():
-    return KafkaSettings(servers_or_skip(), name="engine-a", cell=random_topic("cell"))
-
-
-@asynccontextmanager
-async def taking_part(settings, *configs):
-    ownership = KafkaOwnership(settings, configs)
-    await ownership.start()
-    try:
-        yield ownership
-    finally:
-        await ownership.close()
-
-
-@asynccontextmanager
-async def writing(settings, config):
-    """The journal as the one writer of a configuration: it leaves the mark."""
-    journal = KafkaJournal(replace(settings, owns=config))
-    await journal.start()
-    try:
-        yield journal
-    finally:
-        await journal.close()
-
-
-async def lease_of(ownership, config, heard=None, within_s=30):
-    async with asyncio.timeout(within_s):
-        return await ownership.acquire(config, lambda wait: None if heard is None else heard.append(wait.why))
-
-
-def is_lost(lease):
-    return lease._ended.is_set()
 
 
 # ------------------------------------------------------------------ two engines
@@ -149,41 +88,6 @@ async def test_the_group_does_not_wait_for_ever_for_a_release(settings):
 # ------------------------------------------------------------------ processes that end badly
 
 
-class Holder:
-    """See `ownership_holder`."""
-
-    def __init__(self, settings, config, name):
-        command = [sys.executable, "-m", "tests.contract.ownership_holder", settings.servers, settings.cell, config, name]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=Path(__file__).parents[2]
-        )
-
-    async def says(self, word):
-        """Waits for a line that begins so; lines of the log may lie between."""
-        while True:
-            line = await asyncio.to_thread(self.process.stdout.readline)
-            assert line, f"it ended without {word!r}"
-            if line.startswith(word):
-                return line.strip()
-
-    def hang(self, seconds):
-        self.process.stdin.write(f"{seconds}\n")
-        self.process.stdin.flush()
-
-    def end(self):
-        self.process.kill()
-        self.process.communicate()
-
-
-@contextmanager
-def holder(settings, config, name="engine-p"):
-    made = Holder(settings, config, name)
-    try:
-        yield made
-    finally:
-        made.end()
-
-
 async def test_what_a_killed_engine_had_goes_to_another_after_its_session(settings, config):
     with holder(settings, config) as first:
         await first.says("holds")
@@ -211,80 +115,6 @@ async def test_an_engine_whose_event_loop_hangs_loses_what_it_has_and_learns_it(
             assert "is held by 'engine-a'" in await first.says("waits")
             await lease.release()
         await first.says("holds")
-
-
-# ------------------------------------------------------------------ another cell
-
-
-async def test_an_engine_of_another_cell_is_left_alone_while_it_lives(settings, config):
-    other = replace(settings, name="engine-b", cell=random_topic("cell"))
-    async with taking_part(other, config) as second:
-        async with taking_part(settings, config) as first:
-            lease = await lease_of(first, config)
-            async with writing(settings, config) as journal:
-                await journal.ensure_topics([TopicSpec(config, Cleanup.COMPACT)])
-                heard: list[str] = []
-                waiting = asyncio.create_task(lease_of(second, config, heard))
-                await until(lambda: heard)
-                holder = rf"'engine-a' on \S+ \(process \d+\) since \S+, an engine of cell '{settings.cell}'"
-                waits = rf"this engine of cell '{other.cell}' waits. A configuration belongs to one cell only"
-                assert re.fullmatch(rf"configuration '{config}' is held by {holder}; {waits}", heard[-1])
-                await journal.append([Record(config, "still", b"ours")])
-                assert not waiting.done()
-            await lease.release()
-        begun = time.monotonic()
-        lease = await waiting
-        assert time.monotonic() - begun < QUICK_S  # it was given back, so nobody has to wait until it is seen to be gone
-        async with writing(other, config) as journal:
-            assert (await journal.owner()).cell == other.cell
-        await lease.release()
-
-
-async def test_an_engine_of_another_cell_that_was_killed_is_waited_for_only_until_it_is_gone(settings, config):
-    with holder(settings, config) as other:
-        await other.says("holds")
-        async with writing(replace(settings, name="engine-p"), config):
-            pass
-        other.end()
-        ours = replace(settings, cell=random_topic("cell"))
-        async with taking_part(ours, config) as ownership:
-            heard: list[str] = []
-            begun = time.monotonic()
-            await (await lease_of(ownership, config, heard)).release()
-            assert GONE_S < time.monotonic() - begun < GONE_S + QUICK_S
-            assert "is held by 'engine-p'" in heard[0]
-
-
-async def test_one_that_was_fenced_by_another_cell_waits_for_it(settings, config):
-    """Both began at the same moment, when there was no mark."""
-    other = replace(settings, name="engine-b", cell=random_topic("cell"))
-    async with taking_part(settings, config) as first, taking_part(other, config) as second:
-        ours, theirs = await lease_of(first, config), await lease_of(second, config)
-        async with writing(settings, config) as fenced, writing(other, config) as journal:
-            with pytest.raises(JournalFenced, match="engine-b"):
-                await fenced.append([Record(config, "late", b"")])
-            await ours.release()
-            heard: list[str] = []
-            waiting = asyncio.create_task(lease_of(first, config, heard))
-            await until(lambda: heard)
-            assert "is held by 'engine-b'" in heard[0]
-            await journal.append([Record(config, "still", b"theirs")])
-            waiting.cancel()
-        await theirs.release()
-
-
-async def test_a_mark_without_a_cell_keeps_nobody_out(settings, config):
-    async with taking_part(settings, config) as ownership:
-        await (await lease_of(ownership, config)).release()
-        async with writing(replace(settings, cell=""), config) as journal:
-            assert (await journal.owner()).cell == ""
-            await (await lease_of(ownership, config, within_s=QUICK_S)).release()
-
-
-def test_a_mark_of_an_earlier_version_has_no_cell():
-    mark = '{"name":"a","host":"h","process":7,"since":"2026-01-01T00:00:00+00:00","id":"x"}'
-    assert Owner.decode(mark) == Owner("a", "h", 7, "2026-01-01T00:00:00+00:00", "x")
-    assert Owner.decode(Owner("a", "h", 7, cell="c").encode()).cell == "c"
 
 
 # ------------------------------------------------------------------ settings and topics
@@ -347,144 +177,3 @@ async def test_a_topic_that_was_deleted_is_made_anew_for_who_had_it(settings, co
         assert not is_lost(lease)
         await lease.release()
         await (await lease_of(ownership, config)).release()
-
-
-# ------------------------------------------------------------------ a broker that is away
-
-
-@pytest.fixture(scope="module")
-def mortal():
-    """A broker that may be killed."""
-    try:
-        cluster = KafkaCluster()
-    except Missing as problem:
-        pytest.skip(str(problem))
-    yield cluster
-    cluster.close()
-
-
-@pytest.fixture
-def alive(mortal):
-    """It runs at the beginning and at the end of a test."""
-    yield mortal
-    if not mortal.brokers[0].running:
-        mortal.brokers[0].start()
-    mortal.wait()
-
-
-@pytest.fixture
-def lonely(alive):
-    return KafkaSettings(alive.servers, name="engine-a", cell=random_topic("cell"), request_timeout_s=1.0)
-
-
-async def test_a_broker_that_comes_after_the_engine(alive, lonely, config):
-    alive.brokers[0].kill()
-    begun = time.monotonic()
-    async with taking_part(lonely, config) as ownership:
-        assert time.monotonic() - begun < 1
-        heard: list[str] = []
-        waiting = asyncio.create_task(lease_of(ownership, config, heard, within_s=100))
-        await until(lambda: heard)
-        assert f"Kafka at {alive.servers} does not answer" in heard[0]
-        views = [ownership._view]
-
-        def looked_again():
-            if ownership._view is not views[-1]:
-                views.append(ownership._view)
-            return len(views) > 3
-
-        await until(looked_again)  # it stays away for a while, and that is not told in ever new words
-        assert len(set(heard)) <= 3
-        alive.brokers[0].start()
-        await (await waiting).release()
-
-
-async def test_a_lease_outlasts_an_outage_that_hits_everybody(alive, lonely, config):
-    async with taking_part(lonely, config) as ownership:
-        lease = await lease_of(ownership, config)
-        alive.brokers[0].kill()
-        await until(lambda: config not in ownership._mine)
-        alive.brokers[0].start()
-        await until(lambda: config in ownership._mine, 60)
-        assert not is_lost(lease)
-        await lease.release()
-
-
-async def test_after_an_outage_one_has_it(alive, lonely, config):
-    async with AsyncExitStack() as stack:
-        first = await stack.enter_async_context(taking_part(lonely, config))
-        leases = [await lease_of(first, config)]
-        second = await stack.enter_async_context(taking_part(replace(lonely, name="engine-b"), config))
-        waiting = asyncio.create_task(lease_of(second, config, within_s=100))
-        alive.brokers[0].pause()
-        await until(lambda: config not in first._mine)
-        alive.brokers[0].resume()
-        await until(lambda: config in first._mine | second._mine)
-        if config in second._mine:
-            async with asyncio.timeout(30):
-                assert "another one" in await leases[0].lost()
-            await leases[0].release()
-            leases = [await waiting]
-        assert (config in first._mine) != (config in second._mine)
-        waiting.cancel()
-        await leases[0].release()
-
-
-@pytest.mark.parametrize("how", ["killed", "hung"])
-async def test_closing_takes_no_longer_than_three_seconds_while_the_broker_is_away(alive, lonely, config, how):
-    broker = alive.brokers[0]
-    ownership = KafkaOwnership(lonely, [config])
-    await ownership.start()
-    lease = await lease_of(ownership, config)
-    broker.kill() if how == "killed" else broker.pause()
-    try:
-        await lease.release()
-        begun = time.monotonic()
-        await ownership.close()
-        assert time.monotonic() - begun < 3.5
-    finally:
-        if how == "hung":
-            broker.resume()
-
-
-# ------------------------------------------------------------------ rights
-
-
-@pytest.fixture
-def secured():
-    try:
-        cluster = KafkaCluster(ClusterOptions(users={"mara": "right"}))
-    except Missing as problem:
-        pytest.skip(str(problem))
-    yield cluster
-    cluster.close()
-
-
-def allow(cluster, kind, name, operation):
-    admin = AdminClient({"bootstrap.servers": cluster.servers})
-    rule = AclBinding(kind, name, ResourcePatternType.PREFIXED, "User:mara", "*", operation, AclPermissionType.ALLOW)
-    for future in admin.create_acls([rule]).values():
-        future.result(20)
-
-
-async def test_rights_that_are_missing_are_named_with_what_gives_them(secured, config, tmp_path):
-    (tmp_path / "password").write_text("right\n")
-    security = KafkaSecurity(user="mara", password_file=tmp_path / "password")
-    settings = KafkaSettings(secured.listener("SASL"), name="engine-a", cell="main", security=security)
-    heard: list[str] = []
-    async with taking_part(settings, config) as ownership:
-        waiting = asyncio.create_task(lease_of(ownership, config, heard, within_s=90))
-        command = f"kafka-acls.sh --bootstrap-server {settings.servers} --add --allow-principal User:mara --operation All"
-        group = "User:mara has no right to keep positions or to be elected; an administrator can give it with"
-        await until(lambda: any(f"{group} `{command} --group tocsin-" in text for text in heard))
-        # May look at the group, but not join it.
-        allow(secured, ResourceType.GROUP, "tocsin-", AclOperation.DESCRIBE)
-        topic = f"no right to do that on topic {config}; an administrator can give it with `{command} --topic {config}`"
-        await until(lambda: any(topic in text for text in heard))
-        allow(secured, ResourceType.TOPIC, config, AclOperation.ALL)
-        joining = f"take part in group 'tocsin-cell-main': {group}"
-        await until(lambda: any(joining in text for text in heard))
-        allow(secured, ResourceType.GROUP, "tocsin-", AclOperation.ALL)
-        await (await waiting).release()
-    assert not [text for text in heard if "does not answer" in text]
-    assert len(heard) < 10
