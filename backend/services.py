@@ -9,6 +9,7 @@ from alarm_engine.clock import Clock
 from alarm_engine.journal.port import Journal
 from backend.guidance import Guidance
 from backend.history.port import HistoryStore
+from backend.kpi.targets import LIMITS, Limits
 from backend.live import Live
 from backend.security import Security
 
@@ -23,6 +24,8 @@ class BackendSettings:
     """How long an answer of the engine is waited for."""
     max_streams: int = 500
     """Clients that follow events at the same time."""
+    limits: Limits = LIMITS
+    """What figures of alarm performance are judged by."""
     slow_client_s: float = 10.0
     """A client that takes nothing for that long is disconnected."""
 

@@ -106,7 +106,7 @@ class Application:
         if settings.journal == "sqlite":
             await self._open_journal(shared)  # what cannot be used is said before anything is served
         if Role.BACKEND in self._roles:
-            options = BackendSettings(commands=settings.backend.commands)
+            options = BackendSettings(commands=settings.backend.commands, limits=settings.figures.limits())
             services = Services(self._live, history, shared, security, clock, settings=options, also_missing=self._beside_the_web)
             app = create_app(services)
             watch.export(app.state.registry)

@@ -19,6 +19,7 @@ from tocsin.settings_sections import (
     ConfigurationSettings,
     DashboardsSection,
     EngineSection,
+    FiguresSection,
     HealthSection,
     HistorySection,
     KafkaSection,
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     backend: BackendSection = Field(BackendSection(), description="The web side.")
     auth: AuthSection = Field(AuthSection(), description="Who may do what.")
     history: HistorySection = Field(HistorySection(), description="Past events.")
+    figures: FiguresSection = Field(FiguresSection(), description="What figures of alarm performance are judged by.")
     dashboards: DashboardsSection = Field(DashboardsSection(), description="Generated files for Grafana.")
     health: HealthSection = Field(HealthSection(), description="Where the roles without a web side tell machines how they are.")
     log: LogSection = Field(LogSection(), description="What is said on standard output.")

@@ -64,8 +64,9 @@ def figures_router(services: Services) -> APIRouter:
         tree = one_tree(services.live, question.config, question.path)
         now = services.clock.now().wall
         within = read_range(question.start, question.end, now)
-        selection = Selection(question.path or "/", question.lost_connections)
-        sources = Sources(services.live.trees, services.history, now)
+        limits = services.settings.limits
+        selection = Selection(question.path or "/", question.lost_connections, limits)
+        sources = Sources(services.live.trees, services.history, now, limits)
         found = await performance_of(sources, tree, Span(within.start, within.end), selection)
         return _answer({"config": tree.config, "path": selection.prefix, **figures_object(found)})
 

@@ -17,6 +17,7 @@ from backend.history.port import HistoryStore
 from backend.live.model import LiveTree
 from backend.queries.registry import QUERIES, Query
 from backend.queries.request import PARAMETERS, BadQuestion, Sources, read_ask
+from backend.services import BackendSettings
 
 
 class LiveTrees(Protocol):
@@ -46,10 +47,15 @@ class RowServices(Protocol):
         """By which ages are counted."""
         ...
 
+    @property
+    def settings(self) -> BackendSettings:
+        """What the site sets."""
+        ...
+
 
 def sources_of(services: RowServices) -> Sources:
     """Where answers come from, at this instant."""
-    return Sources(services.live.trees, services.history, services.clock.now().wall)
+    return Sources(services.live.trees, services.history, services.clock.now().wall, services.settings.limits)
 
 
 def json_response(body: object, status: int = 200) -> Response:

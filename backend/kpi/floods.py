@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from alarm_engine.model.path import is_below
 from alarm_engine.model.times import NANOS_PER_MS, Nanos
-from backend.kpi.definitions import FLOOD_BEGINS, FLOOD_ENDS, LOST, PERIOD_NS
+from backend.kpi.definitions import LOST, PERIOD_NS
 from backend.kpi.summary import RISES
 from backend.kpi.tally import Selection, Tally
+from backend.kpi.targets import Limits
 
 FIRST_ALARMS = 10
 
@@ -46,7 +47,7 @@ class Flood:
 def floods(sums: Tally, selection: Selection, known_until: Nanos) -> list[Flood]:
     """Floods that touch the range; `known_until` is the end of the last summary."""
     found = []
-    for periods in _runs(sums.counts):
+    for periods in _runs(sums.counts, selection.limits):
         start, end = periods[0], Nanos(periods[-1] + PERIOD_NS)
         if end <= sums.span.start or start >= sums.span.end:
             continue
@@ -58,14 +59,14 @@ def floods(sums: Tally, selection: Selection, known_until: Nanos) -> list[Flood]
     return found
 
 
-def _runs(counts: dict[Nanos, int]) -> Iterator[Sequence[Nanos]]:
+def _runs(counts: dict[Nanos, int], limits: Limits) -> Iterator[Sequence[Nanos]]:
     """Periods that belong together."""
     running: list[Nanos] = []
     for period in sorted(counts):
-        if running and (period != running[-1] + PERIOD_NS or counts[period] < FLOOD_ENDS):
+        if running and (period != running[-1] + PERIOD_NS or counts[period] < limits.flood_ends):
             yield running
             running = []
-        if running or counts[period] > FLOOD_BEGINS:
+        if running or counts[period] > limits.flood_begins:
             running.append(period)
     if running:
         yield running

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, iso
-from backend.kpi.definitions import BUSY_HOUR, DAY_NS, FLOOD_BEGINS, HOUR_NS, LOST, PERIOD_NS, SEVERITIES
+from backend.kpi.definitions import DAY_NS, HOUR_NS, LOST, PERIOD_NS, SEVERITIES
 from backend.kpi.floods import Flood
 from backend.kpi.levels import Levels
 from backend.kpi.quantiles import quantile
 from backend.kpi.ranking import TOP, frequent
 from backend.kpi.summary import Level
 from backend.kpi.tally import Selection, Tally, periods_touched
-from backend.kpi.targets import TARGETS, Target, Verdict
+from backend.kpi.targets import Target, Verdict
 
 ENOUGH_FOR_TOP = 200
 """With fewer annunciations ten alarms have more than 5 % whatever is done."""
@@ -49,6 +49,7 @@ class Judge:
         self._levels = levels
         self._fleeting = fleeting
         self._selection = selection
+        self._limits = selection.limits
         self._known = sums.covered_ns > 0
         self._here = {time: count for time, count in sums.counts.items() if count and sums.in_range(time)}
 
@@ -65,7 +66,7 @@ class Judge:
         )
 
     def _figure(self, name: str, title: str, unit: str, value: float | None, text: str) -> Figure:
-        target = TARGETS.get(name)
+        target = self._limits.targets.get(name)
         if not self._known:
             return Figure(name, title, None, unit, target, Verdict.NONE, "Nothing is known of this range.")
         if value is None or target is None:
@@ -85,14 +86,16 @@ class Judge:
             self._rate("per_hour", "Annunciated per hour", HOUR_NS, "On average"),
             self._peak("peak_hour", "Most in one hour", {Nanos(hour * HOUR_NS): count for hour, count in hours.items()}),
         ]
-        busy = [hour for hour, count in hours.items() if count > BUSY_HOUR]
-        text = f"{{}} of {{}} hours had more than {BUSY_HOUR} alarms"
-        found.append(self._part("busy_hours", f"Hours with more than {BUSY_HOUR}", (len(busy), HOUR_NS), text))
+        many = self._limits.busy_hour
+        busy = [hour for hour, count in hours.items() if count > many]
+        text = f"{{}} of {{}} hours had more than {many} alarms"
+        found.append(self._part("busy_hours", f"Hours with more than {many}", (len(busy), HOUR_NS), text))
         found.append(self._rate("per_10_min", "Annunciated per 10 minutes", PERIOD_NS, "On average"))
         found.append(self._peak("peak_10_min", "Most in 10 minutes", self._here))
-        busy = [period for period, count in self._here.items() if count > FLOOD_BEGINS]
-        text = f"{{}} of {{}} periods of 10 minutes had more than {FLOOD_BEGINS} alarms"
-        found.append(self._part("busy_periods", f"Periods with more than {FLOOD_BEGINS}", (len(busy), PERIOD_NS), text))
+        many = self._limits.flood_begins
+        busy = [period for period, count in self._here.items() if count > many]
+        text = f"{{}} of {{}} periods of 10 minutes had more than {many} alarms"
+        found.append(self._part("busy_periods", f"Periods with more than {many}", (len(busy), PERIOD_NS), text))
         return found
 
     def _rate(self, name: str, title: str, per_ns: int, text: str) -> Figure:

@@ -13,6 +13,7 @@ from alarm_engine.model.times import Nanos, iso
 from backend.kpi.definitions import LOST, PERIOD_NS, SEVERITIES, period_end, period_of
 from backend.kpi.quantiles import BINS
 from backend.kpi.summary import RISES, Marks, Period, Summary
+from backend.kpi.targets import LIMITS, Limits
 
 
 class Span(NamedTuple):
@@ -24,12 +25,14 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which alarms are counted."""
+    """Which alarms are counted, and by which limits."""
 
     prefix: str = "/"
     """Canonical path: this node or alarm and everything below."""
     lost_connections: bool = False
     """Count lost connections (UNDEFINED) among the annunciations too; else they are only counted apart."""
+    limits: Limits = LIMITS
+    """What they are judged by."""
 
 
 class Repeated(NamedTuple):

@@ -7,8 +7,11 @@ near reaches to twice that number, as it does for the rates (ours). A target of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+from backend.kpi.definitions import BUSY_HOUR, FLOOD_BEGINS, FLOOD_ENDS
 
 
 class Verdict(StrEnum):
@@ -50,6 +53,13 @@ class Target:
 _ISA = "ISA-18.2 / IEC 62682"
 _EEMUA = "EEMUA 191"
 
+FIGURES = (
+    "per_day", "per_hour", "peak_hour", "busy_hours", "per_10_min", "peak_10_min", "busy_periods", "floods", "flood_time", "top_10",
+    "chattering", "fleeting", "stale", "low", "medium", "high", "highest", "acknowledge_p50", "acknowledge_p95", "shelved", "most_shelved",
+    "out_of_service", "most_out_of_service", "lost", "peak_lost", "silent",
+)  # fmt: skip
+"""Names of all figures, in the order of the documentation."""
+
 TARGETS: dict[str, Target] = {
     "per_day": Target(144, 288, "at most 144, 288 can be managed", _ISA),
     "per_hour": Target(6, 12, "at most 6, 12 can be managed", _ISA),
@@ -70,3 +80,29 @@ TARGETS: dict[str, Target] = {
     "most_shelved": Target(30, 60, "fewer than 30", _EEMUA, strictly=True),
 }
 """By name of the figure; one that is not here has no target."""
+
+
+def own_target(name: str, good: float, bearable: float) -> Target:
+    """A target of the site for a figure, in the direction of the standard's; raises `ValueError` for limits that do not go together."""
+    standard = TARGETS.get(name, Target(0, 0, "", ""))
+    if (good < bearable) if standard.at_least else (good > bearable):
+        raise ValueError(f"{name}: [{good:g}, {bearable:g}]: a figure that is met must be met as near too: expected [good, bearable]")
+    words = "at least" if standard.at_least else "less than" if standard.strictly else "at most"
+    return replace(standard, good=good, bearable=bearable, text=f"{words} {good:g}, {bearable:g} can be borne", source="this site")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What ISA-18.2 leaves to the site, as far as it is not in the summaries already."""
+
+    flood_begins: int = FLOOD_BEGINS
+    """More annunciations than that in 10 minutes begin a flood, ..."""
+    flood_ends: int = FLOOD_ENDS
+    """... which lasts until 10 minutes have fewer than that."""
+    busy_hour: int = BUSY_HOUR
+    """More annunciations than that in an hour are too many."""
+    targets: Mapping[str, Target] = field(default_factory=lambda: TARGETS)
+
+
+LIMITS = Limits()
+"""Those in common use."""

@@ -42,7 +42,7 @@ async def _each(sources: Sources, ask: Ask) -> AsyncIterator[tuple[LiveTree, Sel
     for tree in sources.asked(ask):
         if knows(tree, ask):
             for prefix in prefixes(tree, ask):
-                selection = Selection(prefix or "/", ask.lost_connections)
+                selection = Selection(prefix or "/", ask.lost_connections, sources.limits)
                 yield tree, selection, await performance_of(sources, tree, Span(ask.start, ask.end), selection)
 
 

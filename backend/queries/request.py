@@ -15,6 +15,7 @@ from alarm_engine.model.severity import BY_NAME, Severity
 from alarm_engine.model.state import EventId
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, from_datetime, from_ms, to_ms
 from backend.history.port import HistoryStore
+from backend.kpi.targets import LIMITS, Limits
 from backend.live.model import LiveTree
 
 Cell = str | int | float | bool | None
@@ -93,6 +94,8 @@ class Sources:
     history: HistoryStore
     now: Nanos
     """The backend's clock: ages are counted by it."""
+    limits: Limits = LIMITS
+    """What figures of alarm performance are judged by."""
 
     def asked(self, ask: Ask) -> list[LiveTree]:
         """The trees of a question; none for a configuration that does not exist."""

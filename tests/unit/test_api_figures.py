@@ -10,6 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from alarm_engine.errors import SettingsError
 from alarm_engine.journal.sqlite_file import SqliteFile
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.state import EventId
@@ -17,11 +18,14 @@ from alarm_engine.model.times import NANOS_PER_SECOND, iso
 from backend.api.figures_forms import CountsForm, FiguresForm, TopForm
 from backend.history.sqlite import SqliteHistory
 from backend.history.summariser import Summariser
+from backend.kpi.targets import FIGURES, TARGETS, Limits, own_target
 from backend.queries.registry import QUERIES
 from backend.queries.request import BadQuestion, Sources, pairs_of, read_ask
+from backend.services import BackendSettings
 from tests.unit.backend_world import until, world
 from tests.unit.kpi_events import Script, at
 from tocsin.cli import history_figures
+from tocsin.settings import load
 
 S = Severity
 
@@ -144,6 +148,19 @@ async def test_questions_that_make_no_sense(question, said):
         assert said in (await get(client, question, 422))["message"]
 
 
+async def test_a_site_has_limits_of_its_own(tmp_path):
+    limits = Limits(flood_begins=12, targets={**TARGETS, "chattering": own_target("chattering", 1, 2)})
+    async with world(engine=False, settings=BackendSettings(limits=limits)) as site, site.client() as client:
+        await stored(site.history)
+        body = await get(client, f"figures?{DAYS}")
+        assert body["floods"] == []
+        assert named(body, "busy_periods")["title"] == "Periods with more than 12"
+        assert (named(body, "chattering")["verdict"], named(body, "chattering")["target"]["source"]) == ("met", "this site")
+        assert tuple(figure["name"] for figure in body["figures"]) == FIGURES
+        answer = (await client.get(f"/grafana/rows/figures?from={iso(at())}&to={iso(at(days=3))}")).json()
+        assert {row["name"]: row["verdict"] for row in answer}["chattering"] == "met"
+
+
 # ------------------------------------------------------------------ rows
 
 
@@ -235,3 +252,33 @@ def test_arguments_that_make_no_sense(ask, arguments, said):
     answer = ask(*arguments)
     assert answer.exit_code == 2
     assert said in answer.output
+
+
+# ------------------------------------------------------------------ settings
+
+
+def test_limits_in_the_settings(tmp_path):
+    file = tmp_path / "site.yaml"
+    begin = "configurations:\n  - {name: Acc, tree: none.yaml}\nfigures:\n"
+    file.write_text(begin + "  flood_begins: 20\n  targets: {per_day: [200, 400], low: [70, 50]}\n")
+    limits = load(file).figures.limits()
+    assert (limits.flood_begins, limits.flood_ends, limits.targets["per_day"].good) == (20, 5, 200)
+    assert (limits.targets["low"].at_least, limits.targets["stale"]) == (True, TARGETS["stale"])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("targets: {perday: [1, 2]}", "there is no figure perday"),
+        ("targets: {per_day: [400, 200]}", "expected [good, bearable]"),
+        ("targets: {low: [50, 70]}", "expected [good, bearable]"),
+        ("flood_ends: 50", "would end where it begins"),
+        ("flood_begins: 0", "flood_begins: 0"),
+    ],
+)
+def test_limits_that_make_no_sense(tmp_path, text, said):
+    file = tmp_path / "site.yaml"
+    file.write_text(f"configurations:\n  - {{name: Acc, tree: none.yaml}}\nfigures:\n  {text}\n")
+    with pytest.raises(SettingsError) as caught:
+        load(file)
+    assert said in str(caught.value)

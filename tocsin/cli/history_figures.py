@@ -54,7 +54,7 @@ def figures(  # noqa: PLR0913, PLR0917 - each is an option
     prefix = _prefix(path)
     if prefix != "/":
         names = [name for name in names if prefix.split("/")[1] == name] or names[:1]
-    found = asyncio.run(_figures(site, names, _span(start, end), Selection(prefix, lost_connections)))
+    found = asyncio.run(_figures(site, names, _span(start, end), Selection(prefix, lost_connections, site.figures.limits())))
     console = Console()
     for name, one in found.items():
         if as_json:
