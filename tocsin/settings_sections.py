@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from alarm_engine.errors import SettingsError
 from backend.history.elastic_options import ElasticOptions
+from backend.kpi.targets import FIGURES, TARGETS, Limits, own_target
 
 
 def _zone(name: str) -> str:
@@ -197,6 +198,33 @@ class HistorySection(Section):
         except SettingsError as problem:
             raise ValueError(str(problem)) from problem
         return self
+
+
+class FiguresSection(Section):
+    """What figures of alarm performance are judged by, where ISA-18.2 leaves it to the site. The defaults are those in common use."""
+
+    flood_begins: int = Field(10, ge=1, description="More alarms than that in 10 minutes begin a flood.")
+    flood_ends: int = Field(5, ge=1, description="A flood lasts until 10 minutes have fewer alarms than that.")
+    busy_hour: int = Field(30, ge=1, description="An hour with more alarms than that counts as busy.")
+    targets: dict[str, tuple[float, float]] = Field(
+        {},
+        description="Own targets, by name of the figure: up to where it is met, and up to where it is near; `per_day: [200, 400]`.",
+    )
+
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        if self.flood_ends > self.flood_begins + 1:
+            raise ValueError(f"flood_ends is {self.flood_ends} and flood_begins {self.flood_begins}: a flood would end where it begins")
+        unknown = [name for name in self.targets if name not in FIGURES]
+        if unknown:
+            raise ValueError(f"targets: there is no figure {', '.join(unknown)}; there are {', '.join(FIGURES)}")
+        self.limits()
+        return self
+
+    def limits(self) -> Limits:
+        """As the figures take them."""
+        own = {name: own_target(name, *given) for name, given in self.targets.items()}
+        return Limits(self.flood_begins, self.flood_ends, self.busy_hour, {**TARGETS, **own})
 
 
 class DashboardsSection(Section):
