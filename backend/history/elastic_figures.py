@@ -16,7 +16,7 @@ from backend.history.intervals import UNKNOWN, Condition, decode_state, fill
 from backend.history.matching import MAX_CHANGES
 from backend.history.port import Bucket, CountBy, Frequency, Interval
 
-_CONDITION = {"_source": False, "docvalue_fields": ["path", "state"]}
+_CONDITION = {"stored_fields": "_none_", "docvalue_fields": ["path", "state"]}
 
 
 async def intervals(question: Question, paths: Sequence[str], span: tuple[Nanos, Nanos]) -> list[Interval]:

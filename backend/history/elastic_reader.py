@@ -1,6 +1,7 @@
 """Hits and groups, page by page, within the time that one question may take.
 
-A single page is one search. More pages are read at one point in time, so that what is written or deleted meanwhile does not shift them.
+A single page is one search, and mostly enough. More pages are read at one point in time, so that what is written or deleted meanwhile
+does not shift them.
 """
 
 from __future__ import annotations
@@ -44,15 +45,17 @@ class Question:
         self._pattern = pattern
         self._end = asyncio.get_running_loop().time() + options.longest_query_s
 
-    async def hits(self, body: Clause, most: int) -> list[Hit]:
-        """Hits in the order of `body["sort"]`, no more than `most`."""
-        if most <= HITS_A_PAGE:
-            return await self._page(body | {"size": most}, self._pattern)
+    async def hits(self, body: Clause, most: int, a_page: int | None = None) -> list[Hit]:
+        """Hits in the order of `body["sort"]`, no more than `most`; `a_page` of them in one request, where they are small."""
+        a_page = a_page or HITS_A_PAGE
+        only = await self._page(body | {"size": min(most, a_page)}, self._pattern)
+        if most <= a_page or len(only) < a_page:
+            return only
         found: list[Hit] = []
         async with self._point_in_time() as point:
             after: Clause = {}
             while len(found) < most:
-                size = min(most - len(found), HITS_A_PAGE)
+                size = min(most - len(found), a_page)
                 page = await self._page(body | point | after | {"size": size}, None)
                 found += page
                 if len(page) < size:

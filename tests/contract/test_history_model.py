@@ -166,6 +166,7 @@ def test_sqlite_answers_as_a_list_of_events_would(few_paths, tmp_path, monkeypat
 def test_elasticsearch_answers_as_a_list_of_events_would(hits_a_page, tmp_path, monkeypatch):
     monkeypatch.setattr("backend.history.elastic_reader.HITS_A_PAGE", hits_a_page)
     monkeypatch.setattr("backend.history.elastic_past.EVENTS_BETWEEN", 8)
+    monkeypatch.setattr("backend.history.elastic_past.STATES_A_PAGE", hits_a_page)
     monkeypatch.setattr("backend.history.elastic_reader.PATHS_AT_ONCE", hits_a_page)
     monkeypatch.setattr("backend.history.elastic_reader.FEW_PATHS", hits_a_page - 3)
     monkeypatch.setattr("backend.history.elastic_query.GROUPS_A_PAGE", hits_a_page)
