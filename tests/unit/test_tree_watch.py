@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import structlog.testing
 
-from alarm_engine.errors import JournalError
+from alarm_engine.errors import JournalCorrupt, JournalError
 from alarm_engine.journal.memory import MemoryJournal
 from alarm_engine.wire.topics import Topics
 from tocsin.settings_sections import ConfigurationSettings
@@ -19,6 +20,13 @@ PERIOD_S = 0.01
 
 class _Journal(MemoryJournal):
     broken = False
+    refused = ""
+    """The configuration whose topics are of no use."""
+
+    async def ensure_topics(self, topics):
+        if self.refused and topics[0].name == self.refused:
+            raise JournalCorrupt("has 2 partitions")
+        await super().ensure_topics(topics)
 
     async def append(self, records, positions=()):
         if self.broken:
@@ -85,6 +93,28 @@ async def test_a_file_that_is_being_written_is_left_alone(site, monkeypatch):
     async with asyncio.timeout(5):
         await looked.wait()
     assert await site.journal.alarms() == {"config:/Demo/A", "config:/Demo/B"}
+
+
+async def test_a_tree_whose_topics_are_of_no_use_keeps_no_other_waiting(tmp_path):
+    for name in ("Bad", "Demo"):
+        (tmp_path / f"{name}.yaml").write_text(HEAD.replace("Demo", name))
+    journal = _Journal()
+    journal.refused = "Bad"
+    await journal.start()
+    loaded = load_all([ConfigurationSettings(tree=tmp_path / f"{name}.yaml") for name in ("Bad", "Demo")])
+    watch = TreeWatch(journal, loaded, lambda _: None, PERIOD_S)
+    with structlog.testing.capture_logs() as said:
+        await watch.start()
+        try:
+            assert await journal.alarms() == {"config:/Demo/A"}
+            assert await journal.end("Bad") == 0
+            journal.refused = ""
+            async with asyncio.timeout(5):
+                while not await journal.end("Bad"):
+                    await asyncio.sleep(0.005)
+        finally:
+            await watch.stop()
+    assert [line["config"] for line in said if line["log_level"] == "error"] == ["Bad"]
 
 
 async def test_an_end_of_the_looking_is_noticed(site):
