@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
+from functools import cache
 from typing import NamedTuple
 
 import orjson
 
 from alarm_engine.errors import HistoryError, QueryTooLarge
 from alarm_engine.model.path import is_below
+from alarm_engine.model.severity import Severity
 from alarm_engine.model.state import EventId
 from alarm_engine.model.times import Nanos
 from backend.history.intervals import decode_state, is_out_of_service
@@ -89,20 +91,15 @@ def decode(content: bytes) -> States:
 
 def past_states(config: str, states: States, prefix: str | None, *, complete: bool) -> PastStates:
     """The alarms that were there, at and below a path."""
-    alarms = [_alarm(config, state) for state in states.values() if state.state >= 0 and (prefix is None or is_below(state.path, prefix))]
-    alarms.sort()
-    return PastStates(tuple(alarms), complete)
+    below = sorted(states if prefix is None else (path for path in states if is_below(path, prefix)))
+    there = (state for state in map(states.__getitem__, below) if state.state >= 0)
+    alarms = tuple(PastAlarm(path, *_shown(state), EventId(config, epoch, n), time) for path, state, epoch, n, time in there)
+    return PastStates(alarms, complete)
 
 
-def _alarm(config: str, state: State) -> PastAlarm:
-    what = decode_state(state.state)
+@cache
+def _shown(state: int) -> tuple[Severity, bool, bool, bool]:
+    """Severity, suppressed, out of service, connected; there are only some dozen states."""
+    what = decode_state(state)
     assert what.severity is not None, "removed alarms are left out"
-    return PastAlarm(
-        state.path,
-        what.severity,
-        what.suppressed,
-        is_out_of_service(state.state),
-        what.connected,
-        EventId(config, state.epoch, state.n),
-        state.time,
-    )
+    return what.severity, what.suppressed, is_out_of_service(state), what.connected
