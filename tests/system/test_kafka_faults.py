@@ -12,7 +12,8 @@ import time
 
 import httpx
 import pytest
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, ResourcePatternType, ResourceType
 from typer.testing import CliRunner
 
 from tests.contract.kafka_topics import servers_or_skip
@@ -163,6 +164,23 @@ def test_partitions_that_are_added_while_the_engine_runs_are_said(plant):
         end(process)
 
 
+def test_records_that_nobody_can_read_are_counted_and_named(plant):
+    process = plant.start("engine")
+    try:
+        health = plant.until_said("engine", r"(http://[\d.:]+)")[1]
+        until(lambda: httpx.get(f"{health}/readyz").status_code == 200)
+        producer = Producer({"bootstrap.servers": plant.settings["kafka"]["servers"]})
+        for key, value in ((b"command:/Plant/\xff", b"{}"), (b"command:/Plant", b"{")):
+            producer.produce(f"{plant.config}Command", value, key, 0)
+        producer.flush(20)
+        skipped = f'tocsin_engine_records_skipped_total{{config="{plant.config}"}} 2.0'
+        until(lambda: skipped in httpx.get(f"{health}/metrics").text, lambda: plant.output("engine").read_text())
+        lines = [json.loads(line) for line in plant.output("engine").read_text().splitlines() if "record skipped" in line]
+        assert [(line["topic"], line["offset"]) for line in lines] == [(f"{plant.config}Command", offset) for offset in (0, 1)]
+    finally:
+        end(process)
+
+
 def test_a_tree_of_another_name_is_not_brought_into_force(plant):
     """The engine would serve the name of the settings, and find nothing there: no alarm, and all quiet."""
     plant.tree("Other")
@@ -201,6 +219,7 @@ def test_an_engine_that_has_lost_the_broker_is_not_ready(tmp_path):
         pytest.skip(str(problem))
     with broker:
         plant = Plant(tmp_path, broker.servers, random_topic("Plant"))
+        plant.settings["kafka"]["write_timeout_s"] = 60
         assert plant.command("config", "sync")[0] == 0
         process = plant.start("engine")
         try:
@@ -212,6 +231,36 @@ def test_an_engine_that_has_lost_the_broker_is_not_ready(tmp_path):
             assert plant.config in json.dumps(answer.json()["missing"])
             broker.brokers[0].resume()
             until(lambda: httpx.get(health).status_code == 200)
+            broker.brokers[0].pause()
+            until(lambda: httpx.get(health).status_code == 503)
+            process.terminate()
+            assert process.wait(20) == 0  # not after the minute that a write may take
         finally:
             broker.brokers[0].resume()
+            end(process)
+
+
+def test_an_engine_without_the_rights_it_needs_is_not_ready_and_says_which(tmp_path):
+    try:
+        broker = KafkaCluster(ClusterOptions(users={"mara": "right"}))
+    except Missing as problem:
+        pytest.skip(str(problem))
+    with broker:
+        plant = Plant(tmp_path, broker.listener("SASL"), random_topic("Plant"))
+        (tmp_path / "password").write_text("right")
+        plant.settings["kafka"] |= {"user": "mara", "password_file": str(tmp_path / "password")}
+        process = plant.start("engine")
+        try:
+            health = plant.until_said("engine", r"(http://[\d.:]+)")[1]
+            for missing, kind, name in (
+                ("to keep positions or to be elected", ResourceType.GROUP, "tocsin-"),
+                (f"to do that on topic {plant.config}", ResourceType.TOPIC, plant.config),
+                ("to write transactions", ResourceType.TRANSACTIONAL_ID, "tocsin-"),
+            ):
+                said = f"User:mara has no right {missing}"
+                until(lambda said=said: said in httpx.get(f"{health}/readyz").text, lambda: httpx.get(f"{health}/readyz").text)
+                assert f'tocsin_engine_trouble{{config="{plant.config}"}} 1.0' in httpx.get(f"{health}/metrics").text
+                broker.allow("User:mara", (kind, name, ResourcePatternType.PREFIXED))
+            until(lambda: httpx.get(f"{health}/readyz").status_code == 200, lambda: httpx.get(f"{health}/readyz").text)
+        finally:
             end(process)
