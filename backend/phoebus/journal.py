@@ -45,6 +45,8 @@ class DerivingJournal:
         self._zones = zones
         self._history = history
         self._configs = {Topics(config).events: config for config in zones}
+        self._newest: dict[str, EventId] = {}
+        """The newest event that was told, by configuration: also the next reader tells only later ones."""
 
     async def start(self) -> None:
         """See `Journal.start`."""
@@ -87,7 +89,9 @@ class DerivingJournal:
         inner_starts = {topic: offset for topic, offset in starts.items() if topic in real and topic not in derivations}
         orders = Orders(self._journal.reader([Topics(config).command for config in derivations]))
         inner = self._journal.reader(real, inner_starts)
-        return _DerivingReader((inner, orders), {topic: starts.get(topic, 0) for topic in topics}, derivations, self._history)
+        return _DerivingReader(
+            (inner, orders), {topic: starts.get(topic, 0) for topic in topics}, derivations, (self._history, self._newest)
+        )
 
     def _real(self, topic: str) -> str:
         return self._configs.get(topic, topic)
@@ -101,15 +105,14 @@ class _DerivingReader:
         readers: tuple[JournalReader, Orders],
         starts: dict[str, int],
         derivations: Mapping[str, Derivation],
-        history: HistoryStore | None,
+        known: tuple[HistoryStore | None, dict[str, EventId]],
     ) -> None:
         self._reader, self._orders = readers
         self._starts = starts
         self._derivations = derivations
-        self._history = history
+        self._history, self._newest = known
         self._commands = {Topics(config).command: config for config in derivations}
         self._next: dict[str, int] = {}
-        self._newest: dict[str, EventId] = {}
         self._waiting: deque[StoredRecord] = deque()
         self._ready: list[StoredRecord] = []
         self._caught_up = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 
@@ -23,15 +24,19 @@ class Orders:
         self._task: asyncio.Task[None] | None = None
 
     async def listen(self) -> None:
-        """Begin; returns when all that is there was read, which is what was given in the last minutes. May be called again."""
+        """Begin; returns when all that is there was read, which is what was given in the last minutes. May be called again.
+
+        Without commands all is told but who gave them, so that nothing waits for them where they cannot be read.
+        """
         if self._task is not None:
             await asyncio.sleep(0)  # what has just arrived is taken in first
             return
         caught_up = False
-        while not caught_up:
-            fetched = await self._reader.fetch()
-            self._heard += fetched.records
-            caught_up = fetched.caught_up
+        with suppress(JournalError):  # said below
+            while not caught_up:
+                fetched = await self._reader.fetch()
+                self._heard += fetched.records
+                caught_up = fetched.caught_up
         self._task = asyncio.create_task(self._follow(), name="phoebus commands")
 
     def take(self) -> list[StoredRecord]:
@@ -47,7 +52,6 @@ class Orders:
         await self._reader.close()
 
     async def _follow(self) -> None:
-        """Without commands all is told but who gave them, so that nothing else waits for them."""
         said = ""
         while True:
             try:

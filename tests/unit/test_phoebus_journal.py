@@ -9,7 +9,7 @@ from datetime import UTC
 
 import pytest
 
-from alarm_engine.errors import HistoryUnavailable
+from alarm_engine.errors import HistoryUnavailable, JournalUnavailable
 from alarm_engine.journal.port import StoredRecord
 from alarm_engine.model.event import Event, EventKind
 from alarm_engine.model.severity import Severity
@@ -222,3 +222,45 @@ async def test_a_command_is_an_event_at_once_and_its_giver_stands_at_what_it_cau
 
 async def _delivered(reader, kind: EventKind) -> bool:
     return any(decode_event(record.value or b"").kind is kind for record in (await reader.fetch(timeout_s=1)).records)
+
+
+async def test_a_reader_that_is_made_anew_tells_only_later_events():
+    """A client whose clock was ahead has moved the ids on: those of the next alarms must not be before what a page has."""
+    journal = TopicJournal()
+    deriving = DerivingJournal(journal, {"Demo": UTC})
+    events = Topics("Demo").events
+    journal.write([config(0, 0), state(1, 5, "OK"), config(2, 900, "/Demo/Vac/PV2")])
+    reader = deriving.reader([events])
+    first = [decode_event(record.value or b"") for record in (await reader.fetch()).records]
+    await reader.close()
+    journal.write([state(3, 6, "MAJOR")])
+    reader = deriving.reader([events], {events: 3})
+    (rise,) = [decode_event(record.value or b"") for record in (await reader.fetch()).records]
+    await reader.close()
+    assert rise.kind is EventKind.ALARM
+    assert rise.id > first[-1].id
+    assert rise.snapshot.rise == rise.id
+
+
+class DeafJournal(TopicJournal):
+    """Whoever reads may not read commands."""
+
+    def reader(self, topics, start=None):
+        reader = super().reader(topics, start)
+        if Topics("Demo").command in topics:
+
+            async def fetch(**_):
+                await asyncio.sleep(0)
+                raise JournalUnavailable("topic 'DemoCommand' may not be read")
+
+            reader.fetch = fetch
+        return reader
+
+
+async def test_commands_that_may_not_be_read_hold_nothing_up():
+    journal, store = DeafJournal(), MemoryHistory()
+    journal.write([config(0, 0), state(1, 5, "OK"), state(2, 6, "MAJOR"), state(3, 7, "MAJOR_ACK")])
+    async with writing(journal, store, "Demo"):
+        await until(lambda: has_all(store, "Demo", by_id("Demo", journal.topics["Demo"])))
+    acknowledged = [event for event in (await stored(store, "Demo")).values() if event.kind is EventKind.ACKNOWLEDGED]
+    assert [event.user for event in acknowledged] == [""]
