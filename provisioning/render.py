@@ -1,10 +1,10 @@
-"""Provisioning files for Grafana: datasources and dashboard providers. Pure: options in, files out."""
+"""Provisioning files for Grafana: datasources, dashboard providers, alert rules, plugins. Pure: options in, files out."""
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from urllib.parse import urlsplit
 
@@ -12,11 +12,19 @@ from jinja2 import Environment, StrictUndefined
 
 from alarm_engine.errors import TocsinError
 from alarm_engine.model.subsystem import folder_uid
+from provisioning.alerts import RECEIVER, AlertOptions, rules
 
 POLL_S = 30
 """Seconds between two looks at the directory of dashboards. Up to 10 Grafana watches files instead, which many volumes do not support."""
 
+PLUGINS = {"infinity": ("yesoreyeram-infinity-datasource", "3.11.1"), "json": ("simpod-json-datasource", "0.6.5")}
+"""Plugins by datasource, in the versions that dashboards were tried with."""
+
+FOLDER = "tocsin"
+"""Folder of the alert rules, and of all dashboards where no configurations are given."""
+
 DATASOURCES = ("infinity", "json")
+_MAIL = re.compile(r"[^\s;,@]+@[^\s;,@]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -38,6 +46,7 @@ class ProvisioningOptions:
     """Directory of the generated dashboards, as Grafana sees it."""
     token_variable: str | None = None
     """Environment variable of Grafana with the token for a backend that asks who reads. The token itself is never in a file."""
+    alerts: AlertOptions = field(default_factory=AlertOptions)
 
 
 def render(options: ProvisioningOptions) -> dict[str, bytes]:
@@ -45,7 +54,7 @@ def render(options: ProvisioningOptions) -> dict[str, bytes]:
     _check(options)
     backend_url = options.backend_url.rstrip("/")
     environment = Environment(autoescape=False, undefined=StrictUndefined, keep_trailing_newline=True)
-    environment.filters |= {"text": _text, "variable": _variable, "lower_bool": lambda value: str(value).lower()}
+    environment.filters |= {"text": _text, "verbatim": _verbatim, "variable": _variable, "lower_bool": lambda value: str(value).lower()}
     environment.globals["folder_uid"] = folder_uid
     values = {
         "grafana_url": f"{backend_url}/grafana",
@@ -54,17 +63,30 @@ def render(options: ProvisioningOptions) -> dict[str, bytes]:
         "dashboards_path": options.dashboards_path.rstrip("/"),
         "token_variable": options.token_variable,
         "poll_s": POLL_S,
+        "receiver": RECEIVER,
+        "folder": FOLDER,
+        "webhook": options.alerts.webhook,
+        "mail": options.alerts.mail,
+        "rules": rules(options.alerts),
     }
     templates = files("provisioning") / "templates"
-    return {
+    # Grafana does not start with alert rules whose receiver does not exist: without one there are none.
+    names = ("datasources", "dashboards", *(("alerting",) if options.alerts.is_wanted else ()))
+    rendered = {
         f"{name}/tocsin.yaml": environment.from_string((templates / f"{name}.yaml.j2").read_text("utf-8")).render(values).encode()
-        for name in ("datasources", "dashboards")
+        for name in names
     }
+    return rendered | {"plugins.txt": "".join(f"{name} {version}\n" for name, version in PLUGINS.values()).encode()}
 
 
 def _text(value: str) -> str:
     """A YAML string (JSON strings are) in which Grafana expands nothing: it takes `$NAME` for a variable, and `$$` for a dollar sign."""
     return json.dumps(value.replace("$", "$$"), ensure_ascii=False)
+
+
+def _verbatim(value: str) -> str:
+    """A YAML string where Grafana expands nothing by itself: in the queries and texts of alert rules."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _variable(name: str, before: str = "") -> str:
@@ -86,6 +108,10 @@ def _check(options: ProvisioningOptions) -> None:
         faults.append(f"datasource {options.datasource!r}: expected one of {', '.join(DATASOURCES)}")
     if options.token_variable is not None and not _VARIABLE.fullmatch(options.token_variable):
         faults.append("token variable: expected the name of an environment variable, as TOCSIN_TOKEN, not the token itself")
+    webhook = options.alerts.webhook
+    if webhook is not None and not re.fullmatch(r"https?://[^\s/]+\S*", webhook):
+        faults.append(f"alert webhook {webhook!r}: expected an address as https://host/path")
+    faults += [f"alert mail {mail!r}: expected an address as user@host" for mail in options.alerts.mail if not _MAIL.fullmatch(mail)]
     if not options.dashboards_path.startswith("/"):
         faults.append(f"dashboards path {options.dashboards_path!r}: expected an absolute path, as Grafana sees it")
     twins = sorted({config for config in options.configs if options.configs.count(config) > 1})

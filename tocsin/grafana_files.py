@@ -13,8 +13,9 @@ from dashboards.check import check
 from dashboards.kit.palette import Theme
 from dashboards.kit.site import Look
 from dashboards.kit.targets import Kind
+from provisioning.alerts import AlertOptions
 from provisioning.render import ProvisioningOptions, render
-from tocsin.settings_sections import DashboardsSection
+from tocsin.settings_sections import AlertsSection, DashboardsSection
 
 log = structlog.get_logger()
 
@@ -34,6 +35,7 @@ def write_grafana_files(settings: DashboardsSection, trees: Sequence[ConfigTree]
             datasource=settings.datasource,
             configs=tuple(tree.name for tree in trees),
             dashboards_path=str(dashboards),
+            alerts=alert_options(settings.alerts),
         )
         files |= {f"provisioning/{name}": content for name, content in render(provisioning).items()}
         written = write(files, settings.out)
@@ -54,3 +56,8 @@ def build_options(settings: DashboardsSection, url: str) -> BuildOptions:
         archiver_url=settings.archiver_url,
     )
     return BuildOptions(look, Kind(settings.datasource), depth=settings.depth, extra=settings.extra)
+
+
+def alert_options(settings: AlertsSection) -> AlertOptions:
+    """When the settings want alerts to fire, and who is told."""
+    return AlertOptions(**settings.model_dump())

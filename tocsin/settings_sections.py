@@ -227,6 +227,17 @@ class FiguresSection(Section):
         return Limits(self.flood_begins, self.flood_ends, self.busy_hour, {**TARGETS, **own})
 
 
+class AlertsSection(Section):
+    """Alert rules of Grafana about tocsin itself and about alarms that nobody takes notice of. Without `webhook` or `mail`: none."""
+
+    webhook: str | None = Field(None, description="Address that Grafana posts alerts to.")
+    mail: tuple[str, ...] = Field((), description="Addresses that Grafana sends mail to.")
+    engine_silent_s: int = Field(30, ge=10, description="Seconds without a life sign of an engine after which an alert fires.")
+    history_lag_s: int = Field(300, ge=10, description="Seconds that the history may be behind before an alert fires.")
+    unacknowledged_min: int = Field(15, ge=1, description="Minutes after which an active MAJOR alarm that nobody acknowledged is an alert.")
+    flood_per_10_min: int = Field(10, ge=1, description="Alarms in 10 minutes above which an alert fires.")
+
+
 class DashboardsSection(Section):
     """Generated files for Grafana."""
 
@@ -243,6 +254,7 @@ class DashboardsSection(Section):
         "", description="Address of the archive's viewer, with `{pv}` where the name of the PV goes; a link of each alarm."
     )
     extra: Path | None = Field(None, description="Directory with dashboards of the site's own, files `NAME.dashboard.py`.")
+    alerts: AlertsSection = Field(AlertsSection(), description="Alert rules of Grafana.")
 
 
 class HealthSection(Section):

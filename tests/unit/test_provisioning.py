@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 
 from dashboards.build import build, write
 from dashboards.kit.targets import DEFAULT_UIDS, PLUGINS, Kind
+from provisioning.alerts import AlertOptions
 from provisioning.render import ProvisioningError, ProvisioningOptions, render
+from tests.grafana_site import running_site
 from tests.unit.test_dashboards import tree
 from tocsin.cli.provisioning import app
 
@@ -112,3 +114,77 @@ def test_the_command_line_leaves_dashboards_beside_it_alone(tmp_path):
     assert yaml.safe_load((tmp_path / "dashboards" / "tocsin.yaml").read_bytes())["providers"][0]["folder"] == "Ring"
     assert (tmp_path / "datasources" / "tocsin.yaml").exists()
     assert (tmp_path / "dashboards" / "Ring" / "tocsin-Ring.json").exists()
+
+
+# ---------------------------------------------------------------------- alert rules
+
+TOLD = AlertOptions(webhook="https://pager.example.org/$hook", mail=("a@example.org", "b@example.org"), unacknowledged_min=20)
+
+
+def alerting(options=TOLD):
+    return as_grafana_reads(render(ProvisioningOptions(URL, alerts=options))["alerting/tocsin.yaml"])
+
+
+def test_silence_is_an_alert_and_policies_are_not_touched():
+    found = alerting()
+    assert set(found) == {"apiVersion", "contactPoints", "groups"}, "`policies` would replace those of the whole organisation"
+    ((group,), (contact,)) = found["groups"], found["contactPoints"]
+    assert len({rule["uid"] for rule in group["rules"]}) == 4
+    for rule in group["rules"]:
+        assert (rule["noDataState"], rule["execErrState"]) == ("Alerting", "Alerting")
+        assert rule["notification_settings"] == {"receiver": contact["name"]}
+        assert re.fullmatch(r"[A-Za-z0-9_-]{1,40}", rule["uid"])
+        assert rule["condition"] in [one["refId"] for one in rule["data"]]
+    assert [one["type"] for one in contact["receivers"]] == ["webhook", "email"]
+    assert contact["receivers"][0]["settings"]["url"] == "https://pager.example.org/$hook"
+    assert contact["receivers"][1]["settings"]["addresses"] == "a@example.org;b@example.org"
+
+
+def test_texts_of_rules_are_kept_for_grafana_to_fill():
+    raw = yaml.safe_load(render(ProvisioningOptions(URL, alerts=TOLD))["alerting/tocsin.yaml"])
+    summaries = [rule["annotations"]["summary"] for rule in raw["groups"][0]["rules"]]
+    assert "{{ $labels.config }}: no life sign from the alarm engine" in summaries
+
+
+def test_without_anybody_to_tell_there_are_no_rules():
+    assert "alerting/tocsin.yaml" not in render(ProvisioningOptions(URL))
+
+
+def test_plugins_are_listed_by_version():
+    assert "yesoreyeram-infinity-datasource 3.11.1" in render(ProvisioningOptions(URL))["plugins.txt"].decode().splitlines()
+
+
+def test_addresses_to_tell_are_checked():
+    with pytest.raises(ProvisioningError, match=r"alert webhook 'pager': .*alert mail 'a;b@c'"):
+        alerting(AlertOptions(webhook="pager", mail=("a;b@c",)))
+
+
+async def test_rules_ask_what_the_backend_answers_as_grafana_must_have_it():
+    """Names and exactly one number in each row, and a row for everything that is watched."""
+    async with running_site() as site:
+        fired = {}
+        for rule in alerting(AlertOptions(webhook="https://x.example.org", unacknowledged_min=20))["groups"][0]["rules"]:
+            model = rule["data"][0]["model"]
+            params = {one["key"]: one["value"] for one in model["url_options"]["params"]}
+            answer = await site.client.get("/grafana" + model["url"], params=params)
+            assert answer.status_code == 200, answer.text
+            rows = answer.json()
+            types = {column["selector"]: column["type"] for column in model["columns"]}
+            (number,) = [name for name, kind in types.items() if kind == "number"]
+            assert rows
+            assert all(set(types) <= set(row) and isinstance(row[number], int | float) for row in rows)
+            names = [tuple(row[name] for name in types if name != number) for row in rows]
+            assert len(set(names)) == len(names), "Grafana refuses two rows of the same names"
+            limit = rule["data"][1]["model"]["conditions"][0]["evaluator"]["params"][0]
+            fired[rule["uid"]] = [row for row in rows if row[number] > limit]
+        assert [row["system"] for row in fired.pop("tocsin-unacknowledged")] == ["Vacuum"]
+        assert not any(fired.values())
+
+
+def test_the_settings_say_who_is_told(tmp_path):
+    (tmp_path / "tocsin.yaml").write_text("configurations: [{tree: x.yaml}]\ndashboards: {alerts: {mail: [a@example.org]}}\n")
+    result = CliRunner().invoke(
+        app, ["render", "--out", str(tmp_path / "p"), "--backend-url", URL, "--settings", str(tmp_path / "tocsin.yaml")]
+    )
+    assert result.exit_code == 0, result.output
+    assert b"a@example.org" in (tmp_path / "p" / "alerting" / "tocsin.yaml").read_bytes()

@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from dashboards.build import write
-from dashboards.kit.targets import Kind
 from provisioning.render import ProvisioningOptions
 from provisioning.render import render as render_files
+from tocsin.grafana_files import alert_options
+from tocsin.settings import load
+from tocsin.settings_sections import DashboardsSection
 
 app = typer.Typer(name="provisioning", help="Make provisioning files for Grafana.", no_args_is_help=True)
 
@@ -36,14 +38,19 @@ def render(
     dashboards_path: Annotated[
         str, typer.Option("--dashboards-path", metavar="DIR", help="Where the dashboards are, as Grafana sees it.")
     ] = _DEFAULT_PATH,
-    datasource: Annotated[Kind, typer.Option("--datasource", help="Which plugin is Grafana's default.")] = Kind.INFINITY,
+    settings: Annotated[
+        Path | None, typer.Option("--settings", metavar="FILE", help="Settings file; its section `dashboards` has datasource and alerts.")
+    ] = None,
     token_variable: Annotated[
         str | None,
         typer.Option("--token-variable", metavar="NAME", help="Environment variable of Grafana that holds the token for the backend."),
     ] = None,
 ) -> None:
-    """Write datasources (Infinity and JSON) and dashboard providers."""
-    options = ProvisioningOptions(backend_url, datasource.value, tuple(config or ()), dashboards_path, token_variable)
+    """Write datasources, dashboard providers, the list of plugins, and alert rules if the settings say who is told."""
+    section = load(settings).dashboards if settings is not None else DashboardsSection()
+    options = ProvisioningOptions(
+        backend_url, section.datasource, tuple(config or ()), dashboards_path, token_variable, alert_options(section.alerts)
+    )
     files = render_files(options)
     write(files, out, clear=False)
     for name in files:
