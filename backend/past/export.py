@@ -5,6 +5,7 @@ Between two pages nothing is held but the cursor, in memory or at the store: a r
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -66,6 +67,7 @@ async def pages(history: HistoryStore, query: EventQuery, most: int | None = Non
         page = await _insist(lambda asked=asked: history.events(asked))  # type: ignore[misc]
         if page.events:
             yield page.events
+            await asyncio.sleep(0)  # others have their turn, and that a reader went away is noticed however quick the store is
         if page.next is None:
             return
         after = page.next
