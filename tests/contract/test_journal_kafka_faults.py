@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import threading
 import time
+import traceback
 from dataclasses import replace
 
 import pytest
@@ -132,6 +133,18 @@ async def test_an_outage_is_told_to_readers_and_writers(opened, alive, impatient
     following = asyncio.create_task(follow(reader, "after"))
     await insist(journal, [Record(topic, "after", b"")])
     await asyncio.wait_for(following, 60)
+
+
+async def test_an_error_that_is_remembered_keeps_no_client_alive(opened, alive, impatient, topic):
+    journal = await opened(replace(impatient, owns=topic), TopicSpec(topic, Cleanup.DELETE))
+    alive.brokers[0].kill()
+    with pytest.raises(JournalUnavailable) as told:
+        await journal.append([Record(topic, "k", b"")])
+    frames = [frame.name for frame in traceback.extract_tb(told.value.__traceback__)]
+    assert "append" in frames
+    assert "_try" not in frames
+    assert told.value.__cause__ is not None
+    assert told.value.__cause__.__traceback__ is None
 
 
 @pytest.mark.parametrize("owns", [True, False])
