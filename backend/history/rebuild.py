@@ -12,7 +12,7 @@ from backend.history.port import HistoryStore
 from backend.history.writer import HistoryWriter, WriterOptions
 
 GROUP = "history-rebuild"
-"""Name of the positions from which a rebuild that was interrupted goes on."""
+"""Name of its reading positions in the journal."""
 _LOOK_EVERY_S = 0.1
 _OPTIONS = WriterOptions(group=GROUP, batch_records=2_000, checkpoint_period_s=None)
 
@@ -34,10 +34,11 @@ class Progress:
 
 
 async def rebuild(journal: Journal, store: HistoryStore, configs: Sequence[str], tell: Callable[[Progress], None]) -> Progress:
-    """Copy all that is in the journal; journal and store are started. Goes on where an earlier one was interrupted.
+    """Copy all that is in the journal, always from its beginning: nobody knows what was lost since an earlier one was interrupted.
 
-    While the store is away it waits, and says so to `tell`. Raises `JournalCorrupt`.
+    Journal and store are started. While the store is away it waits, and says so to `tell`. Raises `JournalError`.
     """
+    await journal.append([], [Position(GROUP, Topics(config).events, 0) for config in configs])
     writer = HistoryWriter(journal, store, configs, options=_OPTIONS)
     await writer.start()
     try:
@@ -46,8 +47,6 @@ async def rebuild(journal: Journal, store: HistoryStore, configs: Sequence[str],
             if failure := writer.failure():
                 raise failure
             tell(_progress(writer))
-        # The next one is about another loss, and begins at the beginning.
-        await journal.append([], [Position(GROUP, Topics(config).events, 0) for config in configs])
         return _progress(writer)
     finally:
         await writer.stop()

@@ -16,6 +16,7 @@ from alarm_engine.model.times import Moment, Monotonic, Nanos
 from alarm_engine.wire.event import encode_event
 from backend.history.memory import MemoryHistory
 from backend.history.port import EventQuery
+from backend.history.rebuild import rebuild
 from backend.history.sqlite import SqliteHistory
 from backend.history.writer import GROUP, HistoryWriter, WriterOptions
 from tests.contract.histories import at, command, event
@@ -370,3 +371,22 @@ async def test_checkpoints_are_made_as_they_come_due(journal, started, tmp_path,
         await writer.stop()
     finally:
         await store.close()
+
+
+async def test_a_rebuild_does_not_leave_out_what_was_lost_since_another_one_was_interrupted(journal):
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(progress):
+        if progress.new == 30:
+            raise Interrupted
+
+    store = MemoryHistory()
+    await journal.append(records([event(n, n) for n in range(1, 31)]))
+    with pytest.raises(Interrupted):
+        await rebuild(journal, store, ["Demo"], interrupt)
+    for n in range(1, 21):
+        store._events.pop(event(n, n).id)
+    done = await rebuild(journal, store, ["Demo"], lambda progress: None)
+    assert (done.read, done.new, done.left) == (30, 20, 0)
+    assert await stored(store) == list(range(1, 31))

@@ -265,7 +265,7 @@ async def test_half_bulks_lost_answers_and_poisoned_events(elastic, proxy):
     assert f"{elastic.topic}@" in said
 
 
-async def test_rebuild_fills_what_is_lost_and_goes_on_where_it_was_interrupted(plant):
+async def test_rebuild_fills_what_is_lost_and_may_be_interrupted(plant):
     await plant.publish(1500, days_ago=90)
     await plant.publish_odd()
     recent = await plant.publish(100)

@@ -33,8 +33,8 @@ def add_to(app: typer.Typer) -> None:
 def rebuild_history(settings: SettingsFile, config: OneConfig = None) -> None:
     """Fill the history store with all that the journal still has. What is stored already stays as it is.
 
-    Needed when older events are lost; if the newest ones are, the part that copies them notices by itself. Works beside a running system,
-    and goes on where it was interrupted.
+    Needed when older events are lost; if the newest ones are, the part that copies them notices by itself. Works beside a running system.
+    One that was interrupted begins anew.
     """
     site = load(settings)
     configs = chosen_configurations(site.configurations, config)
