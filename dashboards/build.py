@@ -18,6 +18,7 @@ from alarm_engine.model import path as paths
 from alarm_engine.model.settings import AlarmSettings, NodeSettings
 from alarm_engine.model.subsystem import shape
 from dashboards.audit import audit
+from dashboards.health import health
 from dashboards.history import history
 from dashboards.hooks import BuildError, site_dashboards
 from dashboards.kit.dashboard import encode
@@ -25,8 +26,10 @@ from dashboards.kit.links import GENERATED
 from dashboards.kit.site import Look, Site
 from dashboards.kit.targets import DEFAULT_UIDS, Datasource, Kind
 from dashboards.overview import overview
+from dashboards.performance import performance
 from dashboards.pv import alarm
 from dashboards.subsystem import browser, component, top_level
+from dashboards.time_travel import time_travel
 from dashboards.wall import wall
 
 MAX_COMPONENTS = 300
@@ -132,8 +135,8 @@ def _dashboards(tree: Tree, site: Site, chosen: Sequence[str]) -> Iterable[Dashb
     yield browser(site, next(iter(children.get(paths.join(None, tree.name), [])), paths.join(None, tree.name)))
     first = next(iter(tree.alarms), "")
     yield alarm(site, (paths.name(first), first))
-    yield history(site)
-    yield audit(site)
+    for view in (history, time_travel, performance, audit, health):
+        yield view(site)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,17 @@ def days(site: Site, panel_id: int, *parameters: Parameter) -> Bars:
     return _bars(site, Bars(**site.head(panel_id, "Alarms per day, 30 days", query, says), timeFrom="30d", soft_max=4))
 
 
+def activity(site: Site, panel_id: int) -> Bars:
+    """Events of every kind per 10 minutes."""
+    says = "How many events the engine wrote in each 10 minutes, by kind. A sudden end, or very many of one kind, is worth a look."
+    query = site.query("counts/kind", {"time": "time", "label": "string", "count": "number"}, ranged=True)
+    panel = Bars(
+        **site.head(panel_id, "Events per 10 min, by kind", query, says), transformations=[organize(query.columns), lines_by("label")]
+    )
+    panel.defaults = {"displayName": "${__field.labels.label}"}
+    return panel
+
+
 def _bars(site: Site, panel: Bars) -> Bars:
     panel.overrides = [override(name, color={"mode": "fixed", "fixedColor": fill(name, site.theme)}) for name in SEVERITIES]
     panel.transformations = [organize(["time", *SEVERITIES])]
