@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -90,13 +91,11 @@ def over_time_router(services: Services) -> APIRouter:
 
 async def _alarms_below(services: Services, tree: Follower, asked: list[str], span: tuple[Nanos, Nanos]) -> list[str]:
     """The alarms of paths, in the order asked for."""
-    found: dict[str, None] = {}
-    for path in asked:
-        below = await alarms_below(services.history, tree.config, path, span, tree)
+    found = await alarms_below(services.history, tree.config, asked, span, tree)
+    for path, below in found.items():
         if not below:
             raise Problem(404, f"there is no alarm and no component {path[:500]}, now or in the range")
-        found.update(dict.fromkeys(below))
-    return list(found)
+    return list(dict.fromkeys(chain.from_iterable(found.values())))
 
 
 def interval_object(one: Interval) -> dict[str, Any]:

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from alarm_engine.model.path import is_below
+from collections.abc import Sequence
+
+from alarm_engine.model.path import ancestors
 from alarm_engine.model.times import Nanos
 from backend.history.port import MAX_PAGE, HistoryStore
 from backend.live.model import LiveTree
 
 
-async def alarms_below(history: HistoryStore, config: str, path: str, span: tuple[Nanos, Nanos], tree: LiveTree | None = None) -> list[str]:
-    """An alarm, or those at and below a component: of now, where that is known; at the begin or end of the range; that rose in it.
+async def alarms_below(
+    history: HistoryStore, config: str, paths: Sequence[str], span: tuple[Nanos, Nanos], tree: LiveTree | None = None
+) -> dict[str, list[str]]:
+    """For each path itself, if it is an alarm, or the alarms at and below that component; empty where there was nothing.
 
-    Empty for a path at which there was nothing.
+    Alarms of now, where that is known; at the begin or end of the range; that rose in it. However many paths, the history is asked once.
     """
-    if tree is not None and path in tree.alarms:
-        return [path]
-    now = [] if tree is None else [alarm for alarm in tree.alarms if is_below(alarm, path)]
-    then = [alarm.path for time in span for alarm in (await history.states_at(config, time, path)).alarms]
-    rose = [one.path for one in await history.most_frequent(config, *span, MAX_PAGE, path)]
-    return list(dict.fromkeys([*now, *sorted([*then, *rose])]))
+    found: dict[str, list[str]] = {path: [] for path in paths}
+    now = {} if tree is None else tree.alarms
+    components = found.keys() - now.keys()
+    known: list[str] = []
+    if components:
+        prefix = next(iter(components)) if len(components) == 1 else None
+        then = [alarm.path for time in span for alarm in (await history.states_at(config, time, prefix)).alarms]
+        rose = [one.path for one in await history.most_frequent(config, *span, MAX_PAGE, prefix)]
+        known = [*now, *sorted([*then, *rose])]
+    for alarm in dict.fromkeys([*(found.keys() & now.keys()), *known]):
+        for path in (alarm, *ancestors(alarm), "/"):
+            if path in found:
+                found[path].append(alarm)
+    return found

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from alarm_engine.model.event import EventKind
+from alarm_engine.model.path import is_below
 from alarm_engine.model.severity import Severity
 from backend.history.memory import MemoryHistory
 from backend.history.port import EventQuery
@@ -93,10 +94,13 @@ async def test_moments_and_what_differs(stores):
 
 
 async def test_the_alarms_of_a_component(stores):
-    for path in ("/Demo", "/Demo/A", "/Demo/A/P1", "/Demo/None"):
-        found = [await alarms_below(one, "Demo", path, (at(5), at(55))) for one in stores]
-        assert found[0] == found[1]
-        assert bool(found[0]) == (path != "/Demo/None")
+    paths = ["/Demo", "/Demo/A", "/Demo/A/P1", "/Demo/A2/x\\/y", "/Demo/None", "/"]
+    together = [await alarms_below(one, "Demo", paths, (at(5), at(55))) for one in stores]
+    assert together[0] == together[1]
+    for path in paths:
+        alone = await alarms_below(stores[0], "Demo", [path], (at(5), at(55)))
+        assert alone == {path: together[0][path]}
+        assert sorted(alone[path]) == sorted(one for one in PATHS if is_below(one, path))
 
 
 async def test_a_tree_is_rolled_up_as_the_counts_say(stores):

@@ -268,6 +268,20 @@ async def test_a_misspelt_path_does_not_read_as_all_is_well():
         assert (known["complete"], known["total"]) == (True, 0)
 
 
+async def test_the_history_is_asked_once_however_many_paths_are_given(monkeypatch):
+    async with world(engine=False) as site, site.client() as client:
+        past = await story(site)
+        states_at, asked = site.history.states_at, []
+
+        async def counted(*arguments):
+            asked.append(arguments)
+            return await states_at(*arguments)
+
+        monkeypatch.setattr(site.history, "states_at", counted)
+        body = await get(client, f"{API}/intervals", path=["/Acc/Vacuum", "/Acc/RF", V1] * 300, start=past.text(950))
+        assert ([line["path"] for line in body["alarms"]], len(asked)) == ([V1, V2, "/Acc/Vacuum/GC10", P1], 2)
+
+
 async def test_more_leaves_than_can_be_shown(monkeypatch):
     monkeypatch.setattr("backend.api.past.MAX_ALARMS", 3)
     async with world(engine=False) as site, site.client() as client:

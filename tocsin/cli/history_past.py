@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import chain
 from typing import Annotated, Any
 
 import orjson
@@ -220,12 +221,11 @@ def intervals(
 
 async def _intervals(site: Settings, config: str, asked: list[str], span: tuple[Nanos, Nanos]) -> list[Interval]:
     async with visiting_history(site) as history:
-        found: dict[str, None] = {}
-        for path in asked:
-            below = await alarms_below(history, config, path, span)
+        found = await alarms_below(history, config, asked, span)
+        for path, below in found.items():
             if not below:
                 raise typer.BadParameter(f"there was no alarm and no component {path} in the range", param_hint="'PATH'")
-            found.update(dict.fromkeys(below))
-        if len(found) > _MAX_LINES:
-            raise typer.BadParameter(f"these are {len(found)} alarms, at most {_MAX_LINES} can be asked for at once", param_hint="'PATH'")
-        return await history.intervals(config, list(found), *span)
+        lines = list(dict.fromkeys(chain.from_iterable(found.values())))
+        if len(lines) > _MAX_LINES:
+            raise typer.BadParameter(f"these are {len(lines)} alarms, at most {_MAX_LINES} can be asked for at once", param_hint="'PATH'")
+        return await history.intervals(config, lines, *span)
