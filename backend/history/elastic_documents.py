@@ -6,6 +6,7 @@ import base64
 import hashlib
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -31,6 +32,7 @@ _LONGEST_ID = 400
 def document(event: Event) -> bytes:
     """The document of an event; raises what `dead_letters.body_of` does."""
     state = encode_state(event)
+    pv, part_of_tree, folded = _of_path(event.path)
     fields = {
         "config": event.id.config,
         "epoch": event.id.epoch,
@@ -38,17 +40,22 @@ def document(event: Event) -> bytes:
         "time": event.time,
         "@timestamp": event.time // NANOS_PER_MS,
         "path": event.path,
-        "pv": name(event.path),
-        "system": system(event.path),
+        "pv": pv,
+        "system": part_of_tree,
         "kind": event.kind.value,
         "severity": NAMES[event.to_severity],
         "user": event.user,
-        "text": [term for part in dict.fromkeys([fold(event.path), *search_parts(event)]) for term in _terms(part)],
+        "text": [term for part in dict.fromkeys([folded, *search_parts(event)]) for term in _terms(part)],
         "event": body_of(event).decode(),
     }
     if state is not None:
         fields["state"] = state
     return orjson.dumps(fields)
+
+
+@lru_cache(maxsize=50_000)
+def _of_path(path: str) -> tuple[str, str, str]:
+    return name(path), system(path), fold(path)
 
 
 def event_of(source: Mapping[str, Any]) -> Event:

@@ -13,9 +13,11 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from alarm_engine.model.times import Nanos, from_datetime, to_datetime
+from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, from_datetime, to_datetime
 
 _LONGEST = 120
+_DAY_NS = 86_400 * NANOS_PER_SECOND
+_MOST_DAYS = 10_000
 _MONTH = re.compile(r"-(\d{4}\.\d{2})")
 KEPT = "kept"
 """In place of the month: last states that outlived the index of their month."""
@@ -36,6 +38,8 @@ class Names:
         self._events = f"{prefix}-events"
         self._dead = f"{prefix}-dead"
         self._write = f"{prefix}-write"
+        self._days: dict[tuple[str, int], Place] = {}
+        """Places by configuration and day: events come by thousands a second, and those of a day have one place."""
         self.all_events = f"{self._events}-*"
         """Pattern of the indices of all configurations."""
         self.all_dead = f"{self._dead}-*"
@@ -53,7 +57,12 @@ class Names:
 
     def place(self, config: str, time: Nanos) -> Place:
         """Where an event of that time is."""
-        return self.of_month(config, month(time))
+        place = self._days.get((config, time // _DAY_NS))
+        if place is None:
+            if len(self._days) >= _MOST_DAYS:
+                self._days.clear()
+            place = self._days[config, time // _DAY_NS] = self.of_month(config, month(time))
+        return place
 
     def of_month(self, config: str, part: str) -> Place:
         """Where events of a month (`2026.11`) are."""
