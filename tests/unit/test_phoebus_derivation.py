@@ -288,3 +288,26 @@ def test_a_deletion_is_told_with_who_announced_it():
 def test_a_record_of_another_tree_is_refused():
     with pytest.raises(WireError, match="outside of /Demo"):
         Derivation("Demo", UTC).feed(config(0, 0, path="/Other/PV"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "command", "kind", "spoken"),
+    [
+        ("MAJOR_ACK", "MINOR", "", EventKind.UNACKNOWLEDGED, False),  # lower in priority, though higher as an ordinal: no rise
+        ("MAJOR_ACK", "MAJOR", "", EventKind.UNACKNOWLEDGED, False),
+        ("MAJOR_ACK", "INVALID", "", EventKind.ALARM, True),
+        ("MINOR_ACK", "MAJOR", "", EventKind.ALARM, True),
+        ("MAJOR", "MINOR", "", EventKind.CHANGED, False),
+        ("MAJOR", "MAJOR_ACK", "acknowledge", EventKind.ACKNOWLEDGED, False),
+        ("MAJOR", "MINOR_ACK", "acknowledge", EventKind.ACKNOWLEDGED, False),
+        ("MINOR", "MAJOR_ACK", "", EventKind.CHANGED, False),
+        ("OK", "MAJOR_ACK", "", EventKind.CHANGED, False),
+        ("MAJOR_ACK", "OK", "", EventKind.CLEARED, False),
+        ("MAJOR", "OK", "", EventKind.CLEARED, False),
+    ],
+)
+def test_what_two_states_say(before, after, command, kind, spoken):
+    given = StoredRecord("DemoCommand", 0, at(8), "command:/Demo", f'{{"user":"u","host":"h","command":"{command}"}}'.encode(), ())
+    records = [config(0, 0), state(1, 1, severity=before), *([given] if command else []), state(2, 9, severity=after)]
+    event = derive(Derivation("Demo", UTC), records)[-1]
+    assert (event.kind, event.annunciated, event.from_severity.name, event.to_severity.name) == (kind, spoken, before, after)
