@@ -8,7 +8,7 @@ from itertools import pairwise
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from alarm_engine.errors import WireError
@@ -177,6 +177,7 @@ def test_a_writer_that_starts_again_anywhere_tells_the_same(name, cuts, uncommit
 
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(SESSIONS), st.floats(0.1, 1), st.integers(0, 1 << 32))
+@example("enablement", 1.0, 220)  # a state that waited for its settings, and a gap before they came
 def test_what_compaction_dropped_is_not_invented(name, end, seed):
     """Some records that a later one of the same key replaces are gone before anybody reads them."""
     recorded = ALL[name]
