@@ -8,7 +8,7 @@ from alarm_engine.model.settings import AlarmSettings
 from alarm_engine.model.times import NANOS_PER_SECOND, iso
 from backend.tuning.comparison import LONG_NS
 from backend.tuning.proposals import Judgement, Trial
-from backend.tuning.remarks import recorded, remarks
+from backend.tuning.remarks import remarks
 
 TUNED = ("delay_s", "count", "latching", "annunciating")
 """The fields of `AlarmSettings` that a judgement is about."""
@@ -22,7 +22,7 @@ def encode_judgement(judgement: Judgement) -> dict[str, Any]:
         "description": judgement.present.settings.description,
         "start": iso(recording.start),
         "end": iso(recording.end),
-        "recorded": recorded(recording),
+        "recorded": recording.annunciated,
         "excursions": len(judgement.excursions),
         "long_excursions": sum(one.duration_ns >= LONG_NS for one in judgement.excursions),
         "present": _trial(judgement.present),

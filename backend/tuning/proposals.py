@@ -9,6 +9,7 @@ from alarm_engine.model.settings import AlarmSettings
 from backend.kpi.definitions import DAY_NS
 from backend.tuning.comparison import Comparison, compare
 from backend.tuning.outcome import Outcome, outcome
+from backend.tuning.recorded import Recorded, recorded
 from backend.tuning.recording import Excursion, Recording, excursions
 from backend.tuning.replay import play
 
@@ -44,7 +45,7 @@ class Trial:
 class Judgement:
     """How an alarm does with its settings, and would do with others."""
 
-    recording: Recording
+    recording: Recorded
     excursions: tuple[Excursion, ...]
     present: Trial
     """The settings in force, replayed."""
@@ -70,7 +71,7 @@ def judge(recording: Recording, in_force: AlarmSettings, others: Iterable[AlarmS
         tried.append(trial(settings, outcome(play(recording, in_force, settings), found)))
         if sum(one.is_good for one in tried) >= most_good:
             break
-    return Judgement(recording, found, trial(in_force, present), tuple(tried))
+    return Judgement(recorded(recording), found, trial(in_force, present), tuple(tried))
 
 
 def propose(recording: Recording, in_force: AlarmSettings) -> Judgement:

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from alarm_engine.model.event import Origin
 from alarm_engine.model.times import iso
-from backend.tuning.outcome import annunciations
 from backend.tuning.proposals import Judgement
-from backend.tuning.recording import Recording
-
-
-def recorded(recording: Recording) -> int:
-    """How often the alarm was in truth annunciated."""
-    return annunciations(recording.start, tuple(recording.own))[0]
 
 
 def remarks(judgement: Judgement) -> tuple[str, ...]:
@@ -23,24 +15,23 @@ def remarks(judgement: Judgement) -> tuple[str, ...]:
 
 def _remarks(judgement: Judgement) -> Iterator[str]:
     recording = judgement.recording
-    there, replayed = recorded(recording), judgement.present.outcome.annunciated
+    there, replayed = recording.annunciated, judgement.present.outcome.annunciated
     if recording.is_cut:
         yield f"There are too many events: only those since {iso(recording.start)} are judged."
     elif recording.known_from > recording.start:
         yield f"Nothing is known of it before {iso(recording.known_from)}."
-    if recording.edited:
-        last = recording.edited[-1]
+    if (last := recording.last_edit) is not None:
         yield f"Its settings were edited within the range, last at {iso(last.time)} ({last.reason}): before it was recorded with others."
     if recording.breaks:
         yield f"Events are missing: {_times(recording.breaks)} one does not go on from the one before."
-    if any(event.origin is not Origin.ENGINE for event in recording.own):
+    if not recording.is_of_engine:
         shorter = [trial for trial in judgement.trials if trial.settings.delay_s < judgement.present.settings.delay_s]
         yield (
             "It was recorded from the records of a Phoebus server, some of which may be gone, those of short changes first. "
             + ("A shorter delay than the recorded one cannot be judged." if shorter else "What is missed may be more.")
         )
     if there != replayed:
-        why = "" if recording.edited else ": it was recorded with other settings, or a delay ended while no engine ran"
+        why = "" if recording.last_edit else ": it was recorded with other settings, or a delay ended while no engine ran"
         yield f"The settings in force, replayed, give {replayed:,} annunciations where {there:,} were recorded{why}."
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 
 import pytest
 
 from alarm_engine.model.command import CommandKind
+from alarm_engine.model.event import Event
 from alarm_engine.model.settings import AlarmSettings
 from alarm_engine.model.severity import Severity
 from backend.tuning.comparison import Missed
 from backend.tuning.proposals import Judgement, candidates, judge, propose
-from backend.tuning.recording import Recording, excursions
+from backend.tuning.recording import Excursion, Recording, excursions
 from tests.unit.evaluating import START, Control
 from tests.unit.test_tuning_replay import events_of, recording_of
 
@@ -250,3 +252,15 @@ def test_lost_connections_count_as_excursions(maintenance):
     assert one.severity is UNDEFINED
     assert judged.present.outcome.annunciated == (0 if maintenance else 1)
     assert judged.trials[0].comparison.missed.number == 1
+
+
+def test_a_judgement_lets_the_events_go():
+    """Of a component there are many, and of each alarm there may be a hundred thousand."""
+    held, waiting = [], [chattering().judge(400, DELAYED)]
+    while waiting:
+        found = waiting.pop()
+        if not isinstance(found, type) and id(found) not in {id(one) for one in held}:
+            held.append(found)
+            waiting += gc.get_referents(found)
+    assert any(isinstance(one, Excursion) for one in held)
+    assert not any(isinstance(one, Event) for one in held)

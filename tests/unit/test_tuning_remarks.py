@@ -8,7 +8,8 @@ from alarm_engine.model.event import Origin
 from alarm_engine.model.times import iso
 from backend.tuning.proposals import judge
 from backend.tuning.recording import Recording
-from backend.tuning.remarks import recorded, remarks
+from backend.tuning.recorded import recorded
+from backend.tuning.remarks import remarks
 from tests.unit.evaluating import START
 from tests.unit.test_tuning_judgement import DELAYED, FOLLOWING, MAJOR, OK, PATH, PV, SECOND, Plant, chattering
 
@@ -24,7 +25,7 @@ def known(recording: Recording) -> Recording:
 
 def test_a_whole_recording_needs_no_words():
     recording = known(chattering().recording(400))
-    assert recorded(recording) == 5
+    assert recorded(recording).annunciated == 5
     assert said(recording, delay_s=10) == ()
 
 

@@ -16,7 +16,7 @@ from alarm_engine.model.settings import AlarmSettings
 from alarm_engine.model.times import NANOS_PER_SECOND, iso
 from backend.tuning.comparison import LONG_NS, Missed
 from backend.tuning.proposals import Judgement, Trial
-from backend.tuning.remarks import recorded, remarks
+from backend.tuning.remarks import remarks
 
 _LONG = f"{LONG_NS // NANOS_PER_SECOND} s"
 
@@ -102,7 +102,7 @@ def _show_head(console: Console, judgement: Judgement) -> None:
     console.print(f"  {', '.join(words)}; {iso(recording.start)} to {iso(recording.end)}", soft_wrap=True)
     console.print(
         f"  its PV went off {_many(len(judgement.excursions), 'time')}, {long:,} of them for {_LONG} or more; "
-        f"{_many(recorded(recording), 'alarm')} recorded",
+        f"{_many(recording.annunciated, 'alarm')} recorded",
         soft_wrap=True,
     )
     for remark in remarks(judgement):
