@@ -7,8 +7,8 @@ from dataclasses import replace
 from alarm_engine.model.event import Origin
 from alarm_engine.model.times import iso
 from backend.tuning.proposals import judge
-from backend.tuning.recording import Recording
 from backend.tuning.recorded import recorded
+from backend.tuning.recording import Recording
 from backend.tuning.remarks import remarks
 from tests.unit.evaluating import START
 from tests.unit.test_tuning_judgement import DELAYED, FOLLOWING, MAJOR, OK, PATH, PV, SECOND, Plant, chattering
