@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import compress, pairwise
-from operator import attrgetter
+from operator import add, attrgetter
 from typing import NamedTuple
 
 from alarm_engine.model.times import Nanos, iso
@@ -192,10 +192,14 @@ def _totals(sums: Tally, summary: Summary, part: slice, with_lost: bool) -> None
     for severity, column in enumerate(columns):
         sums.severities[severity] += sum(column)
     sums.silent += sum(summary.silent[part])
-    alarms = sums.alarms
-    for path, number in zip(summary.paths[part], map(sum, zip(*columns[: RISES if with_lost else LOST], strict=True)), strict=True):
+    # Everything waits for this loop: additions of whole columns are made in C, and there is one look-up for each alarm.
+    numbers: Iterable[int] = map(add, map(add, columns[0], columns[1]), columns[2])
+    if with_lost:
+        numbers = map(add, numbers, columns[LOST])
+    alarms, known = sums.alarms, sums.alarms.get
+    for path, number in zip(summary.paths[part], numbers, strict=True):
         if number:
-            alarms[path] = alarms.get(path, 0) + number
+            alarms[path] = known(path, 0) + number
 
 
 def _acknowledged(sums: Tally, summary: Summary, part: slice) -> None:

@@ -72,6 +72,7 @@ def end_of(events: list[Event]) -> Nanos:
 # ------------------------------------------------------------------ properties
 
 
+@settings(deadline=None)
 @given(histories(), st.lists(st.integers(0, 60), max_size=6))
 def test_merged_in_any_split_is_merged_at_once(events, cuts):
     found = summaries(events, end_of(events))
@@ -83,6 +84,7 @@ def test_merged_in_any_split_is_merged_at_once(events, cuts):
         assert figures(at(), end_of(events), parts, selection) == figures(at(), end_of(events), found, selection)
 
 
+@settings(deadline=None)
 @given(histories())
 def test_summaries_follow_each_other_without_a_hole_within_a_day(events):
     found = summaries(events, end_of(events))
@@ -95,6 +97,7 @@ def test_summaries_follow_each_other_without_a_hole_within_a_day(events):
     assert days == sorted({one.start // DAY for one in found})
 
 
+@settings(deadline=None)
 @given(histories())
 def test_restoring_the_carried_state_is_going_on(events):
     accumulator = Accumulator("Site", at())
@@ -111,6 +114,7 @@ def test_restoring_the_carried_state_is_going_on(events):
         assert other.ignored == sum(event.id[1:] <= decode_carried(body).last for event in events)
 
 
+@settings(deadline=None)
 @given(histories(), st.integers(0, 30), st.integers(0, 599))
 def test_a_begin_anywhere_is_a_cut(events, index, seconds):
     """Fed with what was before, an accumulator that begins within a period goes on where another one would be cut."""
@@ -127,6 +131,7 @@ def test_a_begin_anywhere_is_a_cut(events, index, seconds):
     assert merge(parts) == merge(summaries(events, end))
 
 
+@settings(deadline=None)
 @given(histories())
 def test_looking_at_what_runs_changes_nothing(events):
     accumulator = Accumulator("Site", at(hours=10))  # what comes before only brings the alarms to their state
@@ -138,6 +143,7 @@ def test_looking_at_what_runs_changes_nothing(events):
     assert [*found, accumulator.running(end)] == summaries(events, end, start=at(hours=10))
 
 
+@settings(deadline=None)
 @given(histories())
 def test_encoding_keeps_all(events):
     found = summaries(events, end_of(events))
@@ -145,12 +151,14 @@ def test_encoding_keeps_all(events):
         assert decode_summary(encode_summary(summary)) == summary
 
 
+@settings(deadline=None)
 @given(histories())
 def test_duplicates_are_left_aside(events):
     twice = [event for event in events for _ in range(2)]
     assert summaries(twice, end_of(events)) == summaries(events, end_of(events))
 
 
+@settings(deadline=None)
 @given(histories(), st.sampled_from(["/", "/Site/A", "/Site/B/z"]))
 def test_it_is_what_a_naive_count_says(events, prefix):
     naive = Naive(events, prefix)
