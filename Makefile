@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 PYTEST  = $(BIN)/python -m pytest
 
-.PHONY: help demo test lint unit system browser bench docs clean
+.PHONY: help demo test lint unit system browser grafana bench docs clean
 
 help:  ## list what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ system: $(VENV)/.developing  ## real IOC, real processes
 
 browser: $(VENV)/.developing  ## the operator page in headless Chromium
 	$(PYTEST) tests/browser
+
+grafana: $(VENV)/.developing  ## dashboards in a real Grafana: TOCSIN_GRAFANA_URL=http://admin:admin@127.0.0.1:3000
+	$(PYTEST) -rs tests/acceptance/grafana
 
 bench: $(VENV)/.developing  ## a table of figures beside yardsticks of the same run
 	$(BIN)/python -m benchmarks

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC
 
 import httpx
+from fastapi import FastAPI
 
 from alarm_engine.errors import HistoryUnavailable
 from alarm_engine.journal.memory import MemoryJournal
@@ -113,6 +114,7 @@ class Site:
     history: WatchedHistory
     clock: StandingClock
     client: httpx.AsyncClient
+    app: FastAPI
 
     @property
     def sources(self) -> Sources:
@@ -131,7 +133,7 @@ def life_sign(control: Control, now: Moment) -> EngineStatus:
 
 
 @asynccontextmanager
-async def running_site(control: Control | None = None, *, alive: bool = True) -> AsyncIterator[Site]:
+async def running_site(control: Control | None = None, *, alive: bool = True, security: Security | None = None) -> AsyncIterator[Site]:
     """The site, following its journal; with `alive` the engine has just given its life sign."""
     control = control or scenario()
     clock = StandingClock(control.now)
@@ -150,9 +152,9 @@ async def running_site(control: Control | None = None, *, alive: bool = True) ->
     await live.start()
     try:
         await _caught_up(live, alive)
-        app = create_app(Services(live, history, journal, Security(), clock))
+        app = create_app(Services(live, history, journal, security or Security(), clock))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as client:
-            yield Site(live, history, clock, client)
+            yield Site(live, history, clock, client, app)
     finally:
         await live.stop()
         await journal.close()
