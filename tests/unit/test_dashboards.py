@@ -152,6 +152,14 @@ def test_a_site_adds_its_own_of_the_same_kit(tmp_path):
     assert check(files) == []
 
 
+def test_the_example_of_the_documentation_can_be_used(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "dashboards.md").read_text()
+    (tmp_path / "beam.dashboard.py").write_text(page.partition("```python\n")[2].partition("```")[0])
+    files = build([tree("/Ring/Vacuum/P")], BuildOptions(extra=tmp_path))
+    assert "Ring/beam-Ring.json" in files
+    assert check(files) == []
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
