@@ -223,7 +223,7 @@ class Naive:
         return {EventKind.SHELVED: "shelved", EventKind.DISABLED: "gone"}.get(event.kind, before)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(STEPS)
 def test_events_of_a_real_evaluator(steps):
     """Annunciations are the risen and revealed alarms that it says; who is hidden is who it hides."""
