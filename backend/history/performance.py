@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from alarm_engine.errors import HistoryUnavailable
@@ -97,7 +98,8 @@ async def _recent(store: SummaryStore, config: str, frontier: Frontier | None, e
 
 def _answer(parts: list[Stored], recent: Course | None, ends: tuple[Span, Nanos], selection: Selection) -> Performance:
     span, until = ends
-    summaries: list[Summary] = unpack(parts)
+    known = max(until, parts[-1].end if parts else until)
+    summaries: list[Summary] = unpack(_given_up(parts))
     if recent is not None:
         begin = span.start // DAY_NS * DAY_NS
         summaries += [one for one in recent.until(min(span.end, until)) if one.end > begin]
@@ -105,5 +107,11 @@ def _answer(parts: list[Stored], recent: Course | None, ends: tuple[Span, Nanos]
     within = [one for one in summaries if one.start < span.end and one.end > span.start and one.start < one.end]
     if not within:
         return Performance(found, None, None)
-    known = max(until, parts[-1].end if parts else until)
     return Performance(found, max(span.start, within[0].start), min(span.end, known))
+
+
+def _given_up(parts: list[Stored]) -> Iterator[Stored]:
+    """Each part is let go when it has been read: those of a month are some 60 MB."""
+    parts.reverse()
+    while parts:
+        yield parts.pop()
