@@ -26,6 +26,8 @@ from backend.history.port import EventPage, EventQuery, HistoryStore
 PAGE = 1_000
 """Events in memory at a time."""
 _TRIES = 5
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a cell begins that spreadsheets carry out."""
 
 COLUMNS = (
     "id", "time", "kind", "path", "pv", "system", "from", "to", "message", "value", "description", "user", "host", "comment", "reason",
@@ -38,7 +40,7 @@ class Format(StrEnum):
     """What is written."""
 
     CSV = "csv"
-    """A line of names, then a line for each event; RFC 4180, UTF-8."""
+    """A line of names, then a line for each event; RFC 4180, UTF-8. An apostrophe before what a spreadsheet would take for a formula."""
     NDJSON = "ndjson"
     """A JSON object in each line, as the events of the REST interface are."""
 
@@ -85,8 +87,21 @@ async def _insist(ask: Callable[[], Awaitable[EventPage]]) -> EventPage:
 
 def _csv(rows: Iterable[Sequence[object]]) -> bytes:
     text = io.StringIO()
-    csv.writer(text).writerows(rows)
+    csv.writer(text).writerows(map(_plain, row) for row in rows)
     return text.getvalue().encode(errors="backslashreplace")
+
+
+def _plain(cell: object) -> object:
+    """A comment, or what a PV says, may have been written by anybody: a spreadsheet must not carry it out."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) and not _is_number(cell) else cell
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _cells(event: Event) -> tuple[object, ...]:

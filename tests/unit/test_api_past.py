@@ -327,6 +327,27 @@ async def test_texts_of_any_kind_come_back_from_a_file():
         assert json.loads((await client.get("/api/v1/events/export?format=ndjson")).text)["comment"] == nasty
 
 
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("=HYPERLINK(A1)", "'=HYPERLINK(A1)"),
+        ("-2+3+cmd|' /C calc'!A0", "'-2+3+cmd|' /C calc'!A0"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t=1"),
+        ("-1.5e-9", "-1.5e-9"),
+        ("+inf", "+inf"),
+        ("a=1", "a=1"),
+        ("", ""),
+    ],
+)
+def test_no_cell_is_a_formula(text, cell):
+    one = event(1, 1, user=text, comment=text, description=text)
+    [row] = csv.reader(io.StringIO(export.Format.CSV.lines([one]).decode(), newline=""))
+    named = dict(zip(export.COLUMNS, row, strict=True))
+    assert {named["user"], named["comment"], named["description"]} == {cell}
+    assert json.loads(export.Format.NDJSON.lines([one]))["comment"] == text
+
+
 ONE = event(1, 1, config="Acc", path=V1, description="x" * 200)
 
 
