@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import tzinfo
+from functools import partial
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
@@ -38,10 +39,11 @@ class Publisher:
         The same records are written again then, under the same event ids: whoever reads them twice reads them once.
         """
         records = self.records(changes)
+        said: set[str] = set()
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(JournalUnavailable),
             wait=wait_exponential(multiplier=0.05, max=2),
-            before_sleep=_report,
+            before_sleep=partial(_report, said),
         )
         async for attempt in retrying:
             with attempt:
@@ -83,6 +85,9 @@ class Publisher:
         return records
 
 
-def _report(state: RetryCallState) -> None:
-    if state.attempt_number == 1 and state.outcome is not None:
-        log.error("journal cannot be written: changes wait, clients will say stale", problem=str(state.outcome.exception()))
+def _report(said: set[str], state: RetryCallState) -> None:
+    """Once for each way in which it is said: the first is not always the one that names the cause."""
+    problem = str(state.outcome.exception()) if state.outcome is not None else ""
+    if problem not in said:
+        log.error("journal cannot be written: changes wait, clients will say stale", problem=problem)
+    said.add(problem)

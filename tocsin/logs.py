@@ -9,9 +9,14 @@ from typing import Literal
 import structlog
 
 
+def is_readable(form: Literal["auto", "console", "json"]) -> bool:
+    """The log is for people, not for machines."""
+    return form == "console" or (form == "auto" and sys.stdout.isatty())
+
+
 def set_up(level: str, form: Literal["auto", "console", "json"]) -> None:
     """Send the logs of this process to standard output; libraries that use `logging` too."""
-    readable = form == "console" or (form == "auto" and sys.stdout.isatty())
+    readable = is_readable(form)
     number = getattr(logging, level.upper())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -67,6 +67,8 @@ class Complaints:
         with self._lock:
             # That we are not let in says more than that nobody is there, which follows from it.
             refused = name in REFUSED
+            if name == "_ALL_BROKERS_DOWN" and self._last:
+                return  # follows from what was said of each
             if refused or not self._refused:
                 self._last = text
                 self._refused = refused

@@ -8,12 +8,16 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from tocsin import logs
 from tocsin.application import ALL, Application, Role
 from tocsin.settings import Settings, load
+
+log = structlog.get_logger()
 
 SettingsFile = Annotated[Path, typer.Option("--settings", "-s", help="Settings file.", show_default=False)]
 HealthPort = Annotated[
@@ -68,23 +72,23 @@ def _with_health(settings: Settings, port: int | None) -> Settings:
 
 def _run(settings: Settings, roles: Collection[Role]) -> None:
     logs.set_up(settings.log.level, settings.log.form)
-    asyncio.run(serve(settings, _tell if Role.BACKEND in roles else _tell_role(next(iter(roles))), roles))
+    say = Console().print if logs.is_readable(settings.log.form) else _log_line
+    asyncio.run(serve(settings, lambda application: _tell(application, roles, say), roles))
 
 
-def _tell_role(role: Role) -> Callable[[Application], None]:
-    def tell(application: Application) -> None:
+def _log_line(text: str) -> None:
+    log.info(Text.from_markup(text).plain)
+
+
+def _tell(application: Application, roles: Collection[Role], say: Callable[[str], None]) -> None:
+    if Role.BACKEND in roles:
+        say(f"[bold]tocsin[/] is watching. Open {application.url}")
+    else:
         where = f" Its health is at {application.url}/readyz" if application.url else ""
-        Console().print(f"[bold]tocsin {role}[/] is at work.{where}")
-
-    return tell
-
-
-def _tell(application: Application) -> None:
-    console = Console()
-    console.print(f"[bold]tocsin[/] is watching. Open {application.url}")
+        say(f"[bold]tocsin {next(iter(roles))}[/] is at work.{where}")
     if application.faults:
         entries = "1 entry" if application.faults == 1 else f"{application.faults} entries"
-        console.print(f"[bold yellow]{entries} of the alarm tree left out because of faults:[/] see above, or `tocsin config check`")
+        say(f"[bold yellow]{entries} of the alarm tree left out because of faults:[/] see above, or `tocsin config check`")
 
 
 async def serve(settings: Settings, started: Callable[[Application], None], roles: Collection[Role] = ALL) -> None:
