@@ -21,6 +21,7 @@ from dashboards.kit.layout import Slot, Stack, flow
 from dashboards.kit.palette import Theme, palette_css
 from dashboards.kit.site import Look
 from dashboards.kit.targets import Kind
+from dashboards.shapes import shape_faults
 from tocsin.cli.dashboards import app
 
 GOLDEN = Path(__file__).parents[1] / "data" / "dashboards"
@@ -280,6 +281,10 @@ def spoil_width(data):
     data["panels"][0]["gridPos"]["w"] = 25
 
 
+def spoil_place(data):
+    data["panels"][0]["gridPos"] |= {"x": 20, "y": 500, "w": 10}
+
+
 def spoil_id(data):
     data["panels"][1]["id"] = 1
 
@@ -335,24 +340,25 @@ def spoil_parser(data):
 @pytest.mark.parametrize(
     ("spoil", "fault"),
     [
-        (spoil_uid, "uid 'a b': expected"),
-        (spoil_schema, "schemaVersion 12: expected 42"),
+        (spoil_uid, "uid: string should match pattern"),
+        (spoil_schema, "schemaVersion: input should be 42"),
         (spoil_tag, "the tag tocsin-generated is missing"),
         (spoil_grid, "panel 2 lies over panel 1"),
-        (spoil_width, "outside of 24 columns"),
+        (spoil_width, "panels.0.gridPos.w: input should be less than or equal to 24"),
+        (spoil_place, "outside of 24 columns"),
         (spoil_id, "panel id 1: expected one of its own"),
-        (spoil_version, "panel 1 (Alarm engine): no pluginVersion"),
+        (spoil_version, "panels.0.pluginVersion: field required"),
         (spoil_override, "'sevrity' is no column of its queries"),
         (spoil_field_of_link, "'dash' is no column of its queries"),
         (spoil_link, "link to a dashboard that does not exist: /d/nowhere"),
         (spoil_variable_of_link, "link sets var-pv, which tocsin-Ring_pv does not have"),
         (spoil_variable, "variable $system is not defined"),
-        (spoil_switch, "the JSON datasource breaks on the type switch"),
+        (spoil_switch, "templating.list.1.type: input should be"),
         (spoil_colour, "#123456 is not in the table of colours"),
         (spoil_word, "'FINE $1' is no word of the table"),
         (spoil_no_value, "panel 5 (Subsystems): no noValue"),
-        (spoil_null, ".description is null"),
-        (spoil_parser, "expected a GET with the backend parser"),
+        (spoil_null, "panels.0.description: input should be a valid string"),
+        (spoil_parser, "panels.0.targets.0.infinity.parser: input should be 'backend'"),
     ],
 )
 def test_a_spoiled_dashboard_is_found(files, spoil, fault):
@@ -361,6 +367,48 @@ def test_a_spoiled_dashboard_is_found(files, spoil, fault):
     spoil(data)
     found = check({**files, name: json.dumps(data).encode()})
     assert any(line.startswith(f"{name}: ") and fault in line for line in found), found
+
+
+OPEN = ("options", "custom", "value", "query", "indexByName", "fields", "mappings", "naming", "content")
+"""What is below these keys belongs to a plugin, or may be many things."""
+
+
+def leaves(value, path=()):
+    if isinstance(value, dict):
+        for key, part in value.items():
+            if key not in OPEN:
+                yield from leaves(part, (*path, key))
+    elif isinstance(value, list):
+        for index, part in enumerate(value[:3]):
+            yield from leaves(part, (*path, index))
+    else:
+        yield path
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_no_value_can_become_one_of_another_type(kind):
+    """Grafana would load it, and show something else or nothing."""
+    files = build([tree("/Ring/Vacuum/P1", "/Ring/Vacuum/P2")], BuildOptions(datasource=kind))
+    for name in ("Ring/tocsin-Ring.json", "Ring/tocsin-Ring_pv.json"):
+        data = json.loads(files[name])
+        data["panels"] = data["panels"][:7]
+        assert list(shape_faults(data)) == []
+        for path in list(leaves(data)):
+            *above, last = path
+            place = data
+            for key in above:
+                place = place[key]
+            kept = place[last]
+            for wrong in ({"x": 1}, ["x"], 7.5 if isinstance(kept, str) else "7"):
+                place[last] = wrong
+                assert list(shape_faults(data)), f"{name}: {path} may be {wrong!r} instead of {kept!r}"
+            place[last] = kept
+
+
+def test_no_key_can_be_misspelt(files):
+    data = json.loads(files["Ring/tocsin-Ring.json"])
+    panel(data, "Alarms now")["fieldConfig"]["defaults"]["novalue"] = "x"
+    assert any(fault.endswith("novalue: extra inputs are not permitted") for fault in shape_faults(data))
 
 
 def test_twins_and_broken_files_are_found(files):
@@ -427,7 +475,7 @@ def test_build_and_check_on_the_command_line(tmp_path):
     broken.write_text(broken.read_text().replace('"schemaVersion": 42', '"schemaVersion": 41'))
     found = run("check", tmp_path)
     assert found.exit_code == 1
-    assert "Ring/tocsin-Ring-RF.json: schemaVersion 41: expected 42" in found.output
+    assert "Ring/tocsin-Ring-RF.json: schemaVersion: input should be 42" in found.output
 
 
 def test_the_settings_say_how_dashboards_look_and_options_go_before_them(tmp_path):
