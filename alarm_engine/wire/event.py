@@ -10,9 +10,14 @@ from alarm_engine.errors import WireError
 from alarm_engine.model.event import CommandResult, Event, EventKind, Origin
 from alarm_engine.model.severity import BY_NAME, NAMES
 from alarm_engine.model.state import Acknowledgement, Alarm, EventId, Sample, Snapshot, Suppression
+from alarm_engine.wire.frozen import maker
 from alarm_engine.wire.json_text import moment
 
 VERSION = 1
+
+_event, _snapshot = maker(Event), maker(Snapshot)
+_KINDS = {kind.value: kind for kind in EventKind}
+_ORIGINS = {origin.value: origin for origin in Origin}
 
 
 def encode_event(event: Event) -> bytes:
@@ -50,26 +55,25 @@ def decode_event(value: bytes) -> Event:
         data = orjson.loads(value)
         if data["v"] != VERSION:
             raise WireError(f"event record of form version {data['v']}: this tocsin reads version {VERSION}; update it")
-        result = data.get("result")
-        snapshot = data.get("state")
-        return Event(
-            id=EventId.parse(data["id"]),
-            time=moment(data["time"]),
-            kind=EventKind(data["kind"]),
-            path=data["path"],
-            from_severity=BY_NAME[data["from"]],
-            to_severity=BY_NAME[data["to"]],
-            reason=data.get("reason", ""),
-            pv_time=data.get("pv_time"),
-            description=data.get("description", ""),
-            annunciated=data.get("annunciated", False),
-            user=data.get("user", ""),
-            host=data.get("host", ""),
-            comment=data.get("comment", ""),
-            correlation=data.get("correlation", ""),
-            result=CommandResult(result["command"], result["done"], tuple(result["left_alone"])) if result else None,
-            snapshot=decode_snapshot(snapshot) if snapshot else None,
-            origin=Origin(data["origin"]) if "origin" in data else Origin.ENGINE,
+        get, result, snapshot = data.get, data.get("result"), data.get("state")
+        return _event(
+            EventId.parse(data["id"]),
+            moment(data["time"]),
+            _KINDS[data["kind"]],
+            data["path"],
+            BY_NAME[data["from"]],
+            BY_NAME[data["to"]],
+            get("reason", ""),
+            get("pv_time"),
+            get("description", ""),
+            get("annunciated", False),
+            get("user", ""),
+            get("host", ""),
+            get("comment", ""),
+            get("correlation", ""),
+            CommandResult(result["command"], result["done"], tuple(result["left_alone"])) if result else None,
+            decode_snapshot(snapshot) if snapshot else None,
+            _ORIGINS[data["origin"]] if "origin" in data else Origin.ENGINE,
         )
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as problem:
         raise WireError(f"not an event record ({problem!r}): {value[:200]!r}") from problem
@@ -103,15 +107,15 @@ def decode_snapshot(data: dict[str, Any]) -> Snapshot:
     severity, message, value, time = data["alarm"]
     now_severity, now_message, now_value, now_time = data["current"]
     rise, ack, suppression = data.get("rise"), data.get("ack"), data.get("suppression")
-    return Snapshot(
-        alarm=Alarm(BY_NAME[severity], message, value, moment(time), data.get("latch", False)),
-        current=Sample(BY_NAME[now_severity], now_message, now_value, moment(now_time)),
-        connected=data.get("connected", True),
-        since=moment(data["since"]),
-        rise=EventId.parse(rise) if rise else None,
-        acknowledgement=decode_acknowledgement(ack) if ack else None,
-        suppression=decode_suppression(suppression) if suppression else None,
-        annunciating=data.get("annunciating", True),
+    return _snapshot(
+        Alarm(BY_NAME[severity], message, value, moment(time), data.get("latch", False)),
+        Sample(BY_NAME[now_severity], now_message, now_value, moment(now_time)),
+        data.get("connected", True),
+        moment(data["since"]),
+        EventId.parse(rise) if rise else None,
+        decode_acknowledgement(ack) if ack else None,
+        decode_suppression(suppression) if suppression else None,
+        data.get("annunciating", True),
     )
 
 
