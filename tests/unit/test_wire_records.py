@@ -1,6 +1,7 @@
 """Records are equal to the byte to what the real Phoebus server wrote."""
 
 import json
+from dataclasses import FrozenInstanceError
 from datetime import UTC
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -10,10 +11,10 @@ import pytest
 from alarm_engine.errors import WireError
 from alarm_engine.journal.port import StoredRecord
 from alarm_engine.model.command import CommandKind
-from alarm_engine.model.event import Event, EventKind, Origin
+from alarm_engine.model.event import CommandResult, Event, EventKind, Origin
 from alarm_engine.model.settings import AlarmSettings, NodeSettings
 from alarm_engine.model.severity import BY_NAME, Severity
-from alarm_engine.model.state import EventId, Sample
+from alarm_engine.model.state import Acknowledgement, Alarm, EventId, Sample, Snapshot, Suppression
 from alarm_engine.model.times import LATEST, Nanos
 from alarm_engine.wire.command import decode_command, encode_command
 from alarm_engine.wire.config import decode_config, encode_config, encode_delete_note, local_text, parse_local
@@ -129,3 +130,40 @@ def test_an_event_says_who_says_so(origin):
     record = encode_event(event)
     assert decode_event(record) == event
     assert (b"origin" in record) == (origin is not Origin.ENGINE)
+
+
+def test_every_field_of_an_event_is_read_as_it_was_written():
+    snapshot = Snapshot(
+        alarm=Alarm(Severity.MAJOR_ACK, "HIHI", "9", Nanos(2), latch=True),
+        current=Sample(Severity.MINOR, "HIGH", "8", Nanos(3)),
+        connected=False,
+        since=Nanos(4),
+        rise=EventId("Demo", 1, 2),
+        acknowledgement=Acknowledgement("ann", "desk", "seen", Nanos(5)),
+        suppression=Suppression("bob", "rack", "works", Nanos(6), Nanos(7)),
+        annunciating=False,
+    )
+    event = Event(
+        id=EventId("Demo", 1, 3),
+        time=Nanos(8),
+        kind=EventKind.ACKNOWLEDGED,
+        path="/Demo/x",
+        from_severity=Severity.MAJOR,
+        to_severity=Severity.MAJOR_ACK,
+        reason="command",
+        pv_time=Nanos(9),
+        description="Pump",
+        annunciated=True,
+        user="cleo",
+        host="hall",
+        comment="on it",
+        correlation="c1",
+        result=CommandResult("acknowledge", 1, ("/Demo/y",)),
+        snapshot=snapshot,
+        origin=Origin.DERIVED,
+    )
+    read = decode_event(encode_event(event))
+    assert read == event
+    assert hash(read) == hash(event)
+    with pytest.raises(FrozenInstanceError):
+        read.user = "dan"
