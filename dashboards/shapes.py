@@ -36,7 +36,6 @@ class Variable(Shape):
     options: list[Json]
     skipUrlSync: bool = False
     datasource: Source | None = None
-    definition: str = ""
     refresh: Annotated[int, Field(ge=0, le=2)] = 0
     sort: Annotated[int, Field(ge=0, le=8)] = 0
     regex: str = ""

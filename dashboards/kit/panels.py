@@ -198,8 +198,6 @@ class StateTimeline(PluginPanel):
         custom = {
             "lineWidth": 0,
             "fillOpacity": 100,
-            "spanNulls": False,
-            "insertNulls": False,
             "axisPlacement": "auto",
             "hideFrom": dict(_SHOWN),
         }

@@ -22,7 +22,6 @@ def query_variable(source: Datasource, name: str, label: str, query: Query, *, m
         "hide": 0,
         "datasource": source.ref,
         "query": _options(source, query),
-        "definition": query.name,
         "refresh": 1,
         "sort": 0,
         "regex": "",
