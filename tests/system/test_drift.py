@@ -86,3 +86,16 @@ def test_an_edit_is_shown_by_field_and_what_operators_own_stays(here):
     alarms = read_tree(exported).alarms
     assert set(alarms) == {"/Site/Cooling/EXTRA", "/Site/Cooling/SITE:Temp"}
     assert alarms["/Site/Cooling/SITE:Temp"] == AlarmSettings("Temperature", delay_s=20, enabled=False, enabled_at=shelved.enabled_at)
+
+
+def test_dashboards_follow_what_was_brought_into_force(here):
+    site = here.directory / "site.yaml"
+    site.write_text(site.read_text() + "dashboards: {out: grafana}\n")
+    assert here.run("sync")[0] == 0
+    made = here.directory / "grafana" / "dashboards" / "Site"
+    assert (made / "tocsin-Site-Cooling.json").exists()
+    here.tree.write_text(TREE.replace("Cooling", "Water"))
+    assert here.run("sync")[0] == 0
+    assert (made / "tocsin-Site-Water.json").exists()
+    assert not (made / "tocsin-Site-Cooling.json").exists()
+    assert (here.directory / "grafana" / "provisioning" / "datasources" / "tocsin.yaml").exists()

@@ -22,6 +22,7 @@ from alarm_engine.config.write import date, to_yaml
 from alarm_engine.errors import SettingsError
 from alarm_engine.model.settings import AlarmSettings, NodeSettings, Settings
 from alarm_engine.model.times import Nanos
+from tocsin.grafana_files import write_grafana_files
 from tocsin.journals import visiting
 from tocsin.settings import Settings as SiteSettings
 from tocsin.settings import load
@@ -52,11 +53,16 @@ def show_difference(settings: SettingsFile) -> None:
 
 
 def bring_into_force(settings: SettingsFile) -> None:
-    """Bring the files into force by difference, also beside a running engine. What operators shelved or took out of service stays so."""
+    """Bring the files into force by difference, also beside a running engine. What operators shelved or took out of service stays so.
+
+    With `dashboards.out` in the settings the dashboards of Grafana are made again.
+    """
     site = load(settings)
-    for tree in _with_files(site, settings):
+    trees = list(_with_files(site, settings))
+    for tree in trees:
         topic, difference = asyncio.run(_sync(site, tree))
         _print(tree, topic, difference)
+    write_grafana_files(site.dashboards, trees, f"http://{site.backend.host}:{site.backend.port}")
 
 
 def export(
