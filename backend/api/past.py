@@ -82,7 +82,7 @@ def past_router(services: Services) -> APIRouter:
     async def past_tree(question: Annotated[PastTreeQuestion, Query()]) -> Response:
         """Components with the severity and counts that they had; alarms that are no longer in the tree are in it."""
         tree = one_tree(live, question.config, question.path)
-        found = await look(history, tree.config, when("at", question.at), question.path, tree)
+        found = await look(history, tree.config, when("at", question.at), services.clock.now().wall, question.path, tree)
         past = PastTree(tree.config, found.states)
         root = past.nodes.get(question.path or past.root.path)
         if root is None:
@@ -103,7 +103,7 @@ def past_router(services: Services) -> APIRouter:
     async def past_alarms(question: Annotated[PastAlarmQuestion, Query()]) -> Response:
         """Alarms at a moment, worst first, then newest; without other parameters those that were active."""
         tree = one_tree(live, question.config, question.path)
-        found = await look(history, tree.config, when("at", question.at), question.path, tree)
+        found = await look(history, tree.config, when("at", question.at), services.clock.now().wall, question.path, tree)
         states = frozenset[Standing]().union(*(STATES[one] for one in question.state))
         wanted = {one for severity in question.severity for one in (severity, severity.acknowledged)}
         passing = [one for one in found.states.alarms if standing_then(one) in states and (not wanted or one.severity in wanted)]
@@ -118,8 +118,9 @@ def past_router(services: Services) -> APIRouter:
         first, second = when("from", question.from_), when("to", question.to)
         if first >= second:
             raise faulty_request([fault("query.from", f"must be before the second moment: {iso(first)} is not before {iso(second)}")])
-        before = await look(history, tree.config, first, question.path, tree)
-        after = await look(history, tree.config, second, question.path, tree)
+        now = services.clock.now().wall
+        before = await look(history, tree.config, first, now, question.path, tree)
+        after = await look(history, tree.config, second, now, question.path, tree)
         changes = difference(before.states, after.states)
         body = {"before": about_object(before), "after": about_object(after), "total": len(changes), "cut": len(changes) > question.limit}
         return history_response({**body, "changes": [change_object(one) for one in changes[: question.limit]]})

@@ -68,8 +68,8 @@ async def changes(sources: Sources, ask: Ask) -> list[Row]:
     limit = ask.limit or _MAX_ALARMS
     for tree in sources.asked(ask):
         end = min(ask.end, sources.now)
-        before = await moment(sources.history, tree.config, min(ask.start, end), None, tree)
-        after = await moment(sources.history, tree.config, end, None, tree)
+        before = await moment(sources.history, tree.config, min(ask.start, end), sources.now, None, tree)
+        after = await moment(sources.history, tree.config, end, sources.now, None, tree)
         found = [one for one in difference(before.states, after.states) if _is_asked(one.path, tree, ask)]
         for one in (before, after):
             if not one.complete:
@@ -110,7 +110,7 @@ ACKNOWLEDGED = "time by host severity delay annunciated system dash pv path desc
 
 async def _moment(tree: LiveTree, ask: Ask, sources: Sources) -> Moment:
     time = min(ask.end if ask.at is None else ask.at, sources.now)
-    return await moment(sources.history, tree.config, time, None, tree)
+    return await moment(sources.history, tree.config, time, sources.now, None, tree)
 
 
 def _is_asked(path: str, tree: LiveTree, ask: Ask) -> bool:

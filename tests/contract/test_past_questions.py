@@ -82,7 +82,7 @@ async def test_all_of_it_as_a_file(stores):
 
 async def test_moments_and_what_differs(stores):
     for seconds in (-5, 0, 17, 33, 60, 70):
-        found = [await moment(one, "Demo", at(seconds)) for one in stores]
+        found = [await moment(one, "Demo", at(seconds), at(10_000)) for one in stores]
         assert found[0] == found[1]
         trees = [PastTree("Demo", one.states) for one in found]
         assert trees[0].nodes == trees[1].nodes

@@ -146,6 +146,16 @@ async def test_what_is_not_known_does_not_look_calm():
         assert (await get(client, f"{API}/tree", at=past.text(550)))["complete"]
 
 
+async def test_what_a_clock_that_was_ahead_hides_is_said():
+    async with world(engine=False) as site, site.client() as client:
+        past = await story(site)
+        await past.add(-86_400, V1, severity=S.MAJOR)
+        now = await get(client, f"{API}/alarms", at="now")
+        assert not now["complete"]
+        assert f"the clock of the engine was ahead: what it has recorded since stands at {iso(past.time(-86_400))}" in now["remark"]
+        assert (await get(client, f"{API}/alarms", at=past.text(250)))["complete"]  # what came before the clock went wrong
+
+
 async def test_history_that_is_behind_says_so():
     async with world() as site, site.client() as client:
         await site.copy_history()

@@ -11,6 +11,7 @@ import orjson
 import typer
 from rich.console import Console
 
+from alarm_engine.clock import SystemClock
 from alarm_engine.model.path import name, system
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, iso
@@ -73,7 +74,7 @@ def at(  # noqa: PLR0913, PLR0917 - each is an option
 
     async def ask() -> tuple[Moment, PastTree, int, list[LiveAlarm]]:
         async with visiting_history(site) as history:
-            found = await moment(history, chosen, time_asked, prefix)
+            found = await moment(history, chosen, time_asked, SystemClock().now().wall, prefix)
             passing = [one for one in found.states.alarms if every or standing_then(one) in NOTABLE]
             passing.sort(key=lambda one: (-one.severity, -one.time, one.path))
             shown = await with_states(history, chosen, passing[:limit], time_asked)
@@ -150,7 +151,7 @@ def differing(
 
     async def ask() -> list[Moment]:
         async with visiting_history(site) as history:
-            return [await moment(history, chosen, one, prefix) for one in times]
+            return [await moment(history, chosen, one, SystemClock().now().wall, prefix) for one in times]
 
     before, after = asyncio.run(ask())
     changes = difference(before.states, after.states)
