@@ -2,6 +2,8 @@
 
 import sqlite3
 
+import pytest
+
 from alarm_engine.journal.sqlite_file import SqliteFile
 from alarm_engine.model.event import EventKind
 from backend.history import sqlite_counts
@@ -15,7 +17,8 @@ async def bars(store, by=CountBy.SYSTEM, prefix=None):
     return [bar.counts for bar in found if bar.counts]
 
 
-async def test_sums_are_made_of_a_file_that_has_none(tmp_path):
+@pytest.mark.parametrize("missing", [tuple(sqlite_counts.TABLES), ("history_system_rise",)], ids=["all", "one"])
+async def test_sums_are_made_of_a_file_that_has_none(tmp_path, missing):
     store = SqliteHistory(SqliteFile(tmp_path / "history.db"))
     await store.start()
     # The base of times is 1200 s before a full 10 minutes: two lie in the part before it, and one after the last full one.
@@ -24,8 +27,8 @@ async def test_sums_are_made_of_a_file_that_has_none(tmp_path):
     assert await bars(store) == expected
     await store.close()
     with sqlite3.connect(tmp_path / "history.db") as connection:
-        connection.execute("DROP TABLE history_count")
-        connection.execute("DROP TABLE history_system_count")
+        for table in missing:
+            connection.execute(f"DROP TABLE {table}")
     connection.close()
     await store.start()
     assert await bars(store) == expected
