@@ -25,6 +25,7 @@ from backend.history.elastic_documents import dead_document, document, document_
 from backend.history.elastic_indices import Indices
 from backend.history.elastic_names import Names, Place, month_span
 from backend.history.elastic_options import ElasticOptions
+from backend.history.elastic_overtaken import begins, is_anything_overtaken
 from backend.history.elastic_past import Past
 from backend.history.elastic_query import HAS_NO_SNAPSHOT, HAS_STATE, all_of, by_id, of_page
 from backend.history.elastic_reader import Hit, Question
@@ -88,6 +89,7 @@ class ElasticHistory:
         operations: list[Operation] = []
         homes: dict[Place, Event] = {}
         letters: list[DeadLetter] = []
+        sent: list[Event] = []
         for event in events:
             try:
                 body, place = document(event), self._names.place(event.id.config, event.time)
@@ -95,10 +97,11 @@ class ElasticHistory:
                 letters.append(dead_letters.letter_of(event, problem))
                 continue
             homes.setdefault(place, event)
+            sent.append(event)
             operations.append(Operation(place.alias, document_id(str(event.id)), body))
         new, refused = await self._send(operations, homes)
-        await self._overtake(events)
-        by_id = {document_id(str(event.id)): event for event in events} if refused else {}
+        await self._overtake(sent)
+        by_id = {document_id(str(event.id)): event for event in sent} if refused else {}
         letters += [dead_letters.letter_of(by_id[operation.id], reason) for operation, reason in refused]
         if letters:
             await self.bury(letters)
@@ -228,12 +231,10 @@ class ElasticHistory:
 
     async def _overtake(self, events: Sequence[Event]) -> None:
         """Checkpoints that are not older than what was written go, also if it was there already: who wrote it may have been killed then."""
-        oldest: dict[str, Nanos] = {}
-        for event in events:
-            oldest[event.id.config] = min(event.time, oldest.get(event.id.config, event.time))
-        for config, time in oldest.items():
-            first = min(event.id[1:] for event in events if event.id.config == config)
-            await asyncio.gather(self._past.overtake(config, time), self.summaries.cut(config, first))
+        stored = begins(events)
+        if stored and await is_anything_overtaken(self._opened(), self._options, stored):
+            for begin in stored:
+                await asyncio.gather(self._past.overtake(begin.config, begin.time), self.summaries.cut(begin.config, begin.first))
 
     async def _send_letters(self, letters: Sequence[DeadLetter]) -> dict[str, str]:
         """Store dead letters; returns the keys of those that were refused, with the reasons."""

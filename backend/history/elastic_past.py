@@ -85,7 +85,7 @@ class Past:
         """Events from that time on were written: what was known of later moments is no longer right."""
         async for attempt in patiently(self._options):
             with attempt:
-                await self._delete(config, [_ANNOUNCED, _MADE], {"range": {"time": {"gte": time}}})
+                await self._delete(config, [_ANNOUNCED, _MADE], not_before(time))
 
     async def begin_at(self, config: str, time: Nanos) -> None:
         """Events before a time are deleted: what was before is not known completely any more."""
@@ -158,6 +158,11 @@ class Past:
 
     async def _make(self) -> None:
         await make_index(self._client, self._options, self._names.past, PAST_FIELDS)
+
+
+def not_before(time: Nanos) -> Clause:
+    """Checkpoints of that time or later, also those that are being made."""
+    return all_of([{"terms": {"kind": [_ANNOUNCED, _MADE]}}, {"range": {"time": {"gte": time}}}])
 
 
 def _later(time: int) -> Clause:

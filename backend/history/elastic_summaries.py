@@ -191,6 +191,11 @@ class ElasticSummaries:
             await self._client().indices.refresh(index=self._names.events(config))
 
 
+def ends_beyond(first: Mark) -> Clause:
+    """Frontiers of chains that an event of that id, or one after it, should be in."""
+    return all_of([{"term": {"kind": _FRONTIER}}, beyond(*first, "gt")])
+
+
 _NOWHERE = Frontier(Nanos(0), NOTHING, b"")
 
 
