@@ -56,8 +56,11 @@ class Where:
 
 
 def below(prefix: str) -> tuple[str, tuple[object, ...]]:
-    """Condition for paths that are the prefix or lie below it. `0` is the character after `/`."""
-    return "(path = ? OR (path > ? AND path < ?))", (prefix, prefix + "/", prefix + "0")
+    """Condition for paths that are the prefix or lie below it. `0` is the character after `/`.
+
+    All of them are between the two ends that it begins with: without those, SQLite looks at every path there is.
+    """
+    return "(path >= ? AND path < ? AND (path = ? OR path > ?))", (prefix, prefix + "0", prefix, prefix + "/")
 
 
 def where_of(config: Config, span: tuple[Nanos, Nanos], prefix: str | None) -> Where:
