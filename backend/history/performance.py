@@ -13,12 +13,13 @@ from backend.history.port import MAX_RANGE_DAYS, EventQuery, HistoryStore
 from backend.history.summaries import Frontier, Stored, SummaryStore, follow_each_other, unpack
 from backend.history.summariser import PAGE, Course, course_from
 from backend.kpi.definitions import DAY_NS
-from backend.kpi.figures import EVERYTHING, Figures, figures
-from backend.kpi.summary import Summary
+from backend.kpi.figures import EVERYTHING, Figures, Gatherer
 from backend.kpi.tally import Selection, Span, widened
 
 MOST_EVENTS = 50_000
 """Events read beyond the summaries: about a second. There are more only while those are not made, or not yet made again."""
+DAYS_AT_ONCE = 3
+"""Days of stored summaries that are held at a time; each may be some MB."""
 _TRIES = 5
 
 
@@ -49,31 +50,48 @@ async def performance(store: SummaryStore, config: str, span: Span, known_until:
     span = widened(span.start, span.end)
     for _ in range(_TRIES):
         frontier = await store.frontier(config)
-        parts = await _stored(store, config, span, frontier)
+        stored = _Stored(Gatherer(span.start, span.end, selection))
+        is_whole = await stored.read(store, config, span, frontier)
         recent, until = await _recent(store, config, frontier, (span.end, known_until))
-        if await store.frontier(config) == frontier and _is_whole(parts, frontier, span):
-            return await asyncio.to_thread(_answer, parts, recent, (span, until), selection)
+        if is_whole and await store.frontier(config) == frontier:
+            return await asyncio.to_thread(_answer, stored, recent, (span, until))
     raise HistoryUnavailable(f"the figures of {config} are being worked out anew: ask again in a minute")
 
 
-async def _stored(store: SummaryStore, config: str, span: Span, frontier: Frontier | None) -> list[Stored]:
-    """From the begin of the day in which the span begins: days that are within the span as one summary, the others in parts."""
-    if frontier is None:
-        return []
-    start, end = Nanos(span.start // DAY_NS * DAY_NS), min(span.end, frontier.end)
-    first, last = -(-span.start // DAY_NS) * DAY_NS, end // DAY_NS * DAY_NS
+class _Stored:
+    """What the stored summaries add up to: read some days at a time, because those of a month are some 60 MB."""
+
+    def __init__(self, gatherer: Gatherer) -> None:
+        self.gatherer = gatherer
+        self.end: Nanos | None = None
+        """Of the last one; None: there was none."""
+
+    async def read(self, store: SummaryStore, config: str, span: Span, frontier: Frontier | None) -> bool:
+        """Read all of a span; False: the parts do not follow each other up to the end of the chain or of the span."""
+        if frontier is None:
+            return True
+        for start, end, days in _steps(span, frontier.end):
+            parts = await store.between(config, start, end, days=days)
+            if not parts:
+                continue
+            if not follow_each_other(parts, parts[0].start if self.end is None else self.end, parts[-1].end):
+                return False
+            self.end = parts[-1].end
+            await asyncio.to_thread(self.gatherer.take, unpack(_given_up(parts)))
+        return self.end is None or self.end >= min(span.end, frontier.end)
+
+
+def _steps(span: Span, chain_end: Nanos) -> Iterator[tuple[Nanos, Nanos, bool]]:
+    """From the begin of the day in which the span begins: days that are within the span as one summary (True), the others in parts."""
+    start, end = Nanos(span.start // DAY_NS * DAY_NS), min(span.end, chain_end)
+    first, last = Nanos(-(-span.start // DAY_NS) * DAY_NS), Nanos(end // DAY_NS * DAY_NS)
     if first >= last:
-        return await store.between(config, start, end, days=False)
-    found = await store.between(config, start, Nanos(first), days=False)
-    found += await store.between(config, Nanos(first), Nanos(last), days=True)
-    return found + await store.between(config, Nanos(last), end, days=False)
-
-
-def _is_whole(parts: list[Stored], frontier: Frontier | None, span: Span) -> bool:
-    """The parts follow each other up to the end of the chain or of the span."""
-    if frontier is None or not parts:
-        return True
-    return follow_each_other(parts, parts[0].start, parts[-1].end) and parts[-1].end >= min(span.end, frontier.end)
+        yield start, end, False
+        return
+    yield start, first, False
+    for some in range(first, last, DAYS_AT_ONCE * DAY_NS):
+        yield Nanos(some), min(Nanos(some + DAYS_AT_ONCE * DAY_NS), last), True
+    yield last, end, False
 
 
 async def _recent(store: SummaryStore, config: str, frontier: Frontier | None, ends: tuple[Nanos, Nanos]) -> tuple[Course | None, Nanos]:
@@ -96,22 +114,21 @@ async def _recent(store: SummaryStore, config: str, frontier: Frontier | None, e
     return course, min(known_until, course.time)
 
 
-def _answer(parts: list[Stored], recent: Course | None, ends: tuple[Span, Nanos], selection: Selection) -> Performance:
+def _answer(stored: _Stored, recent: Course | None, ends: tuple[Span, Nanos]) -> Performance:
     span, until = ends
-    known = max(until, parts[-1].end if parts else until)
-    summaries: list[Summary] = unpack(_given_up(parts))
     if recent is not None:
         begin = span.start // DAY_NS * DAY_NS
-        summaries += [one for one in recent.until(min(span.end, until)) if one.end > begin]
-    found = figures(span.start, span.end, summaries, selection)
-    within = [one for one in summaries if one.start < span.end and one.end > span.start and one.start < one.end]
+        stored.gatherer.take(one for one in recent.until(min(span.end, until)) if one.end > begin)
+    found = stored.gatherer.figures()
+    within = [one for one in stored.gatherer.outlines if one.end > span.start and one.start < one.end]
     if not within:
         return Performance(found, None, None)
+    known = until if stored.end is None else max(until, stored.end)
     return Performance(found, max(span.start, within[0].start), min(span.end, known))
 
 
 def _given_up(parts: list[Stored]) -> Iterator[Stored]:
-    """Each part is let go when it has been read: those of a month are some 60 MB."""
+    """Each part is let go when it has been read."""
     parts.reverse()
     while parts:
         yield parts.pop()

@@ -9,7 +9,7 @@ that is filled again are counted like any other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -97,10 +97,11 @@ def pack(summaries: Iterable[Summary]) -> bytes:
     return _BETWEEN.join(map(encode_summary, summaries))
 
 
-def unpack(parts: Iterable[Stored]) -> list[Summary]:
-    """The summaries of parts; raises `HistoryError` for what is none."""
+def unpack(parts: Iterable[Stored]) -> Iterator[Summary]:
+    """The summaries of parts, one by one; raises `HistoryError` for what is none."""
     try:
-        return [decode_summary(line) for part in parts for line in part.body.split(_BETWEEN)]
+        for part in parts:
+            yield from map(decode_summary, part.body.split(_BETWEEN))
     except WireError as problem:
         raise HistoryError(f"stored figures cannot be read: {problem}") from problem
 

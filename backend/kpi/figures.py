@@ -1,4 +1,4 @@
-"""The figures of a range: `figures(start, end, summaries)`.
+"""The figures of a range: `figures(start, end, summaries)`, or `Gatherer` where there are too many summaries to hold.
 
 Give summaries from the begin of the UTC day in which the range starts: they hold what was shelved or stale already, and the begin of a
 flood. What lies before the range is not counted; merged summaries may lie before or within the range, but not across its edge. For the
@@ -12,15 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 
-from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
+from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, iso
 from backend.kpi.definitions import DAY_NS
 from backend.kpi.floods import Flood, floods
 from backend.kpi.judged import Figure, Judge
 from backend.kpi.levels import Hidden, LevelPoint, StaleAlarm, levels
 from backend.kpi.ranking import Frequent, frequent
 from backend.kpi.summary import Summary
-from backend.kpi.tally import Repeated, Selection, Span, ordered, tally, widened
+from backend.kpi.tally import Repeated, Selection, Span, Tally, add_up, widened
 
 ENOUGH_DAYS = 30
 """Days that ISA-18.2 asks figures to be made of."""
@@ -67,30 +68,61 @@ class Figures:
         raise KeyError(name)
 
 
+class Gatherer:
+    """Figures of `[start, end)` being made of one summary after the other, none of which has to be kept."""
+
+    def __init__(self, start: Nanos, end: Nanos, selection: Selection = EVERYTHING) -> None:
+        self._sums = Tally(widened(start, end))
+        self._selection = selection
+        self.outlines: list[Summary] = []
+        """Of the summaries that were taken in."""
+
+    def take(self, summaries: Iterable[Summary]) -> None:
+        """Take summaries in, in the order of time; raises `ValueError` for what overlaps or is of several configurations."""
+        for summary in summaries:
+            if summary.start < self._sums.span.end:
+                self._check(summary)
+                add_up(self._sums, summary, self._selection)
+                self.outlines.append(summary.outline())
+
+    def _check(self, summary: Summary) -> None:
+        if not self.outlines:
+            return
+        before = self.outlines[-1]
+        if before.config != summary.config:
+            raise ValueError(f"summaries of {before.config} and of {summary.config} were mixed: figures are of one configuration")
+        if summary.start < before.end:
+            raise ValueError(f"two summaries of {before.config} speak of {iso(summary.start)}: it would be counted twice")
+
+    def figures(self) -> Figures:
+        """The figures of all that was taken in."""
+        sums, selection, span = self._sums, self._selection, self._sums.span
+        found = floods(sums, selection.limits, self.outlines[-1].end) if self.outlines else []
+        stand = levels(span, self.outlines, selection.prefix)
+        fleeting = [one for path, one in sums.fleeting.items() if path not in sums.chattering]
+        return Figures(
+            start=span.start,
+            end=span.end,
+            covered_s=sums.covered_ns / NANOS_PER_SECOND,
+            remarks=_remarks(span, sums.covered, sums.held),
+            figures=Judge(sums, found, stand, len(fleeting), selection).all(),
+            counts=tuple((period, count) for period, count in sorted(sums.counts.items()) if count and sums.in_range(period)),
+            floods=tuple(found),
+            frequent=frequent(sums.alarms),
+            chattering=_most_first(sums.chattering.values()),
+            fleeting=_most_first(fleeting),
+            stale=tuple(stand.stale),
+            shelved=tuple(stand.shelved),
+            out_of_service=tuple(stand.out_of_service),
+            over_time=tuple(stand.over_time),
+        )
+
+
 def figures(start: Nanos, end: Nanos, summaries: Iterable[Summary], selection: Selection = EVERYTHING) -> Figures:
     """Figures of `[start, end)`; raises `ValueError` for summaries that overlap or are of several configurations."""
-    span = widened(start, end)
-    parts = ordered(summary for summary in summaries if summary.start < span.end)
-    sums = tally(span, parts, selection)
-    found = floods(sums, selection, parts[-1].end) if parts else []
-    stand = levels(span, parts, selection.prefix)
-    fleeting = [one for path, one in sums.fleeting.items() if path not in sums.chattering]
-    return Figures(
-        start=span.start,
-        end=span.end,
-        covered_s=sums.covered_ns / NANOS_PER_SECOND,
-        remarks=_remarks(span, sums.covered, sums.held),
-        figures=Judge(sums, found, stand, len(fleeting), selection).all(),
-        counts=tuple((period, count) for period, count in sorted(sums.counts.items()) if count and sums.in_range(period)),
-        floods=tuple(found),
-        frequent=frequent(sums.alarms),
-        chattering=_most_first(sums.chattering.values()),
-        fleeting=_most_first(fleeting),
-        stale=tuple(stand.stale),
-        shelved=tuple(stand.shelved),
-        out_of_service=tuple(stand.out_of_service),
-        over_time=tuple(stand.over_time),
-    )
+    gatherer = Gatherer(start, end, selection)
+    gatherer.take(sorted(summaries, key=attrgetter("start", "end")))
+    return gatherer.figures()
 
 
 def _most_first(alarms: Iterable[Repeated]) -> tuple[Repeated, ...]:

@@ -120,6 +120,10 @@ class Summary:
     held: int = field(default=0, kw_only=True)
     """Events whose time ran back."""
 
+    def outline(self) -> Summary:
+        """Without what was annunciated: next to nothing, where the summary of a busy day is a megabyte."""
+        return Summary(self.config, self.start, self.end, changes=self.changes, opening=self.opening, held=self.held)
+
 
 def in_order(changes: Iterable[Change]) -> tuple[Change, ...]:
     """By time, then by path; several of one alarm at one time stay in their order."""

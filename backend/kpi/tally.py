@@ -5,15 +5,17 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import compress, pairwise
-from operator import add, attrgetter
+from itertools import compress
+from operator import add
 from typing import NamedTuple
 
-from alarm_engine.model.times import Nanos, iso
+from alarm_engine.model.times import NANOS_PER_MS, Nanos, iso
 from backend.kpi.definitions import LOST, PERIOD_NS, SEVERITIES, period_end, period_of
 from backend.kpi.quantiles import BINS
 from backend.kpi.summary import RISES, Marks, Period, Summary
 from backend.kpi.targets import LIMITS, Limits
+
+FIRST_ALARMS = 10
 
 
 class Span(NamedTuple):
@@ -44,16 +46,17 @@ class Repeated(NamedTuple):
     last: Nanos
 
 
-class Part(NamedTuple):
-    """A period of a summary, with the paths that its keys mean."""
+class FirstAlarm(NamedTuple):
+    """One of the alarms that a flood began with."""
 
-    paths: Sequence[str]
-    period: Period
+    path: str
+    time: Nanos
+    """To the millisecond."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """Sums over the periods of a range. `counts` and `parts` reach over its edges as far as there are summaries, for floods."""
+    """Sums over the periods of a range. `counts` and `first` reach over its edges as far as there are summaries, for floods."""
 
     span: Span
     """The range, widened to full periods."""
@@ -61,7 +64,8 @@ class Tally:
     """What summaries speak of within it, in order."""
     counts: dict[Nanos, int] = field(default_factory=dict)
     """Annunciations by begin of the period; none where it is missing."""
-    parts: dict[Nanos, list[Part]] = field(default_factory=dict)
+    first: dict[Nanos, dict[str, FirstAlarm]] = field(default_factory=dict)
+    """The first alarms by path, up to `FIRST_ALARMS`, of periods that a flood may begin with (and of the last one)."""
     severities: list[int] = field(default_factory=lambda: [0] * len(SEVERITIES))
     """Annunciations by index of the severity, lost connections included."""
     silent: int = 0
@@ -91,42 +95,28 @@ class Tally:
         return self.span.start <= time < self.span.end
 
 
-def ordered(summaries: Iterable[Summary]) -> list[Summary]:
-    """By time; raises `ValueError` if they overlap or are of several configurations."""
-    found = sorted(summaries, key=attrgetter("start", "end"))
-    for one, following in pairwise(found):
-        if one.config != following.config:
-            raise ValueError(f"summaries of {one.config} and of {following.config} were mixed: figures are of one configuration")
-        if following.start < one.end:
-            raise ValueError(f"two summaries of {one.config} speak of {iso(following.start)}: it would be counted twice")
-    return found
-
-
 def widened(start: Nanos, end: Nanos) -> Span:
     """The full periods that a range touches; an empty range stays empty."""
     return Span(period_of(start), max(period_of(start), period_end(end) if end > start else period_of(start)))
 
 
-def tally(span: Span, summaries: Sequence[Summary], selection: Selection) -> Tally:
-    """Sums over summaries that are in order; `span` is of full periods.
+def add_up(sums: Tally, summary: Summary, selection: Selection) -> None:
+    """Take one more summary in; they come in the order of time.
 
     A summary is in the range or out of it: raises `ValueError` for a merged one that reaches over an edge.
     """
-    sums = Tally(span)
-    for summary in summaries:
-        _cover(sums, summary)
-        sums.held += summary.held
-        found = _selected(summary.paths, selection.prefix)
-        if not found:
-            continue
-        _periods(sums, summary, _wanted(found, len(summary.paths), selection.lost_connections))
-        if _is_inside(span, summary):
-            for part in found:
-                _totals(sums, summary, part, selection.lost_connections)
-                _repeat(sums.chattering, summary.paths, summary.chattering, part)
-                _repeat(sums.fleeting, summary.paths, summary.fleeting, part)
-                _acknowledged(sums, summary, part)
-    return sums
+    _cover(sums, summary)
+    sums.held += summary.held
+    found = _selected(summary.paths, selection.prefix)
+    if not found:
+        return
+    _periods(sums, summary, _wanted(found, len(summary.paths), selection.lost_connections), selection.limits)
+    if _is_inside(sums.span, summary):
+        for part in found:
+            _totals(sums, summary, part, selection.lost_connections)
+            _repeat(sums.chattering, summary.paths, summary.chattering, part)
+            _repeat(sums.fleeting, summary.paths, summary.fleeting, part)
+            _acknowledged(sums, summary, part)
 
 
 def _selected(paths: Sequence[str], prefix: str) -> list[slice]:
@@ -177,14 +167,31 @@ def _cover(sums: Tally, summary: Summary) -> None:
     sums.covered.append(Span(start, end))
 
 
-def _periods(sums: Tally, summary: Summary, wanted: _Wanted) -> None:
+def _periods(sums: Tally, summary: Summary, wanted: _Wanted, limits: Limits) -> None:
     """Annunciations by period: sums at the speed of C, everything waits for them."""
     for period in summary.periods:
         start, keys, counts, _ = period
-        sums.parts.setdefault(start, []).append(Part(summary.paths, period))
+        if sums.counts.get(Nanos(start - PERIOD_NS), 0) <= limits.flood_begins:  # else that flood goes on, or ends
+            _first(sums, summary.paths, period, wanted, limits)
         sums.counts[start] = sums.counts.get(start, 0) + sum(compress(counts, map(wanted.counted.__getitem__, keys)))
         if sums.in_range(start) and (lost := sum(compress(counts, map(wanted.lost.__getitem__, keys)))):
             sums.lost[start] = sums.lost.get(start, 0) + lost
+
+
+def _first(sums: Tally, paths: Sequence[str], period: Period, wanted: _Wanted, limits: Limits) -> None:
+    """Note the first alarms of a period; those of the one before are given up if no flood began with it."""
+    start, keys, _, offsets = period
+    if start not in sums.first:
+        before = next(reversed(sums.first), None)
+        if before is not None and sums.counts[before] <= limits.flood_begins:
+            del sums.first[before]
+    first = sums.first.setdefault(start, {})
+    for key, offset in compress(zip(keys, offsets, strict=True), map(wanted.counted.__getitem__, keys)):
+        if len(first) == FIRST_ALARMS:
+            return
+        path = paths[key // RISES]
+        if path not in first:
+            first[path] = FirstAlarm(path, Nanos(start + offset * NANOS_PER_MS))
 
 
 def _totals(sums: Tally, summary: Summary, part: slice, with_lost: bool) -> None:
