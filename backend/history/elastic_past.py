@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from elasticsearch import AsyncElasticsearch, ConflictError, NotFoundError
@@ -40,8 +40,9 @@ from backend.history.port import PastStates
 
 _ANNOUNCED, _MADE, _BEGIN = "announced", "made", "begin"
 _AT_ONCE = 1_000
-_STATE = {"stored_fields": "_none_", "docvalue_fields": ["path", "state", "time"]}
-"""From columns alone: what is stored is packed, and to unpack it for each hit takes longer than all else."""
+_STATE = {"stored_fields": "_none_", "docvalue_fields": ["path"], "sort": [*by_id("desc"), {"time": "desc"}, {"state": "desc"}]}
+"""From columns alone: what is stored is packed, and to unpack it for each hit takes longer than all else. By values of the order, which are
+there already, for ids decide alone: to fetch a column takes the server as long as to find the hit."""
 STATES_A_PAGE = 10_000
 """As many as the server gives at once: they are small."""
 
@@ -99,15 +100,23 @@ class Past:
         """The states at a moment: those of the checkpoint before it, and what came after."""
         sooner = {"range": {"time": {"lte": time}}}
         newest = await self._find(config, [_MADE], sooner, size=1, sort=[{"time": "desc"}])
-        states: States = {}
-        clauses = [HAS_STATE, sooner]
-        if newest:
-            source = newest[0]["_source"]
-            clauses.append(_later(source["time"]))
-            states = await asyncio.to_thread(decode, base64.b64decode(source["states"]))
-        hits = await question.hits({"query": all_of(clauses), "sort": by_id("desc"), **_STATE}, MOST_REPLAYED + 1, STATES_A_PAGE)
-        check_replayed(len(hits))
-        return replay(states, map(_state, hits))
+        if not newest:
+            return replay({}, await self._replayed(question, [HAS_STATE, sooner]))
+        source = newest[0]["_source"]
+        states, replayed = await asyncio.gather(
+            asyncio.to_thread(lambda: decode(base64.b64decode(source["states"]))),
+            self._replayed(question, [HAS_STATE, sooner, _later(source["time"])]),
+        )
+        return replay(states, replayed)
+
+    async def _replayed(self, question: Question, clauses: list[Clause]) -> Iterable[State]:
+        """What the events say: the newest of each alarm at the least."""
+        body: Clause = {"query": all_of(clauses), **_STATE}
+        hits, events = await question.newest_of_all(body, STATES_A_PAGE, MOST_REPLAYED + 1)
+        check_replayed(events)
+        if len(hits) == STATES_A_PAGE:
+            hits = await question.hits(body, MOST_REPLAYED + 1, STATES_A_PAGE)
+        return map(_state, hits)
 
     async def _announce(self, config: str, time: Nanos) -> Mapping[str, Any]:
         """Say that a checkpoint is being made; returns what identifies this announcement. Any that is still announced was given up."""
@@ -170,5 +179,5 @@ def _later(time: int) -> Clause:
 
 
 def _state(hit: Hit) -> State:
-    fields, (epoch, n) = hit["fields"], hit["sort"][:2]
-    return State(fields["path"][0], fields["state"][0], epoch, n, Nanos(fields["time"][0]))
+    epoch, n, time, state = hit["sort"][:4]
+    return State(hit["fields"]["path"][0], state, epoch, n, Nanos(time))

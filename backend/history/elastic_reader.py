@@ -83,6 +83,16 @@ class Question:
             older = [beyond(epoch, n + 1, "lt")]
         return found + await self._collapsed(left, [before(time), *clauses, *older], fields)
 
+    async def newest_of_all(self, body: Clause, most: int, most_counted: int) -> tuple[list[Hit], int]:
+        """For each path the first hit in the order of `body["sort"]`, no more than `most`; and how many hits there are in all.
+
+        Who gets `most` may have missed some: a collapse has no second page.
+        """
+        only = {"collapse": {"field": "path"}, "size": most, "track_total_hits": most_counted}
+        answer = await self._search(body | only, self._pattern, (*_HITS, "hits.total.value"))
+        found = answer.get("hits", {})
+        return found.get("hits", []), found.get("total", {}).get("value", 0)
+
     async def _collapsed(self, paths: Sequence[str], clauses: Sequence[Clause], fields: Clause) -> list[Hit]:
         """The newest hit of each path. A collapse is exact over several indices."""
         found: list[Hit] = []
