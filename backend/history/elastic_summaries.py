@@ -31,8 +31,8 @@ from backend.history.summaries import NOTHING, Frontier, Mark, Part, Stored
 from backend.kpi.definitions import DAY_NS
 
 _PART, _DAY, _END, _FRONTIER = "part", "day", "end", "frontier"
-_AT_ONCE = 8
-"""Summaries read in one request: some megabytes each."""
+_DAYS_AT_ONCE, _PARTS_AT_ONCE = 8, 24
+"""Summaries read in one request: days have some megabytes each."""
 _IDS_AT_ONCE = 1_000
 
 Fields = dict[str, Any]
@@ -101,13 +101,16 @@ class ElasticSummaries:
         question = self._question()
         clauses = [*_which(config, [_DAY if days else _PART]), {"range": {"start": {"gte": start, "lt": end}}}]
         body: Clause = {"query": all_of(clauses), "sort": [{"start": "asc"}]}
+        at_once = _DAYS_AT_ONCE if days else _PARTS_AT_ONCE
         found: list[Stored] = []
         after: Clause = {}
-        while hits := await question.hits(body | after, _AT_ONCE):
+        while True:
+            hits = await question.hits(body | after, at_once)
             sources = [hit["_source"] for hit in hits]
             found += [Stored(Nanos(one["start"]), Nanos(one["end"]), base64.b64decode(one["body"])) for one in sources]
+            if len(hits) < at_once:
+                return found
             after = {"search_after": hits[-1]["sort"]}
-        return found
 
     async def cut(self, config: str, oldest: Mark) -> None:
         """An event of that id was written, or may have been by one who was killed then: what was made of those around it goes."""
