@@ -170,4 +170,4 @@ def test_elasticsearch_answers_as_a_list_of_events_would(hits_a_page, tmp_path, 
     monkeypatch.setattr("backend.history.elastic_reader.PATHS_AT_ONCE", hits_a_page)
     monkeypatch.setattr("backend.history.elastic_reader.FEW_PATHS", hits_a_page - 3)
     monkeypatch.setattr("backend.history.elastic_query.GROUPS_A_PAGE", hits_a_page)
-    check_against_model(ADAPTERS["elastic"](tmp_path), 40, [0, 3])
+    check_against_model(ADAPTERS["elastic"](tmp_path), 25, [0, 3])
