@@ -135,6 +135,8 @@ class _Wanted(NamedTuple):
     counted: bytes
     lost: bytes
     """Lost connections."""
+    whole: bool
+    """All alarms are selected."""
 
 
 def _wanted(found: list[slice], alarms: int, with_lost: bool) -> _Wanted:
@@ -144,7 +146,7 @@ def _wanted(found: list[slice], alarms: int, with_lost: bool) -> _Wanted:
     for part in found:
         for mask, pattern in zip(masks, (every, lost), strict=True):
             mask[part.start * RISES : part.stop * RISES] = pattern * (part.stop - part.start)
-    return _Wanted(bytes(masks[0]), bytes(masks[1]))
+    return _Wanted(bytes(masks[0]), bytes(masks[1]), found == [slice(0, alarms)])
 
 
 def _is_inside(span: Span, summary: Summary) -> bool:
@@ -169,12 +171,14 @@ def _cover(sums: Tally, summary: Summary) -> None:
 
 def _periods(sums: Tally, summary: Summary, wanted: _Wanted, limits: Limits) -> None:
     """Annunciations by period: sums at the speed of C, everything waits for them."""
+    plain = wanted.whole and not any(summary.totals[LOST])  # all of them count, and none is a lost connection
     for period in summary.periods:
         start, keys, counts, _ = period
         if sums.counts.get(Nanos(start - PERIOD_NS), 0) <= limits.flood_begins:  # else that flood goes on, or ends
             _first(sums, summary.paths, period, wanted, limits)
-        sums.counts[start] = sums.counts.get(start, 0) + sum(compress(counts, map(wanted.counted.__getitem__, keys)))
-        if sums.in_range(start) and (lost := sum(compress(counts, map(wanted.lost.__getitem__, keys)))):
+        counted = counts if plain else compress(counts, map(wanted.counted.__getitem__, keys))
+        sums.counts[start] = sums.counts.get(start, 0) + sum(counted)
+        if not plain and sums.in_range(start) and (lost := sum(compress(counts, map(wanted.lost.__getitem__, keys)))):
             sums.lost[start] = sums.lost.get(start, 0) + lost
 
 
