@@ -62,10 +62,12 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(mount)], check=True)
 
 
-async def unready(plant, said):
-    """The health of the writer says what is wrong."""
+async def unready(plant, said, meanwhile=None):
+    """The health of the writer says what is wrong; a lost file it notices when there is something to write after the next look for it."""
 
     async def found():
+        if meanwhile is not None:
+            await meanwhile()
         if not plant.health():
             return False
         async with httpx.AsyncClient() as client:
@@ -164,8 +166,7 @@ async def test_a_file_that_is_lost(sqlite):
         await sqlite.until_whole()
         for file in sqlite.directory.glob("history.sqlite*"):
             file.unlink()
-        await sqlite.publish(50)
-        await unready(sqlite, "was removed or replaced while it was in use: start again")
+        await unready(sqlite, "was removed or replaced while it was in use: start again", lambda: sqlite.publish(5))
         process.kill()
     async with sqlite.writer():
         await sqlite.until_whole()
