@@ -344,7 +344,7 @@ def test_texts_from_elsewhere_are_never_markup(page, plant):
     expect(page.locator("#detail .settings dl")).to_be_visible()
     assert page.locator("#table img, #detail img, #detail script, #detail iframe").count() == 0
     assert page.locator('#detail a[href^="javascript"]').count() == 0
-    assert page.title() == "(1) Demo – tocsin"
+    expect(page).to_have_title("(1) Demo – tocsin")
 
 
 def test_the_banner_when_life_signs_stop(page, plant):
