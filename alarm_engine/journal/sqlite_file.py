@@ -62,6 +62,11 @@ class SqliteFile:
         self._checkpointed = (0, 0)
 
     @property
+    def lost(self) -> bool:
+        """It was removed or replaced while it was in use: what is written goes nowhere."""
+        return self._lost
+
+    @property
     def path(self) -> Path:
         """Where it is, absolute."""
         return self._path

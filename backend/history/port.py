@@ -143,7 +143,7 @@ class HistoryStore(Protocol):
 
     @property
     def losses(self) -> int:
-        """How often since it was made this store has found that something stored is gone (an index was deleted), and went on without."""
+        """How often since it was made this store has found that something stored is gone: an index was deleted, a file taken away."""
         ...
 
     @property

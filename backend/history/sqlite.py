@@ -48,8 +48,8 @@ class SqliteHistory:
 
     @property
     def losses(self) -> int:
-        """See `HistoryStore.losses`: none; a file that is taken away is an error until it is opened again."""
-        return 0
+        """See `HistoryStore.losses`: one, when the file was taken away; then nothing can be written until it is opened again."""
+        return int(self._file.lost)
 
     async def start(self) -> None:
         """See `HistoryStore.start`; opens the file if nobody else has."""

@@ -186,7 +186,7 @@ class HistoryWriter:
         while True:
             fetched = await reader.fetch(max_records=self._options.batch_records, timeout_s=1.0)
             self._fault = reader.fault
-            if fetched.records and not await self._take(fetched.records):
+            if not await self._take(fetched.records):
                 return
             if fetched.caught_up:
                 self._lag, self._reached = 0, True
@@ -224,7 +224,10 @@ class HistoryWriter:
         await self._journal.append([], [Position(self._options.group, topic, 0) for topic in topics])
 
     async def _take(self, records: Sequence[StoredRecord]) -> bool:
-        """Store a batch, then commit its position; insists on both. False: all is to be read again, since the store has lost some."""
+        """Store a batch, then commit its position; insists on both. False: all is to be read again, since the store has lost some.
+
+        An empty one too: what is lost while nothing happens must not look well until something does.
+        """
         letters: list[DeadLetter] = []
         events = [event for record in records if (event := self._decode(record, letters)) is not None]
         if letters:
@@ -236,6 +239,8 @@ class HistoryWriter:
             await self._insist("begin again", lambda: self._begin_again(list(self._configs)))
             self._losses = losses
             return False
+        if not records:
+            return True
         ends = {record.topic: record.offset + 1 for record in records}
         positions = [Position(self._options.group, topic, offset) for topic, offset in ends.items()]
         await self._insist("commit the position of history", lambda: self._journal.append([], positions))

@@ -8,7 +8,7 @@ from dashboards.kit import palette
 from dashboards.kit.palette import fill
 from dashboards.kit.panels import Bars, Column, Stat, Table, organize, override, rows_to_fields, types
 from dashboards.kit.site import NO_DATA, Site
-from dashboards.kit.table_panels import coloured, pv, right, span, system, text, when
+from dashboards.kit.table_panels import bar, coloured, pv, right, span, system, text, when
 from dashboards.kit.targets import Parameter
 
 Json = dict[str, Any]
@@ -77,16 +77,8 @@ def floods(site: Site, panel_id: int, *parameters: Parameter) -> Table:
 def frequent(site: Site, panel_id: int, *parameters: Parameter) -> Table:
     """The bad actors."""
     name, path = pv(site, 150)
-    gauge = {
-        "displayName": "Annunciated",
-        "custom__minWidth": 120,
-        "min": 0,
-        "decimals": 0,
-        "color": {"mode": "fixed", "fixedColor": fill("NEUTRAL", site.theme)},
-        "custom__cellOptions": {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"},
-    }
     share = right("Share", 80, unit="percent", decimals=0)
-    columns = (name, Column("count", "number", gauge), Column("share", "number", share), path)
+    columns = (name, bar(site, "count", "Annunciated"), Column("share", "number", share), path)
     says = "The ten alarms that were annunciated most often: usually a few make most of the load. Follow one to tune it."
     head = site.head(panel_id, "Bad actors", site.query("figures/frequent", types(columns), *parameters, ranged=True), says)
     return Table(**head, columns=columns)

@@ -26,6 +26,22 @@ def coloured(site: Site, name: str, title: str, width: int = 100) -> Column:
     )
 
 
+def bar(site: Site, name: str, title: str) -> Column:
+    """A number as a bar, beside those of the other rows."""
+    return Column(
+        name,
+        "number",
+        {
+            "displayName": title,
+            "custom__minWidth": 120,
+            "min": 0,
+            "decimals": 0,
+            "color": {"mode": "fixed", "fixedColor": fill("NEUTRAL", site.theme)},
+            "custom__cellOptions": {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"},
+        },
+    )
+
+
 def pv(site: Site, width: int = 168) -> tuple[Column, Column]:
     """Name of the PV that leads to the page of its alarm, with the hidden column that the link needs."""
     settings = {"displayName": "PV", "custom__width": width, "links": [to_alarm_of_row(site.config)]}
@@ -121,17 +137,9 @@ def shelved(site: Site, panel_id: int, *parameters: Parameter) -> Table:
 def most_frequent(site: Site, panel_id: int, *parameters: Parameter) -> Table:
     """The alarms that rose most often in the range."""
     name, path = pv(site, 150)
-    gauge = {
-        "displayName": "Alarms",
-        "custom__minWidth": 120,
-        "min": 0,
-        "decimals": 0,
-        "color": {"mode": "fixed", "fixedColor": fill("NEUTRAL", site.theme)},
-        "custom__cellOptions": {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"},
-    }
     columns = (
         name,
-        Column("count", "number", gauge),
+        bar(site, "count", "Alarms"),
         Column("cumulative", "number", {"displayName": "Sum %", "custom__width": 76, "decimals": 0}),
         text("kind", "Kind", 96),
         path,

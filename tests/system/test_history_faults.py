@@ -62,12 +62,10 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(mount)], check=True)
 
 
-async def unready(plant, said, meanwhile=None):
-    """The health of the writer says what is wrong; a lost file it notices when there is something to write after the next look for it."""
+async def unready(plant, said):
+    """The health of the writer says what is wrong."""
 
     async def found():
-        if meanwhile is not None:
-            await meanwhile()
         if not plant.health():
             return False
         async with httpx.AsyncClient() as client:
@@ -166,7 +164,8 @@ async def test_a_file_that_is_lost(sqlite):
         await sqlite.until_whole()
         for file in sqlite.directory.glob("history.sqlite*"):
             file.unlink()
-        await unready(sqlite, "was removed or replaced while it was in use: start again", lambda: sqlite.publish(5))
+        await sqlite.publish(50)
+        await unready(sqlite, "was removed or replaced while it was in use: start again")
         process.kill()
     async with sqlite.writer():
         await sqlite.until_whole()
