@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
@@ -11,28 +10,23 @@ from datetime import UTC, tzinfo
 import structlog
 
 from alarm_engine.clock import Clock
-from alarm_engine.errors import JournalUnavailable, WireError
-from alarm_engine.evaluator import Cause, Commander, Evaluator, EvaluatorSettings
-from alarm_engine.evaluator.configuration import configure, known_settings, merged, remove
+from alarm_engine.errors import JournalUnavailable
+from alarm_engine.evaluator import Commander, Evaluator, EvaluatorSettings
 from alarm_engine.intake import Intake
-from alarm_engine.journal.port import Journal, JournalReader, Position, StoredRecord
-from alarm_engine.model.path import canonical
+from alarm_engine.journal.port import Journal, JournalReader, Position
 from alarm_engine.model.state import EventId
 from alarm_engine.model.status import EngineStatus
 from alarm_engine.model.times import NANOS_PER_MS, NANOS_PER_SECOND, Monotonic, iso
+from alarm_engine.orders import Orders, Reader
 from alarm_engine.publisher import Publisher
 from alarm_engine.replay import last_events, remember_answers, replay
 from alarm_engine.sources.port import Subscription, Watching
-from alarm_engine.wire.command import decode_command
-from alarm_engine.wire.config import decode_config
-from alarm_engine.wire.headers import ENGINE
-from alarm_engine.wire.keys import RecordType, parse_key
 from alarm_engine.wire.topics import Topics
 
 log = structlog.get_logger()
 
 BATCH = 2000
-"""Inputs, and timers, evaluated and published in one transaction at most: a mass event must not hold the life sign up."""
+"""Inputs, timers, and records of others, evaluated and published in one transaction at most: a mass event must not hold up the loop."""
 _IDLE_TICK_S = 0.5
 _RETRY_S = 0.5
 _GROUP = "engine"
@@ -64,9 +58,6 @@ class Runner:
         self._wakeup = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self.intake = Intake(self._wake, settings.intake_bound)
-        self._records: deque[StoredRecord] = deque()
-        self._outstanding: Counter[str] = Counter()
-        """Configuration records of our own that have not come back yet, by path."""
         self._reader: JournalReader | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._last_event: EventId | None = None
@@ -75,8 +66,9 @@ class Runner:
         self._blind_since: Monotonic | None = None
         """Since when commands and configuration cannot be read."""
         self.epoch = 0
-        self.broken = 0
-        """Records that could not be understood."""
+        self._broken_before = 0
+        """Records that could not be understood when the configuration was restored."""
+        self._orders: Orders | None = None
 
     def _wake(self) -> None:
         """From any thread: there is something to do."""
@@ -91,7 +83,7 @@ class Runner:
         await self._journal.ensure_topics(self.topics.specs(self._settings.events_keep_days))
         replayed = await replay(self._journal, self.topics, self._settings.zone)
         events = await last_events(self._journal, self.topics)
-        self.broken = replayed.broken
+        self._broken_before = replayed.broken
         now = clock.now()
         last = events[-1] if events else None
         before = max(last.id.epoch if last else 0, replayed.newest_epoch)
@@ -101,6 +93,7 @@ class Runner:
         remember_answers(self.commander, events)
         replayed.restore(self.evaluator, now)
         self.evaluator.begin(now)
+        self._orders = Orders(Reader(self.topics, self._settings.zone, self.epoch), self.evaluator, self.commander, clock)
         self._publisher = Publisher(self._journal, self.topics, self._settings.zone, self.epoch)
         position = await self._journal.position(_GROUP, self.topics.command)
         begun: list[Position] = []
@@ -116,7 +109,7 @@ class Runner:
                 config=config,
                 newest=iso(last.time),
             )
-        log.info("configuration restored", config=config, alarms=len(self.evaluator.tree.leaves), epoch=self.epoch, broken=self.broken)
+        log.info("configuration restored", config=config, alarms=len(self.evaluator.tree.leaves), epoch=self.epoch, broken=replayed.broken)
         await self._round(begun)
         self._tasks = [
             asyncio.create_task(self._follow(), name=f"follow {config}"),
@@ -150,6 +143,11 @@ class Runner:
                 raise failure
 
     @property
+    def broken(self) -> int:
+        """Records that could not be understood."""
+        return self._broken_before + (self._orders.broken if self._orders is not None else 0)
+
+    @property
     def fault(self) -> str:
         """Why commands or configuration may be overlooked, with what mends it; empty while nothing is wrong."""
         return self._reader.fault if self._reader is not None else ""
@@ -181,6 +179,7 @@ class Runner:
     async def _follow(self) -> None:
         """Configuration and commands, in the order of the journal."""
         assert self._reader is not None
+        assert self._orders is not None
         said: set[str] = set()
         while True:
             try:
@@ -197,7 +196,7 @@ class Runner:
                 log.info("journal is read again", config=self.topics.config)
                 said.clear()
             if fetched.records:
-                self._records.extend(fetched.records)
+                self._orders.offer(fetched.records)
                 self._wakeup.set()
 
     async def _run(self) -> None:
@@ -207,7 +206,8 @@ class Runner:
 
     async def _idle(self) -> None:
         """Wait for something to do: inputs, records, or a timer."""
-        if self.intake.has_more or self._records:
+        if self.intake.has_more or (self._orders is not None and self._orders.waiting):
+            await asyncio.sleep(0)  # a round that publishes nothing waits for nothing: others of this loop are to have their turn
             return
         wait_s = _IDLE_TICK_S
         deadline = self.evaluator.deadline()
@@ -223,16 +223,15 @@ class Runner:
     async def _round(self, positions: Sequence[Position] = ()) -> None:
         """Evaluate what is there, and publish it in one transaction, with these positions unless there are newer ones."""
         now = self._clock.now()
-        while self._records:
-            record = self._records.popleft()
-            self._apply(record)
-            if record.topic == self.topics.command:
-                positions = [Position(_GROUP, record.topic, record.offset + 1)]
+        assert self._orders is not None
+        position = self._orders.apply(BATCH)
+        if position is not None:
+            positions = [Position(_GROUP, self.topics.command, position)]
         self.evaluator.feed(self.intake.take(BATCH), now)
         self.evaluator.tick(now, BATCH)
         changes = self.evaluator.take(now)
         if positions or not changes.is_empty:
-            self._outstanding.update(write.path for write in changes.configs)
+            self._orders.sent(changes.configs)
             await self._publisher.publish(changes, positions)
             events = changes.events
             if events:
@@ -244,52 +243,6 @@ class Runner:
             values = self._settings.monitor_values
             self._source.subscribe(Subscription(pv, values) for pv in sorted(changes.subscribe))
         self._evaluated = self._clock.now().monotonic
-
-    # ------------------------------------------------------------------ records of others
-
-    def _apply(self, record: StoredRecord) -> None:
-        try:
-            kind, raw_path = parse_key(record.key)
-            path = canonical(raw_path)
-            if kind is RecordType.COMMAND or record.topic == self.topics.command:
-                command = decode_command(record, path)
-                if command is not None:
-                    self.commander.execute(command, self._clock.now())
-            elif kind is RecordType.CONFIG:
-                self._configure(path, record)
-        except WireError as problem:
-            self.broken += 1
-            log.warning("record skipped", topic=record.topic, offset=record.offset, key=record.key, problem=str(problem))
-        except Exception:
-            self.broken += 1
-            log.exception("record skipped by a fault of tocsin, please report it", topic=record.topic, offset=record.offset)
-
-    def _configure(self, path: str, record: StoredRecord) -> None:
-        now = self._clock.now()
-        if record.header(ENGINE) == str(self.epoch):
-            self._outstanding[path] -= 1
-            if self._outstanding[path] <= 0:
-                del self._outstanding[path]
-            return
-        if record.value is None:
-            remove(self.evaluator, path, Cause(), now)
-            return
-        decoded = decode_config(record.value, self._settings.zone, known_settings(self.evaluator, path))
-        for problem in decoded.problems:
-            log.warning("configuration record", topic=record.topic, offset=record.offset, path=path, problem=problem)
-        if decoded.settings is None:
-            return
-        settings, cause = decoded.settings, Cause(decoded.user, decoded.host)
-        overtaken = self._outstanding[path] > 0
-        if overtaken:
-            # Ours lies behind this one and was written without knowing it: its other fields are good, `enabled` is the operator's.
-            settings = merged(self.evaluator, path, settings)
-        refusal = configure(self.evaluator, path, settings, cause, now)
-        if refusal:
-            raise WireError(refusal)
-        leaf = self.evaluator.tree.leaves.get(path)
-        if overtaken and leaf is not None:
-            self.evaluator.emitter.config(leaf, cause)
 
 
 def ending(task: asyncio.Task[None]) -> BaseException | None:

@@ -313,7 +313,7 @@ async def test_a_task_that_somebody_else_cancelled_is_noticed(site):
 
 async def test_a_fault_of_ours_in_one_record_leaves_the_other_alarms_alive(site, monkeypatch):
     async with site.running() as engine:
-        monkeypatch.setattr("alarm_engine.runner.configure", lambda *_: 1 / 0)
+        monkeypatch.setattr("alarm_engine.orders.configure", lambda *_: 1 / 0)
         await site.config("/Demo/Vacuum/NEW", AlarmSettings("New"))
         site.source.put("GC1", S.MAJOR, "HIHI_ALARM")
         await site.until(lambda e: e.kind is EventKind.ALARM)
