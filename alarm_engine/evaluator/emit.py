@@ -7,18 +7,24 @@ from functools import cache
 
 from alarm_engine.evaluator.changes import Changes, ConfigWrite, LeafChange, Removal
 from alarm_engine.evaluator.tree import Leaf
+from alarm_engine.logic.servers import Outcome, Went
 from alarm_engine.logic.talk import Talk, annunciation, mass_disconnect
 from alarm_engine.model.event import CommandResult, Event, EventKind
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.state import Acknowledgement, Alarm, EventId, Suppression
-from alarm_engine.model.times import Moment, Nanos
+from alarm_engine.model.times import NANOS_PER_SECOND, Moment, Monotonic, Nanos
 from alarm_engine.wire.state import NORMAL
 
 DISCONNECTED = "Disconnected"
 """Message of an alarm whose PV is not there."""
 
+SERVER_WENT = "server went"
+SERVER_BACK = "server is back"
+"""Reasons of the events about servers of PVs."""
+
 MASS_DISCONNECT = 10
-"""More disconnected alarms than that in one round are spoken as one sentence."""
+"""More disconnected alarms than that are spoken as one sentence."""
+_LONGEST_HELD_NS = 5 * NANOS_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,12 @@ class Emitter:
         self._time = last_time
         self.changes = Changes(NORMAL)
         self._gone: list[Talk] = []
-        """What is said in this round of alarms whose PV went."""
+        """What is to be said of alarms whose PV went."""
+        self._held = 0
+        """How many of those are of earlier rounds."""
+        self._held_since: Monotonic | None = None
+        self._many = 0
+        """Alarms of the one sentence of this round."""
 
     def time(self, now: Moment) -> Nanos:
         """The time of an event: the engine's clock, held where that runs back."""
@@ -173,11 +184,66 @@ class Emitter:
         """Something to say."""
         self.changes.talks.append(talk)
 
+    def server(self, root: str, outcome: Outcome, now: Moment) -> None:
+        """A server of PVs went, or is back."""
+        went = isinstance(outcome, Went)
+        self.changes.steps.append(
+            Event(
+                id=self._next_id(),
+                time=self.time(now),
+                kind=EventKind.SERVER,
+                path=root,
+                from_severity=Severity.OK,
+                to_severity=Severity.OK,
+                reason=SERVER_WENT if went else SERVER_BACK,
+                pv_time=outcome.since if isinstance(outcome, Went) else outcome.time,
+                description=sentence(outcome),
+                host=outcome.server,
+            )
+        )
+
+    @property
+    def is_holding(self) -> bool:
+        """Something is to be said soon."""
+        return bool(self._held)
+
+    def gather(self, now: Moment, *, more: bool) -> bool:
+        """Make one sentence of many alarms whose PVs went; wait for those that are still to come (`more`), but not for long.
+
+        Returns True if something will be said in this round.
+        """
+        changes, gone = self.changes, self._gone
+        if not gone:
+            return bool(changes.talks)
+        if self._held_since is None:
+            self._held_since = now.monotonic
+        hold = more and now.monotonic - self._held_since < _LONGEST_HELD_NS
+        if hold or len(gone) > MASS_DISCONNECT:
+            fresh = {id(talk) for talk in gone}
+            changes.talks = [talk for talk in changes.talks if id(talk) not in fresh]
+        if hold:
+            self._held = len(gone)
+            return bool(changes.talks)
+        if len(gone) > MASS_DISCONNECT:
+            self._many = len(gone)
+        else:
+            changes.talks[:0] = gone[: self._held]
+        self._gone, self._held, self._held_since = [], 0, None
+        return True
+
     def take(self, root: str) -> Changes:
         """Everything collected; many alarms of PVs that went are spoken as one sentence."""
         changes, self.changes = self.changes, Changes(NORMAL)
-        gone, self._gone = self._gone, []
-        if len(gone) > MASS_DISCONNECT:
-            changes.talks = [talk for talk in changes.talks if talk not in gone]
-            changes.talks.append(mass_disconnect(root, len(gone)))
+        many, self._many = self._many, 0
+        if many:
+            changes.talks.append(mass_disconnect(root, many))
         return changes
+
+
+def sentence(outcome: Outcome) -> str:
+    """What became of a server, in words."""
+    if isinstance(outcome, Went):
+        return f"{outcome.server}: {outcome.pvs} of {outcome.total} PVs disconnected"
+    away_s = max(0, outcome.time - outcome.since) / NANOS_PER_SECOND
+    moved = f", now at {', '.join(outcome.elsewhere)}" if outcome.elsewhere else ""
+    return f"{outcome.server}: {outcome.pvs} of {outcome.lost} PVs are back after {away_s:.0f} s{moved}"

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import IntEnum
 
 from alarm_engine.evaluator.changes import Changes, NodeChange
 from alarm_engine.evaluator.emit import DISCONNECTED, Cause, Emitter, Happening, by_itself
+from alarm_engine.evaluator.servers import ServerWatch
+from alarm_engine.evaluator.timing import CLOCK_CHECK_NS, LATE_NS, Timer
 from alarm_engine.evaluator.tree import AlarmTree, Leaf, is_covered
 from alarm_engine.logic.alarm_logic import MAINTENANCE, TRACKED, Outcome
 from alarm_engine.logic.talk import nag, started
@@ -26,9 +27,6 @@ from alarm_engine.wire.state import Modes
 
 NO_PV = "No PV"
 NEVER_PROCESSED = "UDF_ALARM"
-_CLOCK_CHECK_NS = 60 * NANOS_PER_SECOND
-_LATE_NS = NANOS_PER_SECOND // 20
-"""Inputs that waited longer are taken for what they were when they came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +44,6 @@ class EvaluatorSettings:
     """An older command is refused."""
 
 
-class Timer(IntEnum):
-    """What a deadline is for."""
-
-    DELAY = 0
-    CONNECT = 1
-    SHELF = 2
-    IDLE = 3
-    NAG = 4
-
-
 class Evaluator:
     """One alarm tree being evaluated. Configuration and commands have modules of their own beside this one."""
 
@@ -66,6 +54,7 @@ class Evaluator:
         self.switches = Switches()
         self.timers: TimerWheel[tuple[Timer, Leaf | None]] = TimerWheel()
         self.emitter = Emitter(settings.config, epoch, last_time)
+        self.servers = ServerWatch(self.emitter, self.tree.root.path)
         self._reminder_due = False
         """The time of a reminder has come, but there was nothing to remind of yet."""
         self._publish_root = False
@@ -85,8 +74,13 @@ class Evaluator:
     def feed(self, inputs: Iterable[Input], now: Moment) -> None:
         """What the sources delivered, in order. PVs that are not in this tree are left aside."""
         watchers = self.tree.watchers
+        then = now
         for item in inputs:
-            then = now if now.monotonic - item.arrival < _LATE_NS else self._catch_up(item.arrival, now)
+            then = now if now.monotonic - item.arrival < LATE_NS else self._catch_up(item.arrival, now)
+            if isinstance(item, Connection) and item.pv in watchers:
+                self.servers.moved(item)
+                if (Timer.SERVERS, None) not in self.timers:
+                    self._await_servers()
             for leaf in watchers.get(item.pv, ()):
                 if isinstance(item, Reading):
                     if not leaf.connected:
@@ -97,10 +91,17 @@ class Evaluator:
                 elif not item.up:
                     self._lost(leaf, DISCONNECTED, then)
                 # A channel that is up says nothing yet: a hung IOC accepts connections and sends no value.
+        self.servers.worked_to = None if then is now else then.monotonic
+
+    def _await_servers(self) -> None:
+        end = self.servers.next()
+        if end is not None:
+            self.timers.set((Timer.SERVERS, None), end)
 
     def _catch_up(self, arrival: Monotonic, now: Moment) -> Moment:
         """The moment at which a late input came. What was due before is done first: a delay must not outlive a jam of the journal."""
         then = Moment(Nanos(now.wall - (now.monotonic - arrival)), arrival)
+        self.servers.worked_to = arrival
         due = self.timers.next()
         if due is not None and due <= arrival:
             self.tick(then)
@@ -110,7 +111,7 @@ class Evaluator:
         """Timers that are due, at most `limit` of them: the others are due still."""
         for timer, leaf in self.timers.due(now.monotonic, limit):
             if leaf is None:
-                self._clock(timer)
+                self._clock(timer, now)
             elif timer is Timer.DELAY:
                 before = leaf.logic.alarm
                 self._settle(leaf, before, leaf.logic.expire(now, self.switches.maintenance), now)
@@ -131,6 +132,9 @@ class Evaluator:
 
     def take(self, now: Moment) -> Changes:
         """All effects since the last call, with the components that changed, from the bottom up."""
+        self.servers.close(now)
+        self._await_servers()
+        self.servers.worked_to = None
         changes = self.emitter.changes
         root = self.tree.root
         nodes = self.tree.roll_up()
@@ -138,9 +142,11 @@ class Evaluator:
             nodes.append(root)
         self._publish_root = False
         changes.nodes += [NodeChange(node.path, node.published or Severity.OK) for node in nodes]
-        if self._reminder_due and not changes.talks:
+        due = self.timers.next()
+        speaks = self.emitter.gather(now, more=self.servers.is_gathering or (due is not None and due <= now.monotonic))
+        if self._reminder_due and not speaks and not self.emitter.is_holding:
             self._remind()
-        if changes.talks:
+        if speaks or changes.talks:
             self._reminder_due = False
             self.rest(Timer.NAG, self.settings.nag_period_s, now)
         if changes.has_states or (Timer.IDLE, None) not in self.timers:
@@ -153,11 +159,14 @@ class Evaluator:
         """The root's state again, with the next changes even if it is as before: life sign, and carrier of the switches."""
         self._publish_root = True
 
-    def _clock(self, timer: Timer) -> None:
+    def _clock(self, timer: Timer, now: Moment) -> None:
         if timer is Timer.IDLE:
             self.publish_root()
         elif timer is Timer.NAG:
             self._reminder_due = True
+        elif timer is Timer.SERVERS:
+            self.servers.close(now)
+            self._await_servers()
 
     def _remind(self) -> None:
         """Speak of active alarms. Without any the reminder stays due: the next alarm is spoken of at once, be it a silent one."""
@@ -194,6 +203,7 @@ class Evaluator:
         for timer in (Timer.DELAY, Timer.CONNECT, Timer.SHELF):
             self.timers.cancel((timer, leaf))
         if unwatched:
+            self.servers.forget(leaf.pv)
             self.emitter.changes.unsubscribe.add(leaf.pv)
             self.emitter.changes.subscribe.discard(leaf.pv)
 
@@ -309,5 +319,5 @@ class Evaluator:
         if leaf.suppression is None or leaf.suppression.until is None:
             self.timers.cancel((Timer.SHELF, leaf))
         else:
-            left = min(max(0, leaf.suppression.until - now.wall), _CLOCK_CHECK_NS)
+            left = min(max(0, leaf.suppression.until - now.wall), CLOCK_CHECK_NS)
             self.timers.set((Timer.SHELF, leaf), Monotonic(now.monotonic + left))

@@ -38,6 +38,8 @@ class EventKind(StrEnum):
     """A switch of the whole configuration: maintenance, notifications."""
     ENGINE = "engine"
     """An engine took the configuration over."""
+    SERVER = "server"
+    """An IOC (or gateway) went, with all or many of its PVs, or is back: `host` is its address, `description` says how many PVs."""
 
 
 class Origin(StrEnum):

@@ -38,6 +38,8 @@ log = structlog.get_logger()
 _BATCH = 5000
 _TICK_S = 0.25
 """How often an idle source says that it is alive."""
+_MUSTER_S, _LONGEST_MUSTER_S = 0.03, 0.3
+"""An IOC that goes takes all its PVs: after a loss, wait for more until none comes for the one, and no longer than the other."""
 _DIFFERENT_MESSAGES = 100
 
 
@@ -143,6 +145,18 @@ class CaSource:
             items.append(self._queue.get(timeout=_TICK_S))
             for _ in range(_BATCH - 1):
                 items.append(take())
+        except queue.Empty:
+            pass
+        return self._mustered(items)
+
+    def _mustered(self, items: list[Any]) -> list[Any]:
+        """The batch, and if PVs are going, what comes on its heels: many at once are one event, and one sentence."""
+        if not any(isinstance(item, ConnectionEvent) and not item.up for item in items):
+            return items
+        end = time.monotonic() + _LONGEST_MUSTER_S
+        try:
+            while items[-1] is not None and time.monotonic() < end:
+                items.append(self._queue.get(timeout=_MUSTER_S))
         except queue.Empty:
             pass
         return items

@@ -15,8 +15,8 @@ from backend.queries.live import spoken
 from backend.queries.request import Ask, Row, Sources
 from backend.queries.scope import knows, prefixes
 
-DONE = frozenset(EventKind) - {EventKind.ALARM, EventKind.CLEARED, EventKind.CHANGED, EventKind.COMMAND}
-"""What somebody did; what alarms did by themselves is in the event log."""
+DONE = frozenset(EventKind) - {EventKind.ALARM, EventKind.CLEARED, EventKind.CHANGED, EventKind.COMMAND, EventKind.SERVER}
+"""What somebody did; what alarms and IOCs did by themselves is in the event log."""
 
 _MAX_ROWS = 500
 

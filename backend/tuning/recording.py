@@ -94,7 +94,7 @@ def excursions(recording: Recording) -> tuple[Excursion, ...]:
     return tuple(sorted(found, key=lambda one: (one.start, one.severity)))
 
 
-_OF_A_CONFIGURATION = frozenset({EventKind.COMMAND, EventKind.REFUSED, EventKind.MODE, EventKind.ENGINE})
+_OF_A_CONFIGURATION = frozenset({EventKind.COMMAND, EventKind.REFUSED, EventKind.MODE, EventKind.ENGINE, EventKind.SERVER})
 
 
 def _visible(event: Event) -> Severity:
