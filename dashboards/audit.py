@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from alarm_engine.model.subsystem import view_uid
-from dashboards.kit import figure_panels, links, state_panels, table_panels, variables
+from dashboards.kit import ages, figure_panels, links, state_panels, table_panels, variables
 from dashboards.kit.dashboard import GeneratedDashboard, Page, generated
-from dashboards.kit.layout import Slot, Stack, flow
+from dashboards.kit.layout import Slot, flow
 from dashboards.kit.marks import marks
 from dashboards.kit.site import SEARCH_VARIABLE, SYSTEMS_VARIABLE, Site
 
@@ -16,11 +16,11 @@ def audit(site: Site) -> GeneratedDashboard:
     """The dashboard."""
     placed = flow(
         [
-            Stack((Slot(state_panels.engine(site, 1), 4, 4), Slot(state_panels.age(site, 2), 4, 4))),
-            Slot(table_panels.shelved(site, 3, SYSTEMS_VARIABLE, SEARCH_VARIABLE), 13, 8),
-            Slot(table_panels.users(site, 4, SYSTEMS_VARIABLE, SEARCH_VARIABLE), 7, 8),
-            Slot(table_panels.audit(site, 5, SYSTEMS_VARIABLE, SEARCH_VARIABLE), 24, 14),
-            Slot(figure_panels.acknowledgements(site, 6, SYSTEMS_VARIABLE, SEARCH_VARIABLE), 24, 12),
+            Slot(state_panels.engine(site, 1), 2, 8),
+            *ages.aged(site, Slot(table_panels.shelved(site, 3, SYSTEMS_VARIABLE, SEARCH_VARIABLE), 12, 8)),
+            *ages.aged(site, Slot(table_panels.users(site, 4, SYSTEMS_VARIABLE, SEARCH_VARIABLE), 6, 8), past=True),
+            *ages.aged(site, Slot(table_panels.audit(site, 5, SYSTEMS_VARIABLE, SEARCH_VARIABLE), 22, 14), past=True),
+            *ages.aged(site, Slot(figure_panels.acknowledgements(site, 6, SYSTEMS_VARIABLE, SEARCH_VARIABLE), 22, 12), past=True),
         ]
     )
     page = Page(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alarm_engine.model.subsystem import view_uid
-from dashboards.kit import figure_panels, links, state_panels, table_panels, time_panels
+from dashboards.kit import ages, figure_panels, links, state_panels, table_panels, time_panels
 from dashboards.kit.dashboard import GeneratedDashboard, Page, generated
 from dashboards.kit.layout import Slot, flow
 from dashboards.kit.marks import marks
@@ -17,12 +17,12 @@ def health(site: Site) -> GeneratedDashboard:
     placed = flow(
         [
             Slot(state_panels.engine(site, 1), 5, 4),
-            Slot(state_panels.age(site, 2), 5, 4),
+            Slot(ages.age(site, 2), 5, 4),
             Slot(figure_panels.history_lag(site, 3), 7, 4),
             Slot(state_panels.generation(site, 4), 7, 4),
-            Slot(figure_panels.engines(site, 5), 24, 5),
+            *ages.aged(site, Slot(figure_panels.engines(site, 5), 22, 5)),
             Slot(time_panels.activity(site, 6), 24, 9),
-            Slot(table_panels.audit(site, 7), 24, 12),
+            *ages.aged(site, Slot(table_panels.audit(site, 7), 22, 12), past=True),
         ]
     )
     page = Page(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alarm_engine.model.subsystem import view_uid
-from dashboards.kit import links, state_panels, table_panels, time_panels, variables
+from dashboards.kit import ages, links, state_panels, table_panels, time_panels, variables
 from dashboards.kit.dashboard import GeneratedDashboard, Page, generated
 from dashboards.kit.layout import Slot, flow
 from dashboards.kit.marks import marks
@@ -17,11 +17,15 @@ def history(site: Site) -> GeneratedDashboard:
     placed = flow(
         [
             Slot(state_panels.engine(site, 1), 3, 8),
-            Slot(state_panels.age(site, 2), 3, 8),
+            Slot(ages.past_age(site, 2), 3, 8),
             Slot(time_panels.rates(site, 3, SYSTEMS_VARIABLE), 18, 8),
-            Slot(table_panels.events(site, 4, SYSTEMS_VARIABLE, SEVERITY_VARIABLE, SEARCH_VARIABLE), 24, 16),
-            Slot(table_panels.most_frequent(site, 5, SYSTEMS_VARIABLE), 10, 12),
-            Slot(time_panels.log(site, 6, SYSTEMS_VARIABLE, SEVERITY_VARIABLE, SEARCH_VARIABLE), 14, 12),
+            *ages.aged(site, Slot(table_panels.events(site, 4, SYSTEMS_VARIABLE, SEVERITY_VARIABLE, SEARCH_VARIABLE), 22, 16), past=True),
+            *ages.aged(
+                site,
+                Slot(table_panels.most_frequent(site, 5, SYSTEMS_VARIABLE), 9, 12),
+                Slot(time_panels.log(site, 6, SYSTEMS_VARIABLE, SEVERITY_VARIABLE, SEARCH_VARIABLE), 13, 12),
+                past=True,
+            ),
         ]
     )
     page = Page(

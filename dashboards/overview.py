@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alarm_engine.model.subsystem import overview_uid, system_uid, title
-from dashboards.kit import links, state_panels, table_panels, time_panels, variables
+from dashboards.kit import ages, links, state_panels, table_panels, time_panels, variables
 from dashboards.kit.dashboard import GeneratedDashboard, Page, generated
 from dashboards.kit.layout import Slot, flow
 from dashboards.kit.marks import marks
@@ -19,13 +19,13 @@ def overview(site: Site, systems: list[str]) -> GeneratedDashboard:
     placed = flow(
         [
             Slot(state_panels.engine(site, 1), 3, 4),
-            Slot(state_panels.age(site, 2), 3, 4),
+            Slot(ages.age(site, 2), 3, 4),
             Slot(state_panels.totals(site, 3), 15, 4),
             Slot(state_panels.generation(site, 4), 3, 4),
             Slot(state_panels.tiles(site, 5, SYSTEMS_VARIABLE, to=leads_to), 24, 1 + 4 * max(1, lines)),
-            Slot(table_panels.active(site, 6, SYSTEMS_VARIABLE, SEVERITY_VARIABLE, SEARCH_VARIABLE), 24, 13),
-            Slot(time_panels.rates(site, 7, SYSTEMS_VARIABLE), 14, 8),
-            Slot(table_panels.most_frequent(site, 8, SYSTEMS_VARIABLE), 10, 8),
+            *ages.aged(site, Slot(table_panels.active(site, 6, SYSTEMS_VARIABLE, SEVERITY_VARIABLE, SEARCH_VARIABLE), 22, 13)),
+            Slot(time_panels.rates(site, 7, SYSTEMS_VARIABLE), 13, 8),
+            *ages.aged(site, Slot(table_panels.most_frequent(site, 8, SYSTEMS_VARIABLE), 9, 8), past=True),
             Slot(
                 time_panels.timeline(site, (9, "State of the subsystems"), "intervals", "system", SYSTEMS_VARIABLE),
                 24,

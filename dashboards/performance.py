@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alarm_engine.model.subsystem import view_uid
-from dashboards.kit import figure_panels, links, state_panels
+from dashboards.kit import ages, figure_panels, links, state_panels
 from dashboards.kit.dashboard import GeneratedDashboard, Page, generated
 from dashboards.kit.layout import Slot, Stack, flow
 from dashboards.kit.site import Site
@@ -20,14 +20,17 @@ def performance(site: Site) -> GeneratedDashboard:
     """The dashboard; it is about the whole configuration, for which the figures have their targets."""
     placed = flow(
         [
-            Stack((Slot(state_panels.engine(site, 1), 3, 4), Slot(state_panels.age(site, 2), 3, 4))),
+            Stack((Slot(state_panels.engine(site, 1), 3, 4), Slot(ages.past_age(site, 2), 3, 4))),
             Slot(figure_panels.per_period(site, 3), 21, 8),
-            Slot(figure_panels.figures(site, 4), 24, 17),
-            Slot(figure_panels.frequent(site, 5), 10, 11),
-            Slot(figure_panels.floods(site, 6), 14, 11),
-            Slot(figure_panels.repeated(site, (7, "Chattering alarms", _CHATTERING), "figures/chattering"), 12, 10),
-            Slot(figure_panels.repeated(site, (8, "Fleeting alarms", _FLEETING), "figures/fleeting"), 12, 10),
-            Slot(figure_panels.standing_long(site, 9), 24, 10),
+            *ages.aged(site, Slot(figure_panels.figures(site, 4), 22, 17), past=True),
+            *ages.aged(site, Slot(figure_panels.frequent(site, 5), 9, 11), Slot(figure_panels.floods(site, 6), 13, 11), past=True),
+            *ages.aged(
+                site,
+                Slot(figure_panels.repeated(site, (7, "Chattering alarms", _CHATTERING), "figures/chattering"), 11, 10),
+                Slot(figure_panels.repeated(site, (8, "Fleeting alarms", _FLEETING), "figures/fleeting"), 11, 10),
+                past=True,
+            ),
+            *ages.aged(site, Slot(figure_panels.standing_long(site, 9), 22, 10), past=True),
         ]
     )
     page = Page(

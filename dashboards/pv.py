@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alarm_engine.model.subsystem import alarm_uid
-from dashboards.kit import links, state_panels, table_panels, time_panels, variables
+from dashboards.kit import ages, links, state_panels, table_panels, time_panels, variables
 from dashboards.kit.dashboard import GeneratedDashboard, Page, generated
 from dashboards.kit.layout import Slot, Stack, flow
 from dashboards.kit.marks import marks
@@ -16,22 +16,17 @@ def alarm(site: Site, first: tuple[str, str]) -> GeneratedDashboard:
     settings.links = links.archiver(site.look.archiver_url)
     placed = flow(
         [
+            Stack((Slot(state_panels.engine(site, 1), 4, 4), Slot(ages.age(site, 2), 4, 3))),
+            Slot(time_panels.alarm_timeline(site, 5, PATH_VARIABLE), 20, 7),
+            *ages.aged(site, Slot(settings, 9, 18)),
             Stack(
                 (
-                    Slot(state_panels.engine(site, 1), 8, 4),
-                    Slot(state_panels.age(site, 2), 8, 3),
-                    Slot(settings, 8, 18),
+                    Slot(table_panels.guidance(site, 6, PATH_VARIABLE), 13, 9),
+                    Slot(time_panels.days(site, 7, PATH_VARIABLE), 13, 9),
                 )
             ),
-            Stack(
-                (
-                    Slot(time_panels.alarm_timeline(site, 5, PATH_VARIABLE), 16, 8),
-                    Slot(table_panels.guidance(site, 6, PATH_VARIABLE), 16, 9),
-                    Slot(time_panels.days(site, 7, PATH_VARIABLE), 16, 8),
-                )
-            ),
-            Slot(table_panels.neighbours(site, 8, PATH_VARIABLE), 24, 8),
-            Slot(table_panels.events(site, 9, PATH_VARIABLE), 24, 12),
+            *ages.aged(site, Slot(table_panels.neighbours(site, 8, PATH_VARIABLE), 22, 8)),
+            *ages.aged(site, Slot(table_panels.events(site, 9, PATH_VARIABLE), 22, 12), past=True),
         ]
     )
     page = Page(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from alarm_engine.model.path import name, split
 from alarm_engine.model.subsystem import TOP_LEVEL, browser_uid, component_uid, system_uid
-from dashboards.kit import links, state_panels, table_panels, time_panels, variables
+from dashboards.kit import ages, links, state_panels, table_panels, time_panels, variables
 from dashboards.kit.dashboard import GeneratedDashboard, Json, Page, generated
 from dashboards.kit.layout import Slot, flow
 from dashboards.kit.marks import marks
@@ -79,7 +79,7 @@ def _generated(site: Site, page: Page, about: Subject, chosen: Sequence[Json] = 
         Slot(state_panels.whole_tile(site, 1, about.title, about.whole, asked), 6, 5),
         Slot(state_panels.part_counts(site, 2, about.whole, asked), 12, 5),
         Slot(state_panels.engine(site, 3), 2, 5),
-        Slot(state_panels.age(site, 4), 2, 5),
+        Slot(ages.age(site, 4), 2, 5),
         Slot(state_panels.generation(site, 5), 2, 5),
     ]
     if about.scope is not None:
@@ -93,14 +93,16 @@ def _generated(site: Site, page: Page, about: Subject, chosen: Sequence[Json] = 
             ),
         ]
     items += [
-        Slot(table_panels.active(site, 8, asked, SEVERITY_VARIABLE, SEARCH_VARIABLE, with_system=False), 24, 10),
+        *ages.aged(site, Slot(table_panels.active(site, 8, asked, SEVERITY_VARIABLE, SEARCH_VARIABLE, with_system=False), 22, 10)),
         Slot(time_panels.timeline(site, (9, "Alarms over time"), "pv_intervals", "pv", asked), 24, 10),
-        Slot(time_panels.rates(site, 10, asked), 14, 8),
-        Slot(table_panels.most_frequent(site, 11, asked), 10, 8),
-        Slot(table_panels.shelved(site, 12, asked), 12, 8),
+        Slot(time_panels.rates(site, 10, asked), 13, 8),
+        *ages.aged(site, Slot(table_panels.most_frequent(site, 11, asked), 9, 8), past=True),
     ]
-    if about.scope is not None:
-        items.append(Slot(table_panels.guidance(site, 13, about.scope), 12, 8))
-    items.append(Slot(table_panels.events(site, 14, asked, SEARCH_VARIABLE), 24, 11))
+    shelved = table_panels.shelved(site, 12, asked)
+    if about.scope is None:
+        items += ages.aged(site, Slot(shelved, 22, 8))
+    else:
+        items += ages.aged(site, Slot(shelved, 13, 8), Slot(table_panels.guidance(site, 13, about.scope), 9, 8))
+    items += ages.aged(site, Slot(table_panels.events(site, 14, asked, SEARCH_VARIABLE), 22, 11), past=True)
     head = [*chosen, variables.severity(), variables.search()]
     return generated(site, page, flow(items), head, marks(site, asked))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alarm_engine.model.subsystem import view_uid
-from dashboards.kit import figure_panels, links, state_panels, time_panels, variables
+from dashboards.kit import ages, figure_panels, links, state_panels, time_panels, variables
 from dashboards.kit.dashboard import GeneratedDashboard, Page, generated
 from dashboards.kit.layout import Slot, Stack, flow
 from dashboards.kit.marks import marks
@@ -16,11 +16,11 @@ def time_travel(site: Site) -> GeneratedDashboard:
     """The dashboard."""
     placed = flow(
         [
-            Stack((Slot(state_panels.engine(site, 1), 3, 3), Slot(state_panels.age(site, 2), 3, 3))),
+            Stack((Slot(state_panels.engine(site, 1), 3, 3), Slot(ages.past_age(site, 2), 3, 3))),
             Slot(figure_panels.past_tiles(site, 3, SYSTEMS_VARIABLE), 21, 6),
             Slot(time_panels.timeline(site, (4, "State of the subsystems"), "intervals", "system", SYSTEMS_VARIABLE), 24, 8),
-            Slot(figure_panels.past_alarms(site, 5, SYSTEMS_VARIABLE, SEVERITY_VARIABLE), 24, 13),
-            Slot(figure_panels.past_changes(site, 6, SYSTEMS_VARIABLE), 24, 12),
+            *ages.aged(site, Slot(figure_panels.past_alarms(site, 5, SYSTEMS_VARIABLE, SEVERITY_VARIABLE), 22, 13), past=True),
+            *ages.aged(site, Slot(figure_panels.past_changes(site, 6, SYSTEMS_VARIABLE), 22, 12), past=True),
         ]
     )
     page = Page(

@@ -6,7 +6,7 @@ Colour means that somebody has to act: what is acknowledged is dark, what is qui
 from __future__ import annotations
 
 from alarm_engine.model.subsystem import system_uid, title, view_uid
-from dashboards.kit import links, state_panels, time_panels
+from dashboards.kit import ages, links, state_panels, time_panels
 from dashboards.kit.dashboard import GeneratedDashboard, Page, generated
 from dashboards.kit.layout import Slot, flow
 from dashboards.kit.site import Site
@@ -22,7 +22,7 @@ def wall(site: Site, systems: list[str]) -> GeneratedDashboard:
     placed = flow(
         [
             Slot(state_panels.engine(site, 1), 5, 4),
-            Slot(state_panels.age(site, 2), 4, 4),
+            Slot(ages.age(site, 2), 4, 4),
             Slot(state_panels.totals(site, 3), 15, 4),
             Slot(tiles, 24, 12),
             Slot(state_panels.newest(site, 5, lines=5), 14, 8),

@@ -6,6 +6,7 @@ from alarm_engine.model.path import parent
 from alarm_engine.model.severity import Severity
 from backend.live.model import LiveAlarm, LiveNode, LiveTree
 from backend.live.standing import Standing, counted, standing
+from backend.queries.ages import live_age_s
 from backend.queries.live import NO_DATA, spoken, system_row
 from backend.queries.request import Ask, Row, Sources
 from backend.queries.scope import STALE, Subsystem, age_s, is_suppressed, stale_note
@@ -22,7 +23,7 @@ def component(sources: Sources, ask: Ask) -> list[Row]:
     for tree in sources.asked(ask):
         node = _node(tree, ask)
         if node is not None:
-            rows.append(system_row(_whole(tree, node), tree.freshness().stale))
+            rows.append(system_row(_whole(tree, node), tree.freshness().stale, live_age_s(tree)))
     return rows
 
 
@@ -30,8 +31,8 @@ def components(sources: Sources, ask: Ask) -> list[Row]:
     """A row for each component directly below the one of the path, as `systems` has it; alarms beside them have a row of their own."""
     rows: list[Row] = []
     for tree in sources.asked(ask):
-        stale = tree.freshness().stale
-        rows += [system_row(part, stale) for part in parts(tree, ask)]
+        stale, age = tree.freshness().stale, live_age_s(tree)
+        rows += [system_row(part, stale, age) for part in parts(tree, ask)]
     return rows
 
 

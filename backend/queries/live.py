@@ -13,6 +13,7 @@ from alarm_engine.model.subsystem import system_uid, title
 from alarm_engine.model.times import to_ms
 from backend.live.model import Counts, LiveAlarm, LiveTree
 from backend.live.standing import Standing, counted, standing
+from backend.queries.ages import live_age_s, oldest
 from backend.queries.guidance import GuidanceLinks
 from backend.queries.request import Ask, Row, Sources
 from backend.queries.scope import LIVE, STALE, Subsystem, age_s, alarms_of, is_suppressed, knows, span, stale_note, subsystems
@@ -30,13 +31,13 @@ def systems(sources: Sources, ask: Ask) -> list[Row]:
     """A row for each subsystem: severity, counts, and the text of its tile."""
     rows: list[Row] = []
     for tree in sources.asked(ask):
-        stale = tree.freshness().stale
-        rows += [system_row(system, stale) for system in subsystems(tree, ask)]
+        stale, age = tree.freshness().stale, live_age_s(tree)
+        rows += [system_row(system, stale, age) for system in subsystems(tree, ask)]
     return rows
 
 
-def system_row(system: Subsystem, stale: bool) -> Row:
-    """How a part of a tree is."""
+def system_row(system: Subsystem, stale: bool, age: float | None) -> Row:
+    """How a part of a tree is, and how many seconds old that is."""
     counts = system.counts
     worst = counts.highest()
     shelved = counts.shelved + counts.disabled
@@ -73,6 +74,7 @@ def system_row(system: Subsystem, stale: bool) -> Row:
         "page": f"/a?path={quote(system.path, safe='')}",
         "dash": system.dash,
         "since": _since(system),
+        "data_age": age,
     }
 
 
@@ -97,7 +99,8 @@ def totals(sources: Sources, ask: Ask) -> list[Row]:
         figures["acknowledged"] += sum(counts.severities[Severity.MINOR_ACK : Severity.MINOR])
         figures["shelved"] += counts.shelved + counts.disabled
     blind = stale or (unknown > 0 and unknown == total)
-    return [{name: None if blind else figure for name, figure in figures.items()}]
+    age = oldest([live_age_s(tree) for tree in trees])
+    return [{**{name: None if blind else figure for name, figure in figures.items()}, "data_age": age}]
 
 
 def _counts(tree: LiveTree, ask: Ask) -> list[Counts]:

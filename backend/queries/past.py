@@ -15,6 +15,7 @@ from backend.past.acknowledgements import Acknowledged, acknowledgements
 from backend.past.difference import Change, difference
 from backend.past.reach import Moment, moment
 from backend.past.tree import PastTree, standing_then, with_states
+from backend.queries.ages import past_age_s
 from backend.queries.live import spoken, system_row
 from backend.queries.log import events_asked
 from backend.queries.request import Ask, Row, Sources
@@ -36,9 +37,11 @@ async def systems(sources: Sources, ask: Ask) -> list[Row]:
         if direct:
             parts.append(Subsystem(tree.config, "", past.root.path, counted(direct), None, {one.path: one for one in direct}))
         asked = [part for part in parts if not ask.systems or part.title in ask.systems or part.dash in ask.systems]
-        rows += [{"time": to_ms(found.time), **system_row(part, not found.complete), "remark": found.remark} for part in asked]
+        age = await past_age_s(tree, sources)
+        rows += [{"time": to_ms(found.time), **system_row(part, not found.complete, age), "remark": found.remark} for part in asked]
         if not parts and not found.complete:
-            rows.append({**dict.fromkeys(SYSTEM.split()), "time": to_ms(found.time), "worst": STALE, "tile": STALE, "remark": found.remark})
+            unknown = {"time": to_ms(found.time), "worst": STALE, "tile": STALE, "data_age": age, "remark": found.remark}
+            rows.append({**dict.fromkeys(SYSTEM.split()), **unknown})
     return rows
 
 
@@ -101,7 +104,10 @@ async def acknowledged(sources: Sources, ask: Ask) -> list[Row]:
     return rows
 
 
-SYSTEM = "time system path worst rank active unacked major minor invalid undefined acked shelved unknown pvs tile page dash since remark"
+SYSTEM = (
+    "time system path worst rank active unacked major minor invalid undefined "
+    "acked shelved unknown pvs tile page dash since data_age remark"
+)
 ALARM = "time severity rank acked ack_by since system dash pv path description value message"
 CHANGE = "time change before after system dash pv path description"
 ACKNOWLEDGED = "time by host severity delay annunciated system dash pv path description comment"

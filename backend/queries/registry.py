@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from backend.queries import (
+    ages,
     alarm,
     alerting,
     audit,
@@ -55,7 +56,7 @@ class Query:
 
 _NUMBER_NAMES = (
     "rank active unacked major minor invalid undefined acked shelved unknown pvs MAJOR INVALID UNDEFINED MINOR acknowledged age left "
-    "epoch connected total disconnected queue dropped source_age timer_age evaluator_age count share cumulative no lag"
+    "epoch connected total disconnected queue dropped source_age timer_age evaluator_age count share cumulative no lag data_age past_age"
 )
 _TIME_NAMES = "time timeEnd since until timestamp"
 _TYPES = dict.fromkeys(_NUMBER_NAMES.split(), NUMBER) | dict.fromkeys(_TIME_NAMES.split(), TIME)
@@ -73,14 +74,16 @@ _OPTION = _columns("text value")
 _COUNTS = _columns("time label count")
 _FIGURES = (*_PAST, "path", "lost")
 _REPEATED = _columns("pv path system dash count since until")
-_PART = _columns("system path worst rank active unacked major minor invalid undefined acked shelved unknown pvs tile page dash since")
+_PART = _columns(
+    "system path worst rank active unacked major minor invalid undefined acked shelved unknown pvs tile page dash since data_age"
+)
 _MARK = _columns("time timeEnd title text tags id")
 
 _ALL = (
     Query("systems", "Subsystems: severity, counts, text of the tile", live.systems, _PART, ("config", "system")),
     Query("component", "One component, as subsystems", components.component, _PART, _ONE),
     Query("components", "Components directly below one, as subsystems", components.components, _PART, _ONE),
-    Query("totals", "Alarms now, by severity", live.totals, _columns("MAJOR INVALID UNDEFINED MINOR acknowledged shelved"),
+    Query("totals", "Alarms now, by severity", live.totals, _columns("MAJOR INVALID UNDEFINED MINOR acknowledged shelved data_age"),
           ("config", "system", "q")),
     Query(
         "active", "Active alarms, worst first", live.active,
@@ -93,6 +96,7 @@ _ALL = (
     Query("shelved", "Shelved and out of service", live.shelved,
           _columns("severity left until shelved pv path system dash by reason kind description", shelved=TIME),
           ("config", "system", "q", "path", "limit")),
+    Query("age", "Age of the data: of what is now, and of what was", ages.ages, _columns("config data_age past_age"), ("config",)),
     Query("generation", "Are dashboards made from the tree in force", generation.generation, _columns("config state text"),
           ("config", "tree")),
     Query(

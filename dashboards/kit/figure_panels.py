@@ -86,9 +86,9 @@ def frequent(site: Site, panel_id: int, *parameters: Parameter) -> Table:
 
 def repeated(site: Site, head: tuple[int, str, str], question: str, *parameters: Parameter) -> Table:
     """Chattering or fleeting alarms; `head` is (panel id, title, description)."""
-    name, path = pv(site)
-    shown, dash = system()
-    columns = (name, shown, Column("count", "number", right("Times", 80)), when("since", "First"), when("until", "Last"), path, dash)
+    name, path = pv(site, 150)
+    shown, dash = system(120)
+    columns = (name, shown, Column("count", "number", right("Times", 70)), when("until", "Last"), path, dash)
     panel_id, title, says = head
     return Table(**site.head(panel_id, title, site.query(question, types(columns), *parameters, ranged=True), says), columns=columns)
 
@@ -184,12 +184,12 @@ def acknowledgements(site: Site, panel_id: int, *parameters: Parameter) -> Table
 def engines(site: Site, panel_id: int) -> Table:
     """The engine and how it is doing."""
     columns = (
-        text("config", "Configuration", 130),
+        text("config", "Configuration", 110),
         text("state", "State", 110),
         text("leader", "Leader"),
         Column("age", "number", right("Life sign", 100, unit="s", noValue="–")),
         Column("connected", "number", right("Connected", 100, noValue="–")),
-        Column("disconnected", "number", right("Not connected", 120, noValue="–")),
+        Column("disconnected", "number", right("Not connected", 110, noValue="–")),
         Column("queue", "number", right("Waiting", 90, noValue="–")),
         Column("dropped", "number", right("Merged", 90, noValue="–")),
         Column("source_age", "number", right("Source", 90, unit="ms", noValue="–")),

@@ -1,4 +1,4 @@
-"""Large coloured fields: the engine, the age of the data, counts, tiles, the newest alarms. Forms were tried in Grafana."""
+"""Large coloured fields: the engine, counts, tiles, the newest alarms. Forms were tried in Grafana."""
 
 from __future__ import annotations
 
@@ -29,15 +29,6 @@ def engine(site: Site, panel_id: int) -> Stat:
     head = site.head(panel_id, "Alarm engine", site.query("engine", {"state": "string"}), says)
     defaults = {"noValue": NO_ANSWER, "thresholds": site.stale(), "mappings": palette.engine_mappings(site.theme)}
     return Stat(**head, fields="/^state$/", values=True, limit=1, defaults=defaults)
-
-
-def age(site: Site, panel_id: int) -> Stat:
-    """Seconds since the engine's last life sign, by the backend's clock."""
-    says = "Seconds since the last life sign of the alarm engine, by the clock of the backend. Over 5 s what is shown may be old."
-    head = site.head(panel_id, "Age of data", site.query("engine", {"age": "number"}), says)
-    stale = fill("STALE", site.theme)
-    thresholds = steps((None, stale), (0, fill("OK", site.theme)), (5, stale))
-    return Stat(**head, fields="/^age$/", defaults={"unit": "s", "decimals": 0, "noValue": NO_ANSWER, "thresholds": thresholds})
 
 
 def generation(site: Site, panel_id: int) -> Stat:

@@ -48,9 +48,9 @@ def pv(site: Site, width: int = 168) -> tuple[Column, Column]:
     return Column("pv", settings=settings), Column("path")
 
 
-def system() -> tuple[Column, Column]:
+def system(width: int = 140) -> tuple[Column, Column]:
     """Name of the subsystem that leads to its dashboard, with the hidden column that the link needs."""
-    settings = {"displayName": "Subsystem", "custom__width": 140, "links": [to_subsystem_of_row()]}
+    settings = {"displayName": "Subsystem", "custom__width": width, "links": [to_subsystem_of_row()]}
     return Column("system", settings=settings), Column("dash")
 
 
@@ -119,14 +119,14 @@ def active(site: Site, panel_id: int, *parameters: Parameter, with_system: bool 
 
 def shelved(site: Site, panel_id: int, *parameters: Parameter) -> Table:
     """Shelved and out of service: severity now, time left, who, why."""
-    name, path = pv(site, 160)
+    name, path = pv(site, 144)
     columns = (
-        coloured(site, "severity", "Severity", 96),
-        span("left", "Back in", noValue="–"),
+        coloured(site, "severity", "Severity", 90),
+        span("left", "Back in", 96, noValue="–"),
         name,
-        text("by", "By", 100),
-        text("kind", "What", 110),
-        text("reason", "Reason"),
+        text("by", "By", 90),
+        text("kind", "What", 104),
+        text("reason", "Reason", custom__minWidth=100),
         path,
     )
     says = "Alarms that are not shown as such now, with what they would be. No time: out of service until somebody puts it back."
@@ -153,17 +153,17 @@ def events(site: Site, panel_id: int, *parameters: Parameter) -> Table:
     """Event log, newest first."""
     name, path = pv(site)
     shown, dash = system()
-    was = {"displayName": "Was", "mappings": palette.word_mappings(), "custom__width": 90}
+    was = {"displayName": "Was", "mappings": palette.word_mappings(), "custom__width": 84}
     columns = (
         when("time", "Time"),
         coloured(site, "to", "State"),
         Column("from", settings=was),
-        text("kind", "What", 116),
+        text("kind", "What", 112),
         shown,
         name,
         text("description", "Description"),
-        Column("value", settings=right("Value", 120)),
-        text("by", "By", 104),
+        Column("value", settings=right("Value", 112)),
+        text("by", "By", 100),
         path,
         dash,
     )
@@ -189,8 +189,8 @@ def guidance(site: Site, panel_id: int, *parameters: Parameter) -> Table:
     link = {"noValue": "–", "custom__width": 86, "links": [data_link("Open", "${__data.fields.link}", new_tab=True)]}
     columns = (
         Column("no", "number"),
-        Column("key", settings={"custom__width": 220, "custom__wrapText": True}),
-        Column("value", settings={"custom__minWidth": 250, "custom__wrapText": True}),
+        Column("key", settings={"custom__width": 140, "custom__wrapText": True}),
+        Column("value", settings={"custom__minWidth": 180, "custom__wrapText": True}),
         Column("link_text", settings=link),
         Column("link"),
     )
@@ -217,16 +217,16 @@ def neighbours(site: Site, panel_id: int, *parameters: Parameter) -> Table:
 
 def audit(site: Site, panel_id: int, *parameters: Parameter) -> Table:
     """Who did what."""
-    name, path = pv(site)
+    name, path = pv(site, 150)
     columns = (
         when("time", "Time"),
-        text("by", "By", 120),
-        text("host", "From", 130),
-        text("kind", "What", 120),
+        text("by", "By", 100),
+        text("host", "From", 110),
+        text("kind", "What", 110),
         name,
-        text("description", "Description"),
-        coloured(site, "severity", "State after"),
-        text("reason", "Reason", 220),
+        text("description", "Description", custom__minWidth=120),
+        coloured(site, "severity", "State after", 96),
+        text("reason", "Reason", custom__minWidth=120),
         when("until", "Until", noValue="–"),
         path,
     )
@@ -238,9 +238,9 @@ def audit(site: Site, panel_id: int, *parameters: Parameter) -> Table:
 def users(site: Site, panel_id: int, *parameters: Parameter) -> Table:
     """How often who did what."""
     columns = (
-        text("by", "By"),
-        text("kind", "What", 130),
-        Column("count", "number", right("Times", 90, decimals=0)),
+        text("by", "By", custom__minWidth=90),
+        text("kind", "What", 104),
+        Column("count", "number", right("Times", 64, decimals=0)),
     )
     says = "How often each person did what in the range. It shows where work goes, not who works well."
     head = site.head(panel_id, "How often", site.query("audit/users", types(columns), *parameters, ranged=True), says)

@@ -226,6 +226,23 @@ def test_no_panel_looks_calm_without_data(files):
                 assert panel["fieldConfig"]["defaults"]["noValue"] in ("NO DATA", "NO ANSWER")
 
 
+def touch(table, field):
+    """Whether a field is as high as the table, or what stands beside it, and right beside it."""
+    a, b = table["gridPos"], field["gridPos"]
+    beside = b["x"] in (a["x"] + a["w"], a["x"] - b["w"])
+    return beside and b["y"] <= a["y"] and a["y"] + a["h"] <= b["y"] + b["h"]
+
+
+def test_every_table_has_the_age_of_its_data_beside_it(files):
+    for name, content in files.items():
+        panels = json.loads(content)["panels"]
+        ages = [one for one in panels if one["type"] == "stat" and one["targets"][0]["url"] == "/rows/age"]
+        for table in (one for one in panels if one["type"] == "table"):
+            asked = {one["targets"][0]["columns"][0]["text"] for one in ages if touch(table, one)}
+            of_the_past = any(one["key"] == "from" for one in table["targets"][0]["url_options"]["params"])
+            assert ("past_age" if of_the_past else "data_age") in asked, f"{name}: {table['title']}"
+
+
 def test_colours_for_style_sheets():
     css = palette_css(Theme.LIGHT)
     assert "  --major: #BB0C19;\n  --major-text: #FFFFFF;\n" in css

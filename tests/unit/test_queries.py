@@ -72,6 +72,7 @@ async def test_nothing_looks_calm_while_the_engine_is_silent(site):
     for row in await rows(site, "systems"):
         assert (row["tile"], row["worst"], row["major"], row["unacked"]) == ("STALE", "STALE", None, None)
     (totals,) = await rows(site, "totals")
+    assert totals.pop("data_age") == 5.5
     assert set(totals.values()) == {None}
     (engine,) = await rows(site, "engine")
     assert engine["state"] == "STALE"
@@ -92,7 +93,7 @@ async def test_an_engine_that_was_never_seen_is_stale():
         (engine,) = await rows(site, "engine")
         assert (engine["state"], engine["age"], engine["connected"]) == ("STALE", None, None)
         assert (await rows(site, "active"))[0]["description"].startswith("No life sign from the alarm engine:")
-        assert set((await rows(site, "totals"))[0].values()) == {None}
+        assert set((await rows(site, "totals"))[0].values()) == {None}, "the age too"
         assert (await rows(site, "shelved"))[0]["severity"] == "STALE"
 
 
@@ -106,7 +107,9 @@ async def test_an_alarm_that_nobody_has_said_anything_about_is_not_ok():
         assert by(await rows(site, "systems"), "system")["Personnel Safety"]["tile"] == "NO_DATA 1"
         (note,) = await rows(site, "active", system="Personnel Safety")
         assert note["severity"] == "NO_DATA"
-        assert set((await rows(site, "totals", system="Personnel Safety"))[0].values()) == {None}
+        (totals,) = await rows(site, "totals", system="Personnel Safety")
+        assert totals.pop("data_age") == 0.0
+        assert set(totals.values()) == {None}
 
 
 async def test_an_alarm_whose_pv_has_never_come_is_not_ok():
