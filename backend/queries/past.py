@@ -40,7 +40,7 @@ async def systems(sources: Sources, ask: Ask) -> list[Row]:
         age = await past_age_s(tree, sources)
         rows += [{"time": to_ms(found.time), **system_row(part, not found.complete, age), "remark": found.remark} for part in asked]
         if not parts and not found.complete:
-            unknown = {"time": to_ms(found.time), "worst": STALE, "tile": STALE, "data_age": age, "remark": found.remark}
+            unknown: Row = {"time": to_ms(found.time), "worst": STALE, "tile": STALE, "data_age": age, "remark": found.remark}
             rows.append({**dict.fromkeys(SYSTEM.split()), **unknown})
     return rows
 
