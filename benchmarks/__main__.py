@@ -1,8 +1,8 @@
-"""`python -m benchmarks [NAME...] [--events N]`: a table of figures beside yardsticks of the same run.
+"""`python -m benchmarks [NAME...] [--events N] [--keep FOLDER]`: a table of figures beside yardsticks of the same run.
 
 Each module `NAME_bench.py` has `run() -> list[tuple[str, float, str]]`: what, how much, unit; or `Figure`s, which may also say what another
-program did and whether an aim was met. `--events` is the size of those that take one. Figures depend on the machine; only those of one run
-compare.
+program did and whether an aim was met. `--events` is the size of those that take one, `--keep` where they leave what they filled, to be
+asked again. Figures depend on the machine; only those of one run compare.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import inspect
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -20,7 +21,7 @@ from rich.table import Table
 from benchmarks.figures import Figure
 
 
-def main(wanted: list[str], size: dict[str, int]) -> int:
+def main(wanted: list[str], given: dict[str, Any]) -> int:
     """Run the benchmarks of these names, or all."""
     console = Console(width=None if sys.stdout.isatty() else 170)
     names = sorted(path.stem.removesuffix("_bench") for path in Path(__file__).parent.glob("*_bench.py"))
@@ -33,7 +34,7 @@ def main(wanted: list[str], size: dict[str, int]) -> int:
         console.print(f"[dim]{name} ...[/]")
         start = time.monotonic()
         run = importlib.import_module(f"benchmarks.{name}_bench").run
-        rows = run(**{key: size[key] for key in inspect.signature(run).parameters if key in size})
+        rows = run(**{key: given[key] for key in inspect.signature(run).parameters if key in given})
         for index, row in enumerate(rows):
             figure = Figure(*row)
             number = f"{figure.value:,.4g}" if figure.value < 1000 else f"{figure.value:,.0f}"
@@ -43,12 +44,13 @@ def main(wanted: list[str], size: dict[str, int]) -> int:
     return 0
 
 
-def _arguments() -> tuple[list[str], dict[str, int]]:
+def _arguments() -> tuple[list[str], dict[str, Any]]:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="A table of figures beside yardsticks of the same run.")
     parser.add_argument("name", nargs="*")
     parser.add_argument("--events", type=int, help="size of `history`")
-    given = parser.parse_args()
-    return given.name, {} if given.events is None else {"events": given.events}
+    parser.add_argument("--keep", type=Path, help="folder in which `history` keeps its stores, and asks them again if they are there")
+    given = vars(parser.parse_args())
+    return given.pop("name"), {key: value for key, value in given.items() if value is not None}
 
 
 sys.exit(main(*_arguments()))

@@ -1,9 +1,8 @@
 """History: events of 20,000 PVs over 90 days into both stores, and what a backend asks of them in a process of its own.
 
-SQLite is written as the history writer does, 500 events at a time; sums, checkpoints and summaries of figures are made of them as in use.
-Elasticsearch takes the same documents twice, in turns: through our store, and by `async_bulk` of its client into an index with the same
-mapping. The aims are for 10 million events in SQLite and 1 million in Elasticsearch: `python -m benchmarks history --events 10000000`.
-`cpu` is time of processors: what the question would have taken on an idle machine.
+The aims are for 10 million events in SQLite and 1 million in Elasticsearch: `python -m benchmarks history --events 10000000`. To fill them
+takes long and asks much of a machine: with `--keep FOLDER` they stay there, and what was measured at filling is shown again beside
+questions that are asked anew. `cpu` is time of processors, that of the server included: what it would have taken on an idle machine.
 """
 
 from __future__ import annotations
@@ -11,148 +10,112 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from functools import partial
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import orjson
-from elasticsearch.helpers import async_bulk
-
-from alarm_engine.journal.sqlite_file import SqliteFile
-from backend.history.elastic import ElasticHistory
-from backend.history.elastic_client import connect
-from backend.history.elastic_documents import document, document_id
-from backend.history.elastic_mapping import EVENT_FIELDS, mappings, settings
 from backend.history.elastic_options import ElasticOptions
-from backend.history.port import HistoryStore
-from backend.history.sqlite import SqliteHistory
-from backend.history.summariser import Summariser
 from benchmarks.figures import Figure, aim
-from benchmarks.history_load import CONFIG, batches
+from benchmarks.history_fill import fill_elastic, fill_sqlite
 from benchmarks.history_questions import QUESTIONS
-from tests.elasticsearch_server import shared_server
+from tests.elasticsearch_server import ElasticsearchServer
 from tests.maven_cache import Missing
 
+EVENTS = 200_000
 ELASTIC_SHARE = 10
 """Elasticsearch gets a tenth of the events, as its aims say."""
-AIMS_MS = {
+AIMS_MS: dict[str, float] = {
     "last 100 events": 5,
     "7 days of counts per 10 min, by severity": 50,
     "one PV's last 500 events": 5,
     "all alarms as they were at a moment": 300,
     "figures of 30 days": 1000,
 }
-ELASTIC_AIM_MS = 500
+ELASTIC_AIM_MS = 500.0
 MOST_MB = 300
+_PREFIX = "bench"
+_FILLED = "filled.json"
 
 
-def run(events: int = 200_000) -> list[Figure]:
-    """Figures of both stores; `events`: how many SQLite gets."""
-    with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as directory:
-        rows = asyncio.run(_sqlite(Path(directory) / "history.db", events))
-        rows += _questions("SQLite", ["sqlite", f"{directory}/history.db"], AIMS_MS)
-    try:
-        url = shared_server().url
-    except Missing as problem:
-        return [*rows, Figure(f"Elasticsearch is left out: {problem}", 0, "")]
-    options = ElasticOptions(hosts=(url,), prefix=f"b{secrets.token_hex(4)}")
-    rows += asyncio.run(_elastic(options, max(1_000, events // ELASTIC_SHARE)))
-    rows += _questions("Elasticsearch", ["elastic", url, options.prefix], dict.fromkeys(QUESTIONS, ELASTIC_AIM_MS))
-    asyncio.run(_clean(options))
+def run(events: int | None = None, keep: Path | None = None) -> list[Figure]:
+    """Figures of both stores; `events`: how many SQLite gets, by default those that are kept, or 200,000."""
+    with _folder(keep) as folder:
+        file = folder / "history-sqlite" / "history.db"
+        rows = _filled(file.parent, events, lambda number: fill_sqlite(file, number))
+        rows += _questions("SQLite", ["sqlite", str(file)], AIMS_MS)
+        try:
+            rows += _elastic(folder / "history-elastic", None if events is None else max(1_000, events // ELASTIC_SHARE))
+        except Missing as problem:
+            rows.append(Figure(f"Elasticsearch is left out: {problem}", 0, ""))
     return rows
 
 
-async def _sqlite(path: Path, events: int) -> list[Figure]:
-    store = SqliteHistory(SqliteFile(path), longest_query_s=120)
-    await store.start()
+def _elastic(folder: Path, events: int | None) -> list[Figure]:
+    server: ElasticsearchServer | None = None
+
+    def options(server: ElasticsearchServer) -> ElasticOptions:
+        return ElasticOptions(hosts=(server.url,), prefix=_PREFIX, longest_query_s=120)
+
+    async def fill(number: int) -> list[Figure]:
+        nonlocal server
+        server = ElasticsearchServer(data=folder / "data")
+        return await fill_elastic(options(server), server.session, number)
+
     try:
-        took = busy = 0.0
-        for batch in batches(events):
-            start, cpu = time.perf_counter(), time.process_time()
-            await store.write(batch)
-            took += time.perf_counter() - start
-            busy += time.process_time() - cpu
-        rows = [
-            Figure(f"SQLite: ingest of {events:,} events, with sums", events / took, "events/s", "", _at_least(events / took, 10_000)),
-            Figure("by processor time", events / busy, "events/s"),
-        ]
-        rows += await _afterwards(store, events)
-        size = sum(file.stat().st_size for file in path.parent.glob("history.db*"))
-        return [*rows, Figure("size of the file", size / events, "B/event")]
+        rows = _filled(folder, events, fill, EVENTS // ELASTIC_SHARE)
+        server = server or ElasticsearchServer(data=folder / "data")
+        where = ["elastic", server.url, _PREFIX, str(server.session)]
+        return rows + _questions("Elasticsearch", where, dict.fromkeys(QUESTIONS, ELASTIC_AIM_MS))
     finally:
-        await store.close()
+        if server is not None:
+            server.close()
 
 
-async def _afterwards(store: HistoryStore, events: int) -> list[Figure]:
-    start, cpu = time.perf_counter(), time.process_time()
-    while await store.checkpoint(CONFIG):
-        pass
-    checkpoints = events / (time.perf_counter() - start)
-    start = time.perf_counter()
-    await Summariser(store.summaries, [CONFIG]).catch_up(CONFIG)
-    summaries = events / (time.perf_counter() - start)
-    both = events / (time.process_time() - cpu)
-    return [
-        Figure("checkpoints made", checkpoints, "events/s"),
-        Figure("summaries of figures made", summaries, "events/s"),
-        Figure("both by processor time", both, "events/s"),
-    ]
-
-
-async def _elastic(options: ElasticOptions, events: int) -> list[Figure]:
-    store, client = ElasticHistory(options), connect(options)
-    await store.start()
-    index = f"{options.prefix}-bare"
-    try:
-        await client.indices.create(index=index, settings=settings(options, events=True), mappings=mappings(EVENT_FIELDS))
-        took = dict.fromkeys(("ours", "bare"), 0.0)
-        for number, batch in enumerate(batches(events)):
-            documents = [
-                {"_op_type": "create", "_index": index, "_id": document_id(str(event.id)), "_source": orjson.loads(document(event))}
-                for event in batch
-            ]
-            turns = {"ours": partial(store.write, batch), "bare": partial(async_bulk, client, documents, chunk_size=len(documents))}
-            for name in ("ours", "bare") if number % 2 else ("bare", "ours"):
-                start = time.perf_counter()
-                await turns[name]()
-                took[name] += time.perf_counter() - start
-        ours, bare = took.values()
-        await client.indices.delete(index=index)
-        share = 100 * bare / ours
-        rows = [
-            Figure(f"Elasticsearch: ingest of {events:,} events", events / ours, "events/s"),
-            Figure("yardstick: the same documents by async_bulk", events / bare, "events/s"),
-            Figure("ingest / yardstick", share, "%", "", _at_least(share, 80)),
-        ]
-        return rows + await _afterwards(store, events)
-    finally:
-        await client.close()
-        await store.close()
-
-
-async def _clean(options: ElasticOptions) -> None:
-    client = connect(options)
-    try:
-        if found := list(await client.indices.get_alias(index=f"{options.prefix}-*")):
-            await client.indices.delete(index=found)
-    finally:
-        await client.close()
+def _filled(
+    folder: Path, events: int | None, fill: Callable[[int], Coroutine[Any, Any, list[Figure]]], default: int = EVENTS
+) -> list[Figure]:
+    """What was measured when a store was filled: now, or when its folder was."""
+    note = folder / _FILLED
+    if note.exists():
+        kept = json.loads(note.read_text())
+        if events not in (None, kept["events"]):
+            raise SystemExit(f"{folder} holds {kept['events']:,} events, {events:,} are wanted: give another folder, or delete it")
+        return [Figure(*row) for row in kept["rows"]]
+    shutil.rmtree(folder, ignore_errors=True)  # not filled to the end
+    folder.mkdir(parents=True)
+    number = events or default
+    rows = [*asyncio.run(fill(number)), _load("while it was filled")]
+    note.write_text(json.dumps({"events": number, "rows": rows}))
+    return rows
 
 
 def _questions(store: str, where: list[str], aims: dict[str, float]) -> list[Figure]:
     command = [sys.executable, "-m", "benchmarks.history_questions", *where]
-    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
     memory = found.pop("memory")
     rows = []
     for name, (median, best, busy) in found.items():
         verdict = aim(median, aims[name], "ms") if name in aims else ""
         rows.append(Figure(f"{store}: {name} (best {best:.3g}, cpu {busy:.3g})", median, "ms p50", "", verdict))
-    return [*rows, Figure(f"{store}: memory of the process that asks", memory, "MB", "", aim(memory, MOST_MB, "MB"))]
+    rows.append(Figure(f"{store}: memory of the process that asks", memory, "MB", "", aim(memory, MOST_MB, "MB")))
+    return [*rows, _load("while it was asked")]
 
 
-def _at_least(value: float, limit: float) -> str:
-    return f"aim >= {limit:,.0f}: {'met' if value >= limit else 'MISSED'}"
+def _load(when: str) -> Figure:
+    """Beside times by the clock: with more than one busy process for each processor they are those of others too."""
+    return Figure(f"load average of the last minute {when}, {os.cpu_count()} processors", os.getloadavg()[0], "processes")
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        yield keep.absolute()
+        return
+    with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as directory:
+        Path(directory).chmod(0o755)  # the server of Elasticsearch may run as another user
+        yield Path(directory)

@@ -40,11 +40,13 @@ _GUARD = 'setsid "$@" </dev/null >&2 & child=$!; echo $child; cat >/dev/null; ki
 class ElasticsearchServer:
     """One node. A context manager; it can be killed, paused and started again on the same port with the same data."""
 
-    def __init__(self, heap_mb: int = 512) -> None:
+    def __init__(self, heap_mb: int = 512, data: Path | None = None) -> None:
+        """`data`: a folder for its data, which stays when it is closed; else they go with it."""
         check_tools()
         fetched = _ELASTICSEARCH.fetched()
         self._directory = tempfile.TemporaryDirectory(prefix="tocsin-elasticsearch-")
         self._home = Path(self._directory.name)
+        self._data = data or self._home / "data"
         self._process: subprocess.Popen[str] | None = None
         self._group = 0
         (self.port,) = free_ports(1)
@@ -60,6 +62,11 @@ class ElasticsearchServer:
     def url(self) -> str:
         """Where it answers."""
         return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def session(self) -> int:
+        """Number of the session (`setsid`) of its processes."""
+        return self._group
 
     def start(self) -> None:
         """Start it and wait until it serves."""
@@ -101,7 +108,7 @@ class ElasticsearchServer:
         return (self._home / "server.log").read_text(encoding="utf-8", errors="replace")
 
     def close(self) -> None:
-        """Kill it and remove its data."""
+        """Kill it and remove its data, unless they were given a folder."""
         self.kill()
         self._directory.cleanup()
 
@@ -124,10 +131,11 @@ class ElasticsearchServer:
         return linked
 
     def _configure(self, heap_mb: int) -> None:
-        for name in ("conf/jvm.options.d", "data", "logs", "tmp"):
+        for name in ("conf/jvm.options.d", "logs", "tmp"):
             (self._home / name).mkdir(parents=True)
+        self._data.mkdir(parents=True, exist_ok=True)
         settings = (DATA / "elasticsearch.yml").read_text(encoding="utf-8")
-        settings = settings.replace("@PORT@", str(self.port)).replace("@HOME@", str(self._home))
+        settings = settings.replace("@PORT@", str(self.port)).replace("@DATA@", str(self._data)).replace("@HOME@", str(self._home))
         (self._home / "conf/elasticsearch.yml").write_text(settings, encoding="utf-8")
         original = self._program / "config"
         shutil.copyfile(original / "log4j2.properties", self._home / "conf/log4j2.properties")
@@ -138,7 +146,7 @@ class ElasticsearchServer:
         (self._home / "conf/jvm.options.d/test.options").write_text("\n".join(quick), encoding="utf-8")
         if os.geteuid() == 0:
             self._home.chmod(0o755)
-            own = [self._home / name for name in ("conf", "data", "logs", "tmp")]
+            own = [*(self._home / name for name in ("conf", "logs", "tmp")), self._data]
             for path in [*own, *(below for folder in own for below in folder.rglob("*"))]:
                 shutil.chown(path, _NOBODY, _group())
 
