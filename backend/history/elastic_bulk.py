@@ -26,18 +26,19 @@ _ANSWER = ("items.*.status", "items.*.error")
 
 
 class Operation(NamedTuple):
-    """One document to be created, or (without a body) deleted."""
+    """One document to be created (or put in place of one that is there), or (without a body) deleted."""
 
     alias: str
     id: str
     body: bytes | None
+    replaces: bool = False
 
     def lines(self, *, with_alias: bool) -> list[bytes]:
         """As it stands in a request; without the alias where the request names it for all."""
         target = {"_index": self.alias, "_id": self.id} if with_alias else {"_id": self.id}
         if self.body is None:
             return [orjson.dumps({"delete": target})]
-        return [orjson.dumps({"create": target}), self.body]
+        return [orjson.dumps({"index" if self.replaces else "create": target}), self.body]
 
 
 @dataclass(slots=True)

@@ -2,19 +2,21 @@
 
 The chain of a configuration ends where one document says, the frontier, which is read by its id and replaced only under the condition that
 it is still the one that was read. Parts are stored before it and found at once; those beyond it count for nothing, and are deleted by
-whoever goes on from there. Events and frontier are two documents, so both sides look: a part is taken, and then the events are counted that
-it should have; events are stored, and then the frontier is read, that it may be cut back. Whichever came second sees the other.
+whoever goes on from there. Events and frontier are two documents, so both sides look: parts are taken, and then the events are counted that
+they should have; events are stored, and then the frontier is read, that it may be cut back. Whichever came second sees the other. What this
+costs is the same for one part and for many.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import orjson
 from elasticsearch import AsyncElasticsearch, ConflictError
 
-from alarm_engine.errors import HistoryError
+from alarm_engine.errors import HistoryError, HistoryUnavailable
 from alarm_engine.model.event import Event
 from alarm_engine.model.times import Nanos
 from backend.history.elastic_bulk import Operation, send
@@ -27,7 +29,7 @@ from backend.history.elastic_options import ElasticOptions
 from backend.history.elastic_past import Past
 from backend.history.elastic_query import Clause, all_of, beyond, by_id
 from backend.history.elastic_reader import Question
-from backend.history.summaries import NOTHING, Frontier, Mark, Part, Stored
+from backend.history.summaries import NOTHING, Frontier, Mark, Part, Stored, is_chain
 from backend.kpi.definitions import DAY_NS
 
 _PART, _DAY, _END, _FRONTIER = "part", "day", "end", "frontier"
@@ -71,27 +73,22 @@ class ElasticSummaries:
         """See `SummaryStore.frontier`."""
         return _frontier((await self._get(config)).get("_source"))
 
-    async def append(self, part: Part) -> bool:
+    async def append(self, *parts: Part) -> bool:
         """See `SummaryStore.append`."""
-        config, frontier = part.config, part.frontier
+        config, first, frontier = parts[0].config, parts[0].first, parts[-1].frontier
         found = await self._get(config)
         before = _frontier(found.get("_source"))
-        goes_on = part.first == NOTHING if before is None else (before.next, before.end) == (part.first, part.summaries.start)
-        if not goes_on:
+        if not is_chain(before, parts):
             return False
         if config not in self._left or self._left[config] != before:
             await make_index(self._client(), self._options, self._names.summaries, SUMMARY_FIELDS)
             await self._delete(config, [_PART, _DAY, _END], {"range": {"end": {"gt": before.end if before else 0}}})
-        await self._put(config, _PART, {"start": part.summaries.start, "end": part.summaries.end, "body": part.summaries.body})
-        if part.day is not None:
-            await self._put(config, _DAY, {"start": part.day.start, "end": part.day.end, "body": part.day.body})
-        if frontier.end % DAY_NS == 0:
-            await self._put(config, _END, _fields(frontier))
         self._left.pop(config, None)
-        if not await self._replace(config, _fields(frontier), found):
+        await self._store(parts)
+        if not await self._replace(config, frontier, found):
             return False
-        if await self._count(part) != part.events:
-            await self.cut(config, part.first)
+        if await self._count(config, first, frontier.next) != sum(part.events for part in parts):
+            await self.cut(config, first)
             return False
         self._left[config] = frontier
         return True
@@ -122,8 +119,7 @@ class ElasticSummaries:
             epoch, n = oldest
             clauses = [*_which(config, [_END]), {"range": {"end": {"lt": source["end"]}}}, beyond(epoch, n + 1, "lt")]
             kept = await self._question().hits({"query": all_of(clauses), "sort": [{"end": "desc"}]}, 1)
-            fields = {name: kept[0]["_source"][name] for name in ("end", "epoch", "n", "body")} if kept else _fields(_NOWHERE)
-            if await self._replace(config, fields, found):
+            if await self._replace(config, (_frontier(kept[0]["_source"]) if kept else None) or _NOWHERE, found):
                 return
 
     async def forget(self, config: str, time: Nanos) -> None:
@@ -138,34 +134,45 @@ class ElasticSummaries:
             answer = await client.get(index=place.index, id=_id(config, _FRONTIER), source_includes=only or ["end", "epoch", "n", "body"])
         return answer.body if answer.body.get("found") else {}
 
-    async def _replace(self, config: str, fields: Fields, found: Mapping[str, Any]) -> bool:
+    async def _store(self, parts: Sequence[Part]) -> None:
+        """Store parts, days and ends of days, to be found when this returns."""
+        place = self._names.summaries
+        outcome = await send(
+            self._client(),
+            self._options,
+            [
+                Operation(place.alias, _id(part.config, f"{kind}.{key}"), orjson.dumps(_document(part.config, kind, fields)), replaces=True)
+                for part in parts
+                for kind, key, fields in _of_part(part)
+            ],
+        )
+        if outcome.homeless:
+            raise HistoryUnavailable(f"{self._options.where}: index {place.index} is gone, it is made again")
+        if outcome.poisoned:
+            raise HistoryError(f"{self._options.where} refuses a summary ({outcome.poisoned[0][1]}): look at index {place.index}")
+        with translated(self._options):
+            await self._client().indices.refresh(index=place.index)
+
+    async def _replace(self, config: str, frontier: Frontier, found: Mapping[str, Any]) -> bool:
         """Set the frontier; False if it is not any more what was found."""
+        conditions: Fields = {"op_type": "create"}
+        if found:
+            conditions = {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
         try:
-            await self._put(
-                config,
-                _FRONTIER,
-                fields,
-                **({"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]} if found else {"op_type": "create"}),
-            )
+            with translated(self._options):
+                await self._client().index(
+                    index=self._names.summaries.alias,
+                    id=_id(config, _FRONTIER),
+                    document=_document(config, _FRONTIER, _fields(frontier)),
+                    require_alias=True,
+                    refresh=True,
+                    **conditions,
+                )
         except HistoryError as problem:
             if isinstance(problem.__cause__, ConflictError):
                 return False
             raise
         return True
-
-    async def _put(self, config: str, kind: str, fields: Fields, **conditions: Any) -> None:
-        body = fields["body"]
-        document = {**fields, "config": config, "kind": kind, "body": base64.b64encode(body).decode() if isinstance(body, bytes) else body}
-        key = kind if kind == _FRONTIER else f"{kind}.{fields.get('start', fields['end'])}"
-        with translated(self._options):
-            await self._client().index(
-                index=self._names.summaries.alias,
-                id=_id(config, key),
-                document=document,
-                require_alias=True,
-                refresh=True,
-                **conditions,
-            )
 
     async def _delete(self, config: str, kinds: list[str], clause: Clause) -> None:
         place = self._names.summaries
@@ -181,12 +188,12 @@ class ElasticSummaries:
     def _question(self) -> Question:
         return Question(self._client(), self._options, self._names.summaries.index + "*")
 
-    async def _count(self, part: Part) -> int:
-        """Events that the part should have been made of."""
-        await self._refresh(part.config)
-        query = all_of([_from(part.first), beyond(*part.frontier.next, "lt")])
+    async def _count(self, config: str, first: Mark, until: Mark) -> int:
+        """Events from one id until before another one."""
+        await self._refresh(config)
+        query = all_of([_from(first), beyond(*until, "lt")])
         with translated(self._options):
-            answer = await self._client().count(index=self._names.events(part.config), query=query)
+            answer = await self._client().count(index=self._names.events(config), query=query)
         return int(answer["count"])
 
     async def _refresh(self, config: str) -> None:
@@ -206,6 +213,19 @@ def _frontier(source: Fields | None) -> Frontier | None:
     if source is None or not source["end"]:
         return None
     return Frontier(Nanos(source["end"]), (source["epoch"], source["n"]), base64.b64decode(source["body"]))
+
+
+def _of_part(part: Part) -> Iterator[tuple[str, Nanos, Fields]]:
+    """What is stored of it: kind, time in the id, fields."""
+    for kind, stored in ((_PART, part.summaries), (_DAY, part.day)):
+        if stored is not None:
+            yield kind, stored.start, {"start": stored.start, "end": stored.end, "body": stored.body}
+    if part.frontier.end % DAY_NS == 0:
+        yield _END, part.frontier.end, _fields(part.frontier)
+
+
+def _document(config: str, kind: str, fields: Fields) -> Fields:
+    return {**fields, "config": config, "kind": kind, "body": base64.b64encode(fields["body"]).decode()}
 
 
 def _fields(frontier: Frontier) -> Fields:

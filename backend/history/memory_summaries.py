@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from alarm_engine.model.event import Event
 from alarm_engine.model.times import Nanos
-from backend.history.summaries import NOTHING, Frontier, Mark, Part, Stored
+from backend.history.summaries import Frontier, Mark, Part, Stored, is_chain
 from backend.kpi.definitions import DAY_NS
 
 
@@ -32,14 +32,15 @@ class MemorySummaries:
         parts = self._parts.get(config)
         return parts[-1].frontier if parts else None
 
-    async def append(self, part: Part) -> bool:
+    async def append(self, *parts: Part) -> bool:
         """See `SummaryStore.append`."""
-        before = await self.frontier(part.config)
-        there = [event for event in self._events(part.config) if part.first <= event.id[1:] < part.frontier.next]
-        goes_on = part.first == NOTHING if before is None else (before.next, before.end) == (part.first, part.summaries.start)
-        if not goes_on or len(there) != part.events:
+        config = parts[0].config
+        if not is_chain(await self.frontier(config), parts):
             return False
-        self._parts.setdefault(part.config, []).append(part)
+        for part in parts:
+            if sum(part.first <= event.id[1:] < part.frontier.next for event in self._events(config)) != part.events:
+                return False
+        self._parts.setdefault(config, []).extend(parts)
         return True
 
     async def between(self, config: str, start: Nanos, end: Nanos, *, days: bool) -> list[Stored]:

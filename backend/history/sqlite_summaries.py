@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from alarm_engine.model.event import Event
 from alarm_engine.model.times import Nanos
 from alarm_engine.wire.event import decode_event
 from backend.history.sqlite_page import find_config
-from backend.history.summaries import NOTHING, Frontier, Mark, Part, Stored
+from backend.history.summaries import Frontier, Mark, Part, Stored, is_chain
 from backend.kpi.definitions import DAY_NS
 
 T = TypeVar("T")
@@ -71,9 +71,9 @@ class SqliteSummaries:
         row = await self._ask(lambda connection: connection.execute(query, (config,)).fetchone())
         return None if row is None else Frontier(Nanos(row[0]), (row[1], row[2]), row[3])
 
-    async def append(self, part: Part) -> bool:
+    async def append(self, *parts: Part) -> bool:
         """See `SummaryStore.append`."""
-        return await self._change(lambda connection: _append(connection, part))
+        return await self._change(lambda connection: _append(connection, parts))
 
     async def between(self, config: str, start: Nanos, end: Nanos, *, days: bool) -> list[Stored]:
         """See `SummaryStore.between`."""
@@ -110,22 +110,27 @@ def _following(connection: sqlite3.Connection, config_name: str, first: Mark, li
     return [decode_event(row[0]) for row in connection.execute(query, (config.id, *first, limit))]
 
 
-def _append(connection: sqlite3.Connection, part: Part) -> bool:
-    config = find_config(connection, part.config)
+def _append(connection: sqlite3.Connection, parts: Sequence[Part]) -> bool:
+    config = find_config(connection, parts[0].config)
     if config is None:
         return False
-    before = connection.execute(_LAST, (config.id,)).fetchone()
-    goes_on = part.first == NOTHING if before is None else before == (part.summaries.start, *part.first)
-    if not goes_on:
+    last = connection.execute(_LAST, (config.id,)).fetchone()
+    if not is_chain(None if last is None else Frontier(Nanos(last[0]), (last[1], last[2]), b""), parts):
         return False
-    frontier = part.frontier
     query = "SELECT count(*) FROM history INDEXED BY history_id WHERE config = ? AND (epoch, n) >= (?, ?) AND (epoch, n) < (?, ?)"
-    if connection.execute(query, (config.id, *part.first, *frontier.next)).fetchone()[0] != part.events:
-        return False
-    connection.execute("DELETE FROM history_frontier WHERE config = ? AND end % ? <> 0", (config.id, DAY_NS))
-    connection.execute("INSERT INTO history_frontier VALUES (?, ?, ?, ?, ?)", (config.id, frontier.end, *frontier.next, frontier.carried))
+    for part in parts:
+        if connection.execute(query, (config.id, *part.first, *part.frontier.next)).fetchone()[0] != part.events:
+            return False
+    for part in parts:
+        _store(connection, config.id, part)
+    return True
+
+
+def _store(connection: sqlite3.Connection, config: int, part: Part) -> None:
+    frontier = part.frontier
+    connection.execute("DELETE FROM history_frontier WHERE config = ? AND end % ? <> 0", (config, DAY_NS))
+    connection.execute("INSERT INTO history_frontier VALUES (?, ?, ?, ?, ?)", (config, frontier.end, *frontier.next, frontier.carried))
     stored = [(0, part.summaries), *([] if part.day is None else [(1, part.day)])]
     connection.executemany(
-        "INSERT INTO history_summary VALUES (?, ?, ?, ?, ?)", [(config.id, days, one.start, one.end, one.body) for days, one in stored]
+        "INSERT INTO history_summary VALUES (?, ?, ?, ?, ?)", [(config, days, one.start, one.end, one.body) for days, one in stored]
     )
-    return True

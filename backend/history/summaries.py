@@ -79,11 +79,11 @@ class SummaryStore(Protocol):
         """The end of the chain; None: there is none."""
         ...
 
-    async def append(self, part: Part) -> bool:
-        """Make the chain longer, from one process for each configuration.
+    async def append(self, *parts: Part) -> bool:
+        """Make the chain longer by parts that follow each other, from one process for each configuration: by all of them or by none.
 
-        False if it does not end (any more) where the part begins, or if the store has other events than those that the part was made of:
-        then look at the frontier again.
+        False if it does not end (any more) where the first one begins, if they do not follow each other, or if the store has other events
+        than those that they were made of: then look at the frontier again.
         """
         ...
 
@@ -104,6 +104,16 @@ def unpack(parts: Iterable[Stored]) -> Iterator[Summary]:
             yield from map(decode_summary, part.body.split(_BETWEEN))
     except WireError as problem:
         raise HistoryError(f"stored figures cannot be read: {problem}") from problem
+
+
+def is_chain(before: Frontier | None, parts: Iterable[Part]) -> bool:
+    """True if parts go on, each where the one before it ended, and the first one at the end of the chain."""
+    for part in parts:
+        goes_on = part.first == NOTHING if before is None else (before.next, before.end) == (part.first, part.summaries.start)
+        if not goes_on:
+            return False
+        before = part.frontier
+    return True
 
 
 def follow_each_other(parts: Sequence[Stored], start: Nanos, end: Nanos) -> bool:

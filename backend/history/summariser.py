@@ -22,6 +22,8 @@ from backend.kpi.summary import Summary, merge
 
 PAGE = 2_000
 """Events read at once."""
+STORED_AT_ONCE = 20_000
+"""Events of parts that are stored together while there are many to be made: some seconds of work, which a cut in between costs."""
 
 log = structlog.get_logger()
 
@@ -136,13 +138,19 @@ class Summariser:
         if course is None:
             left_at = await self._store.frontier(config)
             course = await course_from(self._store, config, left_at)
+        parts: list[Part] = []
         while course is not None:
             events = await self._store.following(config, course.next, PAGE)
             for part in await asyncio.to_thread(_taken, course, events):
-                if not await self._store.append(await self._with_day(part)):
+                parts.append(part)
+                parts[-1] = await self._with_day(parts)
+            is_all = len(events) < PAGE
+            if parts and (is_all or sum(part.events for part in parts) >= STORED_AT_ONCE):
+                if not await self._store.append(*parts):
                     return
-                left_at = part.frontier
-            if len(events) < PAGE:
+                left_at = parts[-1].frontier
+                parts = []
+            if is_all:
                 self._courses[config] = course, left_at
                 return
 
@@ -153,15 +161,16 @@ class Summariser:
             return True
         return False
 
-    async def _with_day(self, part: Part) -> Part:
-        end = part.summaries.end
+    async def _with_day(self, parts: Sequence[Part]) -> Part:
+        """The last of parts that are not stored yet, with its day if one ends there."""
+        part, end = parts[-1], parts[-1].summaries.end
         if end % DAY_NS:
             return part
-        before = await self._store.between(part.config, Nanos(end - DAY_NS), part.summaries.start, days=False)
-        parts = [*before, part.summaries]
-        if not follow_each_other(parts, parts[0].start, end):
+        day = [one.summaries for one in parts if one.summaries.start >= end - DAY_NS]
+        day = [*await self._store.between(part.config, Nanos(end - DAY_NS), day[0].start, days=False), *day]
+        if not follow_each_other(day, day[0].start, end):
             return part  # it was cut back
-        return replace(part, day=await asyncio.to_thread(_merged, parts))
+        return replace(part, day=await asyncio.to_thread(_merged, day))
 
     async def _run(self) -> None:
         while True:

@@ -18,8 +18,10 @@ from backend.history.summariser import Summariser, SummariserOptions, course_fro
 from backend.kpi.accumulator import Accumulator
 from backend.kpi.definitions import DAY_NS, period_of
 from backend.kpi.figures import figures
+from backend.kpi.summary import merge
 from backend.kpi.tally import Selection, Span, widened
-from tests.contract.histories import ADAPTERS
+from tests.contract.elastic_proxy import ElasticProxy
+from tests.contract.histories import ADAPTERS, ElasticForTests, elastic_options, elastic_url
 from tests.unit.kpi_events import DAY, Script, at
 from tests.unit.test_kpi_accumulating import histories
 
@@ -207,6 +209,33 @@ async def test_a_part_that_does_not_go_on_where_the_chain_ends_is_refused(store)
     assert await store.summaries.frontier("Site") == second.frontier
 
 
+async def test_parts_are_taken_together_or_not_at_all(store):
+    script = five_days()
+    await store.write(script.events)
+    course = await course_from(store.summaries, "Site", None)
+    parts = list(course.take(await store.summaries.following("Site", course.next, 1000)))
+    for wrong in ([parts[0], parts[2]], [parts[0], replace(parts[1], events=parts[1].events + 1)]):
+        assert not await store.summaries.append(*wrong)
+        assert await store.summaries.frontier("Site") is None
+    assert await store.summaries.append(*parts[:5])
+    assert await store.summaries.frontier("Site") == parts[4].frontier
+    assert await chain(store) == [part.summaries for part in parts[:5]]
+    assert await store.summaries.append(*parts[5:])
+    assert await chain(store) == [part.summaries for part in parts]
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 1000])
+async def test_days_are_the_same_however_many_parts_are_stored_at_once(store, monkeypatch, at_once):
+    monkeypatch.setattr("backend.history.summariser.PAGE", 5)
+    monkeypatch.setattr("backend.history.summariser.STORED_AT_ONCE", at_once)
+    await made(store, five_days())
+    days = await chain(store, days=True)
+    assert [(one.start, one.end) for one in days] == [(at(hours=1 if day == 0 else 0, days=day), at(days=day + 1)) for day in range(5)]
+    parts = await chain(store)
+    for day in days:
+        assert list(unpack([day])) == [merge(unpack(one for one in parts if day.start <= one.start < day.end))]
+
+
 async def test_what_retention_deletes_is_no_longer_answered(store):
     script = Script()
     for day in range(70):
@@ -288,3 +317,20 @@ async def test_a_chain_that_changes_all_the_time_is_told(store, monkeypatch):
     monkeypatch.setattr("backend.history.performance.course_from", nothing)
     with pytest.raises(HistoryUnavailable, match="worked out anew"):
         await performance(store.summaries, "Site", Span(at(), at(days=5)), at(days=5))
+
+
+async def test_many_parts_cost_elasticsearch_a_few_requests():
+    script = Script()
+    for hour in range(100):
+        script.pulse(at(hours=hour), "/Site/A/x")
+    async with ElasticProxy(elastic_url()) as proxy:
+        store = ElasticForTests(elastic_options(hosts=(proxy.url,)))
+        await store.start()
+        try:
+            await store.write(script.events)
+            proxy.calls.clear()
+            await Summariser(store.summaries, ["Site"]).catch_up("Site")
+            assert len(proxy.calls) < 30
+            assert len(await chain(store)) == 99
+        finally:
+            await store.close()
