@@ -10,10 +10,11 @@ import structlog
 
 from alarm_engine.clock import Clock
 from alarm_engine.errors import JournalCorrupt, JournalUnavailable
-from alarm_engine.holding import Holding, Writer
+from alarm_engine.holding import Holding, HoldingPorts, Others, Writer
 from alarm_engine.journal.port import Journal, Record
 from alarm_engine.model.status import EngineStatus
 from alarm_engine.ownership.port import Ownership
+from alarm_engine.peers import Peers
 from alarm_engine.runner import Runner, RunnerSettings, ending
 from alarm_engine.sources.port import Source
 from alarm_engine.sources.shared import SharedSource
@@ -57,6 +58,8 @@ class Engine:
         self._settings = settings
         self._ports = ports
         self._status: asyncio.Task[None] | None = None
+        self.peers: Peers | None = None
+        """Other engines of the cell, None where there can be none."""
         self._unwritten = ""
         """Why life signs cannot be written, empty while they are."""
         self.holdings: list[Holding] = []
@@ -78,8 +81,13 @@ class Engine:
         ports.source.start(shared.deliver)
         await ports.ownership.start()
         writer = ports.writer or (lambda _: nullcontext(ports.journal))
+        others = None
+        if ports.writer is not None:
+            self.peers = Peers(ports.journal, status_topic(self._settings.cell).name, self._settings.name, ports.clock)
+            self.peers.start()
+            others = Others(ports.journal, self.peers)
         self.holdings = [
-            Holding(settings, writer, ports.ownership, share, ports.clock, shared=ports.writer is None)
+            Holding(settings, HoldingPorts(writer, ports.ownership, share, ports.clock, others))
             for settings, share in zip(self._settings.configurations, shares, strict=True)
         ]
         self._status = asyncio.create_task(self._give_life_signs(), name="life sign")
@@ -94,6 +102,8 @@ class Engine:
         self._ports.source.close()
         await asyncio.gather(*(holding.stop() for holding in self.holdings))
         self.holdings = []
+        if self.peers is not None:
+            await self.peers.stop()
         await self._ports.ownership.close()
 
     def failure(self) -> BaseException | None:
@@ -115,12 +125,17 @@ class Engine:
         return unwritten | silent | {holding.config: holding.trouble for holding in self.holdings if holding.trouble}
 
     async def _give_life_signs(self) -> None:
-        """Each second, but only while every loop is alive: a silent engine is better than one that lies."""
+        """Each second, but only while every loop is alive: a silent engine is better than one that lies.
+
+        Those who stand by give one too, of another kind: the one who runs compares its connections with theirs.
+        """
         topic = status_topic(self._settings.cell)
         there = False
         while True:
-            alive = [status for status in self.statuses() if is_alive(status)]
-            records = [Record(topic.name, key(RecordType.STATUS, status.config), encode_status(status)) for status in alive]
+            name = self._settings.name
+            signs = [(RecordType.STATUS, status) for status in self.statuses()]
+            signs += [(RecordType.STANDBY, one.standby.status(name)) for one in self.holdings if one.standby is not None]
+            records = [Record(topic.name, key(kind, sign.config), encode_status(sign)) for kind, sign in signs if is_alive(sign)]
             try:
                 if not there:
                     await self._ports.journal.ensure_topics([topic])

@@ -1,20 +1,26 @@
-"""One configuration of an engine: waited for, run while it is ours, given up, and waited for again."""
+"""One configuration of an engine: followed until it is ours, run while it is, given up, and followed again."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from alarm_engine.clock import Clock
 from alarm_engine.errors import JournalCorrupt, JournalError, JournalFenced, JournalUnavailable
+from alarm_engine.intake import Intake
 from alarm_engine.journal.port import Journal
+from alarm_engine.model.times import NANOS_PER_SECOND, Monotonic
 from alarm_engine.ownership.port import Lease, Ownership, Wait
-from alarm_engine.runner import Runner, RunnerSettings, ending
+from alarm_engine.peers import Peers
+from alarm_engine.replay import Replayed
+from alarm_engine.runner import Inputs, Runner, RunnerSettings, ending
 from alarm_engine.sources.shared import Share
+from alarm_engine.standby import Standby
 
 log = structlog.get_logger()
 
@@ -24,26 +30,58 @@ Writer = Callable[[str], AbstractAsyncContextManager[Journal]]
 _PAUSE_S = 1.0
 _LONG_PAUSE_S = 5.0
 """Where somebody has to act."""
+_LOOK_S = 0.1
+_PATIENCE_S = 1.0
+"""Getting warm is worth a word if it takes longer."""
+_WARM = 0.98
+"""Share of the leader's connections that an engine needs to be of use as its successor."""
+_BLIND = 0.8
+"""Share of a successor's connections below which a leader makes room for it."""
+_BLIND_LOOKS = 3
+"""Seconds for which that has to be so: after an IOC went, one engine may notice earlier than the other."""
+_LOOK_AT_PEERS_S = 1.0
+_STAY_NS = 60 * NANOS_PER_SECOND
+"""An engine that made room does not come back, nor make room again, within this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Other engines that may run the configuration, and the journal in which they are followed."""
+
+    journal: Journal
+    peers: Peers
+
+
+@dataclass(frozen=True, slots=True)
+class HoldingPorts:
+    """What a configuration is joined to."""
+
+    writer: Writer
+    ownership: Ownership
+    share: Share
+    clock: Clock
+    others: Others | None = None
+    """None: there can be none, for one file is the journal of all configurations."""
 
 
 class Holding:
     """Belongs to the event loop of the engine."""
 
-    def __init__(
-        self, settings: RunnerSettings, writer: Writer, ownership: Ownership, share: Share, clock: Clock, *, shared: bool = False
-    ) -> None:
-        """`shared`: the journal is that of all configurations, and one that is corrupt ends the engine."""
+    def __init__(self, settings: RunnerSettings, ports: HoldingPorts) -> None:
         self._settings = settings
-        self._writer = writer
-        self._ownership = ownership
-        self._share = share
-        self._clock = clock
-        self._shared = shared
+        self._ports = ports
+        self._intake = Intake(settings.intake_bound)
         self._settled = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._stepped_down: Monotonic | None = None
+        """When it made room for another engine."""
         self.config = settings.evaluator.config
         self.runner: Runner | None = None
         """What runs it, None while it is not ours."""
+        self.standby: Standby | None = None
+        """What follows it meanwhile."""
+        self.is_warm = False
+        """It is followed closely enough to be taken over at once."""
         self.waiting = Wait("is starting", True)
         """Why it is not run; without words while it is."""
         self._said: set[str] = set()
@@ -58,6 +96,7 @@ class Holding:
 
     async def start(self) -> None:
         """Returns when it runs, or when it is known why not yet. Raises what can never be mended by waiting."""
+        self._ports.share.sink = self._intake.offer
         self._task = asyncio.create_task(self._serve(), name=f"hold {self.config}")
         settled = asyncio.create_task(self._settled.wait())
         try:
@@ -72,17 +111,19 @@ class Holding:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        self._ports.share.clear()
 
     def failure(self) -> BaseException | None:
         """What ended it, None while all is well."""
         return ending(self._task) if self._task is not None else None
 
     async def _serve(self) -> None:
+        ownership = self._ports.ownership
         while True:
-            lease = await self._ownership.acquire(self.config, self._wait_for)
+            lease, known = await self._get()
             pause_s = _PAUSE_S
             try:
-                why = await self._hold(lease)
+                why = await self._hold(lease, known)
                 log.warning("configuration given up", config=self.config, why=why)
                 self.waiting = Wait(why, False)
             except JournalFenced as problem:
@@ -91,14 +132,63 @@ class Holding:
             except JournalUnavailable as problem:
                 self._wait_for(Wait(str(problem), True))
             except JournalError as problem:
-                if self._shared and isinstance(problem, JournalCorrupt):
+                if self._ports.others is None and isinstance(problem, JournalCorrupt):
                     raise
                 # What ends this configuration is no reason to end the others: tried again until somebody has mended it.
                 self._wait_for(Wait(str(problem), True))
                 pause_s = _LONG_PAUSE_S
             finally:
                 await lease.release()
+            if self._rested():
+                await ownership.withdraw(self.config)
             await asyncio.sleep(pause_s)
+
+    # ------------------------------------------------------------------ not ours
+
+    async def _get(self) -> tuple[Lease, Replayed | None]:
+        """Wait until it is ours, and follow it meanwhile; with what was read of it."""
+        others, ownership = self._ports.others, self._ports.ownership
+        if others is None:
+            return await ownership.acquire(self.config, self._wait_for), None
+        standby = Standby(self._settings, others.journal, Inputs(self._ports.share, self._intake), self._ports.clock)
+        standby.start()
+        self.standby = standby
+        try:
+            await self._get_warm(standby, others.peers)
+            self.is_warm = True
+            lease = await ownership.acquire(self.config, self._wait_for)
+        finally:
+            self.standby, self.is_warm = None, False
+            await standby.stop()
+        return lease, standby.replayed
+
+    async def _get_warm(self, standby: Standby, peers: Peers) -> None:
+        """Take part in the election only when we would be of use; at once where nobody else runs it."""
+        begun = self._ports.clock.now().monotonic
+        while (wait := self._cold(standby, peers)) is not None:
+            if wait.trouble or self._ports.clock.now().monotonic - begun > _PATIENCE_S * NANOS_PER_SECOND:
+                self._wait_for(wait)
+            await asyncio.sleep(_LOOK_S)
+
+    def _cold(self, standby: Standby, peers: Peers) -> Wait | None:
+        if standby.problem:
+            return Wait(standby.problem, True)
+        if not standby.caught_up:
+            return Wait("this engine reads the journal", False)
+        leader = peers.running(self.config)
+        if leader is None:
+            return None if peers.sure else Wait("this engine listens whether another one runs it", False)
+        if self._rested():
+            return Wait(f"configuration {self.config!r} is held by {leader.engine!r}, for which this engine made room", False)
+        connected = standby.connected
+        if connected < _WARM * leader.pvs_connected:
+            held = f"configuration {self.config!r} is held by {leader.engine!r}"
+            return Wait(f"{held}; this engine waits until it has as many PVs: {connected} of {leader.pvs_connected}", False)
+        return None
+
+    def _rested(self) -> bool:
+        """It made room a moment ago."""
+        return self._stepped_down is not None and self._ports.clock.now().monotonic - self._stepped_down < _STAY_NS
 
     def _wait_for(self, wait: Wait) -> None:
         if not wait.trouble:
@@ -110,26 +200,31 @@ class Holding:
         self.waiting = wait
         self._settled.set()
 
-    async def _hold(self, lease: Lease) -> str:
-        """Run the configuration until it is lost; returns why."""
+    # ------------------------------------------------------------------ ours
+
+    async def _hold(self, lease: Lease, known: Replayed | None) -> str:
+        """Run the configuration until it is lost, or better left to another; returns why."""
         lost = asyncio.create_task(lease.lost())
-        running = asyncio.create_task(self._run())
+        running = asyncio.create_task(self._run(known))
+        blind = asyncio.create_task(self._half_blind())
         try:
-            await asyncio.wait((lost, running), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((lost, running, blind), return_when=asyncio.FIRST_COMPLETED)
             if running.done():
                 await running
+            if blind.done():
+                self._stepped_down = self._ports.clock.now().monotonic
+                return await blind
             return await lost
         finally:
-            lost.cancel()
-            running.cancel()
-            await _all_ended(lost, running)
+            for task in (lost, running, blind):
+                task.cancel()
+            await _all_ended(lost, running, blind)
 
-    async def _run(self) -> None:
-        async with self._writer(self.config) as journal:
-            runner = Runner(self._settings, journal, self._share, self._clock)
-            self._share.sink = runner.intake.offer
+    async def _run(self, known: Replayed | None) -> None:
+        async with self._ports.writer(self.config) as journal:
+            runner = Runner(self._settings, journal, Inputs(self._ports.share, self._intake), self._ports.clock)
             try:
-                await runner.start()
+                await runner.start(known)
                 if not runner.evaluator.tree.leaves:
                     log.warning(
                         "the configuration has no alarm: is its name right? `tocsin config sync` brings the files of a tree into force",
@@ -141,8 +236,22 @@ class Holding:
                 await runner.wait()
             finally:
                 self.runner = None
-                self._share.clear()
                 await runner.stop()
+                self._intake.rest()
+
+    async def _half_blind(self) -> str:
+        """Waits until an engine that stands by has clearly more connections than we; returns that in words. It may last for ever."""
+        looks = 0
+        while True:
+            await asyncio.sleep(_LOOK_AT_PEERS_S)
+            others, runner = self._ports.others, self.runner
+            if others is None or runner is None or self._rested():
+                continue
+            ours = runner.status("").pvs_connected
+            best = max(others.peers.standing_by(self.config), key=lambda peer: peer.pvs_connected, default=None)
+            looks = looks + 1 if best is not None and ours < _BLIND * best.pvs_connected else 0
+            if best is not None and looks >= _BLIND_LOOKS:
+                return f"this engine has {ours} PVs connected, {best.engine} has {best.pvs_connected} and takes over"
 
 
 async def _all_ended(*tasks: asyncio.Task[Any]) -> None:

@@ -1,51 +1,111 @@
 """Inputs that are not yet covered by a committed event: kept in order, and bounded.
 
-Sources offer from their own threads; the evaluator takes in its own time and says what is covered. Beyond the bound the first, the
-highest and the last input of each PV are kept: a rise is never dropped, and how much was merged is counted and reported.
+Sources offer from their own threads. While this engine runs the configuration, the evaluator takes in its own time and says what is
+covered; while another one runs it, the journal says so. Either way the same inputs are there when the other state begins: a take-over
+decides what nobody has decided, and an engine that was fenced keeps what it had not published. Beyond the bound the first, the highest and
+the last input of each PV are kept: a rise is never dropped, and how much was merged is counted and reported.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from alarm_engine.model.reading import Connection, Input, Reading
 from alarm_engine.model.severity import Severity
+from alarm_engine.model.state import Sample
+from alarm_engine.model.times import Monotonic
+from alarm_engine.uncovered import Uncovered
 
 
 class Intake:
-    """The queue between sources and one evaluator; safe for any thread."""
+    """The queue between sources and one evaluator; safe for any thread. It rests until `begin`."""
 
-    def __init__(self, wake: Callable[[], None], bound: int = 200_000) -> None:
-        """`wake` is called, from the offering thread, when something came after the last `take`; `bound` is a number of inputs."""
-        self._wake = wake
+    def __init__(self, bound: int = 200_000) -> None:
+        """`bound` is a number of inputs."""
+        self._wake: Callable[[], None] | None = None
         self._bound = bound
         self._limit = bound
         self._lock = threading.Lock()
+        self._uncovered = Uncovered()
+        """While another engine runs the configuration."""
         self._waiting: list[Input] = []
         self._taken: list[Input] = []
         self._signalled = False
+        self._last: dict[str, Input] = {}
+        """The last that was heard of each PV: a subscription that stands says nothing again to a new evaluator."""
         self.dropped = 0
         """Inputs merged since the start."""
 
     @property
     def backlog(self) -> int:
         """Inputs that no committed event covers."""
-        return len(self._waiting) + len(self._taken)
+        return len(self._uncovered) + len(self._waiting) + len(self._taken)
 
     def offer(self, inputs: Sequence[Input]) -> None:
         """More inputs, in order; never blocks for long."""
         with self._lock:
+            # A channel that is up says nothing yet of its PV.
+            self._last.update((item.pv, item) for item in inputs if not (isinstance(item, Connection) and item.up))
+            wake = self._wake
+            if wake is None:
+                self._uncovered.add(inputs)
+                if len(self._uncovered) > self._limit:
+                    self._uncovered.replace(self._merge(self._uncovered.inputs()))
+                return
             self._waiting.extend(inputs)
             if len(self._waiting) > self._limit:
-                kept = merge(self._waiting)
-                self.dropped += len(self._waiting) - len(kept)
-                self._waiting = kept
-                # With very many PVs three inputs each may be more than the bound: do not merge again for every batch then.
-                self._limit = max(self._bound, 2 * len(kept))
+                self._waiting = self._merge(self._waiting)
             signal, self._signalled = not self._signalled, True
         if signal:
-            self._wake()
+            wake()
+
+    def _merge(self, inputs: Sequence[Input]) -> list[Input]:
+        kept = merge(inputs)
+        self.dropped += len(inputs) - len(kept)
+        # With very many PVs three inputs each may be more than the bound: do not merge again for every batch then.
+        self._limit = max(self._bound, 2 * len(kept))
+        return kept
+
+    # ------------------------------------------------------------------ another engine runs the configuration
+
+    def cover(self, pv: str, sample: Sample, connected: bool) -> None:
+        """The journal has this sample of a PV."""
+        with self._lock:
+            self._uncovered.cover(pv, sample, connected)
+
+    def forget(self, pvs: Collection[str]) -> None:
+        """PVs that are watched no more."""
+        with self._lock:
+            self._uncovered.forget(pvs)
+            for pv in pvs:
+                self._last.pop(pv, None)
+
+    def connected(self, pvs: Iterable[str]) -> int:
+        """How many of these have a value."""
+        last = self._last
+        return sum(isinstance(last.get(pv), Reading) for pv in pvs)
+
+    def begin(self, wake: Callable[[], None], now: Monotonic) -> None:
+        """An evaluator of ours takes from here on: first what nobody has decided, then what else each PV said last.
+
+        `wake` is called, from the offering thread, when something came after the last `take`.
+        """
+        with self._lock:
+            left = self._uncovered.inputs()
+            known = {item.pv for item in left}
+            self._waiting = [*left, *(item._replace(arrival=now) for pv, item in self._last.items() if pv not in known)]
+            self._uncovered = Uncovered()
+            self._wake, self._signalled = wake, False
+
+    def rest(self) -> None:
+        """No evaluator of ours takes any more: what was not covered stays."""
+        with self._lock:
+            self._wake = None
+            left, self._taken, self._waiting = self._taken + self._waiting, [], []
+            self._uncovered.add(left)
+
+    # ------------------------------------------------------------------ this engine runs it
 
     def take(self, limit: int) -> list[Input]:
         """The next inputs in order; they stay here until `covered`."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
 import structlog
 
 from alarm_engine.errors import WireError
-from alarm_engine.evaluator import Commander, Evaluator, Saved
+from alarm_engine.evaluator import Evaluator, Saved
 from alarm_engine.evaluator.commands import Given
 from alarm_engine.evaluator.restoration import restore_leaf, restore_node
 from alarm_engine.journal.port import Journal, StoredRecord
@@ -27,6 +29,11 @@ from alarm_engine.wire.topics import Topics
 
 log = structlog.get_logger()
 
+_EVENTS = 20_000
+"""Newest events that are looked at: commands that were answered in them are not carried out again."""
+_AT_ONCE = 500
+"""Alarms restored before anybody else gets a turn."""
+
 
 @dataclass(slots=True)
 class Replayed:
@@ -39,10 +46,14 @@ class Replayed:
     switches: Switches = field(default_factory=Switches)
     modes: Modes | None = None
     """What the newest state record says of the switches, whoever wrote it: every one carries them."""
-    next_config: int = 0
-    """Offset after the last record of the configuration topic."""
+    next: dict[str, int] = field(default_factory=dict)
+    """By topic: offset after the last record that was read."""
     broken: int = 0
     """Records that could not be read."""
+    _newest: deque[bytes] = field(default_factory=lambda: deque(maxlen=8))
+    """The newest events, as they were read."""
+    _answers: deque[bytes] = field(default_factory=lambda: deque(maxlen=_EVENTS))
+    """Events that answer somebody; decoded only when they are asked for, for there may be very many others."""
 
     @property
     def newest_epoch(self) -> int:
@@ -51,8 +62,10 @@ class Replayed:
 
     def apply(self, record: StoredRecord, topics: Topics, zone: tzinfo) -> None:
         """One record; a broken one is reported and left aside, so that every other alarm lives."""
-        if record.topic == topics.config:
-            self.next_config = record.offset + 1
+        self.next[record.topic] = record.offset + 1
+        if record.topic == topics.events:
+            self._keep(record)
+            return
         try:
             kind, raw_path = parse_key(record.key)
             path = canonical(raw_path)
@@ -96,13 +109,43 @@ class Replayed:
         else:
             self.runtimes[path] = decode_runtime(value)
 
+    def _keep(self, record: StoredRecord) -> None:
+        value = record.value or b""
+        self._newest.append(value)
+        if b'"correlation"' in value:
+            self._answers.append(value)
+
+    @property
+    def last_event(self) -> Event | None:
+        """The newest event that can be read, None if there was none."""
+        return next((event for value in reversed(self._newest) if (event := _decode(value)) is not None), None)
+
+    @property
+    def has_events(self) -> bool:
+        """One was read."""
+        return bool(self._newest)
+
+    def answers(self) -> Iterator[tuple[str, Given]]:
+        """Correlation ids of commands that were answered lately, each with the answer: a retry is not carried out again."""
+        for value in self._answers:
+            event = _decode(value)
+            if event is not None and event.correlation and event.kind in (EventKind.COMMAND, EventKind.REFUSED):
+                yield event.correlation, Given(event.path, event.kind, event.reason, event.result)
+
     def restore(self, evaluator: Evaluator, now: Moment) -> None:
-        """Build the tree: components first, siblings and their parents in any order."""
+        """Build the tree, at once."""
+        for _ in self.restoring(evaluator, now):
+            pass
+
+    def restoring(self, evaluator: Evaluator, now: Moment) -> Iterator[None]:
+        """Build the tree in steps of milliseconds: components first, siblings and their parents in any order."""
         evaluator.switches = self.switches
         if self.modes is not None and self.switches != (shown := Switches(self.modes.maintenance, self.modes.notify)):
             # A Phoebus server had the configuration before us.
             evaluator.switches = evaluator.emitter.changes.switches = shown
-        for path in sorted(self.settings, key=lambda p: len(split(p))):
+        for number, path in enumerate(sorted(self.settings, key=lambda p: len(split(p)))):
+            if number % _AT_ONCE == 0:
+                yield
             settings = self.settings[path]
             state = self.states.get(path)
             if isinstance(settings, AlarmSettings):
@@ -118,37 +161,27 @@ class Replayed:
                 evaluator.tree.count_node(node, state.severity)
 
 
-async def replay(journal: Journal, topics: Topics, zone: tzinfo) -> Replayed:
-    """Read the configuration from its beginning to its end."""
-    replayed = Replayed()
-    async for record in read_to_end(journal, [topics.config, topics.runtime]):
+async def replay(journal: Journal, topics: Topics, zone: tzinfo, replayed: Replayed | None = None) -> Replayed:
+    """Read the configuration to its end: from its beginning, or on from where `replayed` ends."""
+    replayed = replayed or Replayed()
+    window = _EVENTS
+    end = await journal.end(topics.events)
+    starts = {topics.events: max(0, end - window), **replayed.next}
+    begun = starts[topics.events]
+    async for record in read_to_end(journal, [topics.config, topics.runtime, topics.events], starts):
         replayed.apply(record, topics, zone)
+    while not replayed.has_events and begun > 0:
+        # Nothing but the marks of transactions in there: an engine that changed nothing for long.
+        window *= 8
+        begun = max(0, end - window)
+        async for record in read_to_end(journal, [topics.events], {topics.events: begun}):
+            replayed.apply(record, topics, zone)
     return replayed
 
 
-async def last_events(journal: Journal, topics: Topics, wanted: int = 20_000) -> list[Event]:
-    """The newest events of a configuration, oldest first: at least one if there is any."""
-    end = await journal.end(topics.events)
-    window = wanted
-    while True:
-        start = max(0, end - window)
-        read = read_to_end(journal, [topics.events], {topics.events: start})
-        events = [event async for record in read if (event := _event(record)) is not None]
-        if events or start == 0:
-            return events[-wanted:]
-        window *= 8
-
-
-def _event(record: StoredRecord) -> Event | None:
+def _decode(value: bytes) -> Event | None:
     try:
-        return decode_event(record.value or b"")
+        return decode_event(value)
     except WireError as problem:
-        log.warning("record skipped", topic=record.topic, offset=record.offset, key=record.key, problem=str(problem))
+        log.warning("event skipped", problem=str(problem))
         return None
-
-
-def remember_answers(commander: Commander, events: list[Event]) -> None:
-    """Commands that were answered before this engine started: a retry is not executed again."""
-    for event in events:
-        if event.correlation and event.kind in (EventKind.COMMAND, EventKind.REFUSED):
-            commander.remember(event.correlation, Given(event.path, event.kind, event.reason, event.result))

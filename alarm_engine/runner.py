@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
+from typing import NamedTuple
 
 import structlog
 
@@ -19,8 +20,9 @@ from alarm_engine.model.status import EngineStatus
 from alarm_engine.model.times import NANOS_PER_MS, NANOS_PER_SECOND, Monotonic, iso
 from alarm_engine.orders import Orders, Reader
 from alarm_engine.publisher import Publisher
-from alarm_engine.replay import last_events, remember_answers, replay
-from alarm_engine.sources.port import Subscription, Watching
+from alarm_engine.replay import Replayed, replay
+from alarm_engine.sources.port import Subscription
+from alarm_engine.sources.shared import Share
 from alarm_engine.wire.topics import Topics
 
 log = structlog.get_logger()
@@ -46,18 +48,24 @@ class RunnerSettings:
     events_keep_days: int = 30
 
 
+class Inputs(NamedTuple):
+    """Where a runner asks for process variables, and where it finds what they say."""
+
+    source: Share
+    intake: Intake
+
+
 class Runner:
     """Runs one configuration."""
 
-    def __init__(self, settings: RunnerSettings, journal: Journal, source: Watching, clock: Clock) -> None:
+    def __init__(self, settings: RunnerSettings, journal: Journal, inputs: Inputs, clock: Clock) -> None:
         self._settings = settings
         self._journal = journal
-        self._source = source
+        self._source, self.intake = inputs
         self._clock = clock
         self.topics = Topics(settings.evaluator.config)
         self._wakeup = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self.intake = Intake(self._wake, settings.intake_bound)
         self._reader: JournalReader | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._last_event: EventId | None = None
@@ -77,21 +85,22 @@ class Runner:
         except RuntimeError:
             log.debug("input after the end", config=self.topics.config)
 
-    async def start(self) -> None:
-        """Restore, take over, publish that, subscribe; then run."""
+    async def start(self, known: Replayed | None = None) -> None:
+        """Restore, take over, publish that, subscribe; then run. `known`: what was read of the journal already."""
         config, clock = self._settings.evaluator.config, self._clock
         await self._journal.ensure_topics(self.topics.specs(self._settings.events_keep_days))
-        replayed = await replay(self._journal, self.topics, self._settings.zone)
-        events = await last_events(self._journal, self.topics)
+        replayed = await replay(self._journal, self.topics, self._settings.zone, known)
         self._broken_before = replayed.broken
         now = clock.now()
-        last = events[-1] if events else None
+        last = replayed.last_event
         before = max(last.id.epoch if last else 0, replayed.newest_epoch)
         self.epoch = max(before + 1, now.wall // NANOS_PER_SECOND)
         self.evaluator = Evaluator(self._settings.evaluator, self.epoch, last.time if last else now.wall)
         self.commander = Commander(self.evaluator)
-        remember_answers(self.commander, events)
-        replayed.restore(self.evaluator, now)
+        for correlation, answer in replayed.answers():
+            self.commander.remember(correlation, answer)
+        for _ in replayed.restoring(self.evaluator, now):
+            await asyncio.sleep(0)
         self.evaluator.begin(now)
         self._orders = Orders(Reader(self.topics, self._settings.zone, self.epoch), self.evaluator, self.commander, clock)
         self._publisher = Publisher(self._journal, self.topics, self._settings.zone, self.epoch)
@@ -101,7 +110,7 @@ class Runner:
             position = await self._journal.end(self.topics.command)
             # Kept at once: else whoever comes after us before the first command would begin at the end too, and overlook that one.
             begun = [Position(_GROUP, self.topics.command, position)]
-        starts = {self.topics.config: replayed.next_config, self.topics.command: position}
+        starts = {self.topics.config: replayed.next.get(self.topics.config, 0), self.topics.command: position}
         self._reader = self._journal.reader([self.topics.config, self.topics.command], starts)
         if last is not None and last.time > now.wall + _FUTURE_NS:
             log.error(
@@ -109,6 +118,7 @@ class Runner:
                 config=config,
                 newest=iso(last.time),
             )
+        self.intake.begin(self._wake, now.monotonic)
         log.info("configuration restored", config=config, alarms=len(self.evaluator.tree.leaves), epoch=self.epoch, broken=replayed.broken)
         await self._round(begun)
         self._tasks = [
@@ -239,6 +249,7 @@ class Runner:
         self.intake.covered()
         if changes.unsubscribe:
             self._source.unsubscribe(changes.unsubscribe)
+            self.intake.forget(changes.unsubscribe)
         if changes.subscribe:
             values = self._settings.monitor_values
             self._source.subscribe(Subscription(pv, values) for pv in sorted(changes.subscribe))

@@ -26,6 +26,9 @@ class EngineFigures(Collector):
         trouble = GaugeMetricFamily(
             "tocsin_engine_trouble", "1: this engine does not serve the configuration as it should; /readyz says why", labels=["config"]
         )
+        standby = GaugeMetricFamily(
+            "tocsin_engine_standby", "1: this engine follows the configuration and is ready to take it over", labels=["config"]
+        )
         pvs = GaugeMetricFamily("tocsin_engine_pvs", "PVs that are watched", labels=["config"])
         connected = GaugeMetricFamily("tocsin_engine_pvs_connected", "PVs that are connected", labels=["config"])
         backlog = GaugeMetricFamily("tocsin_engine_backlog", "Inputs that no committed event covers", labels=["config"])
@@ -37,15 +40,17 @@ class EngineFigures(Collector):
             runner = holding.runner
             serving.add_metric([holding.config], runner is not None)
             trouble.add_metric([holding.config], holding.config in problems)
-            if runner is None:
+            standby.add_metric([holding.config], holding.is_warm)
+            part = runner or holding.standby
+            if part is None:
                 continue
-            status = runner.status("")
+            status = part.status("")
             pvs.add_metric([holding.config], status.pvs_total)
             connected.add_metric([holding.config], status.pvs_connected)
             backlog.add_metric([holding.config], status.backlog)
-            broken.add_metric([holding.config], runner.broken)
+            broken.add_metric([holding.config], part.broken)
             merged.add_metric([holding.config], status.dropped)
-        yield from (serving, trouble, pvs, connected, backlog, broken, merged)
+        yield from (serving, standby, trouble, pvs, connected, backlog, broken, merged)
 
 
 class HistoryFigures(Collector):

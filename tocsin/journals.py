@@ -84,6 +84,7 @@ def kafka_settings(settings: Settings, owns: str | None = None) -> KafkaSettings
         prefix=kafka.prefix,
         replication_factor=kafka.replication_factor,
         write_timeout_s=kafka.write_timeout_s,
+        session_s=kafka.session_s,
     )
 
 

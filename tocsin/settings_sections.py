@@ -73,6 +73,13 @@ class KafkaSection(Section):
     write_timeout_s: float = Field(
         10, ge=1, description="Seconds after which a write that is not confirmed counts as failed, and is tried again."
     )
+    session_s: float = Field(
+        6,
+        ge=1,
+        le=60,
+        description="Seconds without a sign of life after which another engine of the cell takes over; brokers take no less than their"
+        " group.min.session.timeout.ms (6 s unless it is lowered: 2.5 s is a good value).",
+    )
     properties: dict[str, str | int | float | bool] = Field({}, description="Any further property of the client, by librdkafka's names.")
 
     @model_validator(mode="after")
@@ -98,6 +105,9 @@ class EngineSection(Section):
         "alarms", description="`alarms`: IOCs send changes of the alarm only; `values`: every change of the value, as Phoebus asks for."
     )
     intake_bound: int = Field(200_000, ge=1000, description="Inputs kept while the journal is away; beyond it they are merged per PV.")
+    watchdog_s: float = Field(
+        3, ge=0, description="Seconds after which a process whose engine hangs is ended, for its supervisor to start it again; 0: never."
+    )
 
 
 class ChannelAccessSection(Section):

@@ -85,6 +85,9 @@ class KafkaSettings:
     """Copies of topics that are made; None: as the broker does by itself."""
     write_timeout_s: float = 10.0
     """After this time an append gives up."""
+    session_s: float = 6.0
+    """After this time without a sign of life the group of the cell gives away what an engine had. Brokers take no less than their
+    `group.min.session.timeout.ms`."""
     request_timeout_s: float = 5.0
     """Longest wait for an answer to anything else."""
     max_pending_bytes: int = 64_000_000

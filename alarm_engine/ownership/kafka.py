@@ -29,7 +29,7 @@ from alarm_engine.journal.kafka_requests import ask
 from alarm_engine.journal.kafka_settings import KafkaSettings
 from alarm_engine.ownership.kafka_holders import Holders, View
 from alarm_engine.ownership.kafka_lease import KafkaLease
-from alarm_engine.ownership.kafka_member import MAX_POLL_S, Member
+from alarm_engine.ownership.kafka_member import Member
 from alarm_engine.ownership.port import Wait
 
 _log = structlog.get_logger()
@@ -63,6 +63,8 @@ class KafkaOwnership:
         self._relay: _Relay | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._mine: set[str] = set()
+        self._joined: set[str] = set()
+        """What we take part for."""
         self._leases: dict[str, KafkaLease] = {}
         self._doubtful: set[str] = set()
         """Leases that go on although the group has not been heard for too long."""
@@ -107,6 +109,7 @@ class KafkaOwnership:
             raise SettingsError("ownership was not started")
         told = Wait("", False)
         self._waiting[config] += 1
+        self._joined.add(config)
         self._look_now.set()
         count = 0
         try:
@@ -125,6 +128,11 @@ class KafkaOwnership:
                         await changed.wait()
         finally:
             self._waiting[config] -= 1
+
+    async def withdraw(self, config: str) -> None:
+        """See `Ownership.withdraw`."""
+        self._joined.discard(config)
+        self._look_now.set()
 
     async def close(self) -> None:
         """See `Ownership.close`: the group is told, if it can be told soon."""
@@ -190,7 +198,8 @@ class KafkaOwnership:
             count = count + 1 if wanted else 0
             if wanted:
                 self._view = await self._ask(partial(self._holders.look, wanted, self._view.ready))
-                member.wanted |= self._view.ready
+            member.wanted = self._view.ready & self._joined
+            if wanted:
                 for config in self._doubtful & self._view.held_by_others.keys():
                     self._end(config, self._view.held_by_others[config])
                 self._announce()
@@ -231,7 +240,8 @@ class KafkaOwnership:
         self._since = time.monotonic()
         for config in topics & self._leases.keys():
             if hung:
-                self._end(config, f"this engine hung for more than {MAX_POLL_S:g} s: another engine of cell {self._cell!r} may begin")
+                after_s = f"{self._settings.session_s:g} s"
+                self._end(config, f"this engine hung for more than {after_s}: another engine of cell {self._cell!r} may begin")
             else:
                 self._doubtful.add(config)
         self._look_now.set()

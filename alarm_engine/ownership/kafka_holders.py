@@ -27,8 +27,6 @@ from alarm_engine.journal.port import Cleanup, TopicSpec
 
 MARK_S = 2.0
 """An engine repeats its marks after this time."""
-GONE_S = 8.0
-"""A mark that has not been repeated for this time, by our own clock, is of an engine that is gone: a session, and one mark more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +104,8 @@ class Holders:
         if known != mark:
             since = now
         self._beats[config] = mark, since
-        if now - since > GONE_S:
-            return ""
+        if now - since > self._cluster.settings.session_s + MARK_S:
+            return ""  # not repeated for a session, and the time for one mark more, by our own clock: that engine is gone
         return (
             f"configuration {config!r} is held by {mark.owner}, an engine of cell {writer.cell!r}; this engine of cell {self._me.cell!r}"
             " waits. A configuration belongs to one cell only"

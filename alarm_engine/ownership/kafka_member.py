@@ -26,10 +26,6 @@ from alarm_engine.ownership.kafka_holders import MARK_S, Mark, cell_group, marki
 
 _log = structlog.get_logger()
 
-SESSION_S = 6.0
-"""After this time without a heartbeat the group gives away what a member had."""
-MAX_POLL_S = 6.0
-"""After this time without a poll a member leaves by itself; the library wants it no shorter than the session."""
 HANG_S = 2.0
 """An event loop that has not ticked for this time hangs: it is not polled for any more."""
 RELEASE_S = 3.0
@@ -75,6 +71,7 @@ class Member:
         self._cluster = cluster
         self._me = me
         self._group = group = cell_group(cluster, me.cell)
+        self._session_s = cluster.settings.session_s
         self._listener = listener
         self._consumer: Consumer | None = None
         self._generation = 0
@@ -91,7 +88,7 @@ class Member:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name=f"kafka-member {group}", daemon=True)
         self.wanted: frozenset[str] = frozenset()
-        """The topics to take part for. They must be there: the library would look for new ones only now and then."""
+        """The topics to take part for; it may change. They must be there: the library would look for new ones only now and then."""
         self.ticked = time.monotonic()
         """When the event loop was last alive."""
 
@@ -111,15 +108,18 @@ class Member:
         self._stopping.set()
 
     def _connect(self) -> None:
+        session_ms = round(self._session_s * 1000)
         properties = self._cluster.settings.client() | {
             "group.id": self._group,
             "group.protocol": "classic",
             "partition.assignment.strategy": "cooperative-sticky",
-            "session.timeout.ms": round(SESSION_S * 1000),
-            "heartbeat.interval.ms": 1500,
-            "max.poll.interval.ms": round(MAX_POLL_S * 1000),
+            # After this time without a heartbeat the group gives away what a member had,
+            "session.timeout.ms": session_ms,
+            "heartbeat.interval.ms": session_ms // 4,
+            # and after this time without a poll a member leaves by itself; the library wants it no shorter than the session.
+            "max.poll.interval.ms": session_ms,
             # A broker that hangs is left before the session is over.
-            "socket.timeout.ms": 4000,
+            "socket.timeout.ms": max(1000, session_ms * 2 // 3),
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "auto.offset.reset": "latest",
@@ -147,7 +147,7 @@ class Member:
         """An engine that hangs must not keep what it has: the group is polled only for one that does not."""
         alive = time.monotonic() - self.ticked < HANG_S
         if not alive and not self._silent:
-            _log.error("the engine hangs: it loses its configurations soon", group=self._group, after_s=HANG_S + MAX_POLL_S)
+            _log.error("the engine hangs: it loses its configurations soon", group=self._group, after_s=HANG_S + self._session_s)
         self._silent = not alive
         return alive
 
@@ -158,7 +158,10 @@ class Member:
             assert consumer is not None
             if self.wanted != self._subscribed:
                 self._subscribed = self.wanted
-                consumer.subscribe(sorted(self.wanted), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+                if self._subscribed:
+                    consumer.subscribe(sorted(self._subscribed), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+                else:
+                    consumer.unsubscribe()
             self._mark(consumer)
             message = consumer.poll(_POLL_S)
             error = message.error() if message is not None else None

@@ -38,10 +38,14 @@ class Ownership(Protocol):
         ...
 
     async def acquire(self, config: str, waiting: Callable[[Wait], None]) -> Lease:
-        """Wait until this engine owns the configuration.
+        """Take part for the configuration from now on, and wait until this engine owns it.
 
         `waiting` is told for what or for whom it waits, whenever that becomes known or changes.
         """
+        ...
+
+    async def withdraw(self, config: str) -> None:
+        """Take part no more for this configuration, whose lease was released, until it is asked for again."""
         ...
 
     async def close(self) -> None:

@@ -18,6 +18,9 @@ class SoleOwnership:
         """Granted at once."""
         return SoleLease()
 
+    async def withdraw(self, config: str) -> None:
+        """There is nobody else."""
+
     async def close(self) -> None:
         """Nobody to tell."""
 

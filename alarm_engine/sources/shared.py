@@ -98,10 +98,15 @@ class Share:
         """Stop watching."""
         self._shared.unsubscribe(self, pvs)
 
+    @property
+    def watched(self) -> list[str]:
+        """Variables that are watched."""
+        return self._shared.watched(self)
+
     def clear(self) -> None:
         """Stop watching everything, and hear nothing more."""
         self.sink = _nowhere
-        self.unsubscribe(self._shared.watched(self))
+        self.unsubscribe(self.watched)
 
     def status(self) -> SourceStatus:
         """How the source is doing, all configurations together."""

@@ -20,7 +20,9 @@ class RecordType(StrEnum):
     SYNCED = "synced"
     """What the last sync from files wrote for a path."""
     STATUS = "status"
-    """Life sign of an engine."""
+    """Life sign of the engine that runs a configuration."""
+    STANDBY = "standby"
+    """Life sign of one that could take it over; of a type of its own, so that nobody takes it for the other."""
 
 
 def key(record_type: RecordType, path: str) -> str:

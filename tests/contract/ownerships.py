@@ -11,8 +11,9 @@ from pathlib import Path
 
 from alarm_engine.journal.kafka import KafkaJournal
 from alarm_engine.ownership.kafka import KafkaOwnership
-from alarm_engine.ownership.kafka_member import SESSION_S
+from alarm_engine.journal.kafka_settings import KafkaSettings
 
+SESSION_S = KafkaSettings("").session_s
 QUICK_S = SESSION_S - 2
 """Less than it takes the group to miss a member: who was told gets what he waits for within that time."""
 

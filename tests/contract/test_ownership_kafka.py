@@ -15,9 +15,9 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 from alarm_engine.errors import SettingsError
 from alarm_engine.journal.kafka_settings import KafkaSecurity
 from alarm_engine.ownership.kafka import KafkaOwnership
-from alarm_engine.ownership.kafka_member import RELEASE_S, SESSION_S
+from alarm_engine.ownership.kafka_member import RELEASE_S
 from tests.contract.journals import until
-from tests.contract.ownerships import QUICK_S, holder, is_lost, lease_of, taking_part
+from tests.contract.ownerships import QUICK_S, SESSION_S, holder, is_lost, lease_of, taking_part
 from tests.kafka_broker import random_topic
 
 pytestmark = pytest.mark.timeout(120)

@@ -12,7 +12,7 @@ import pytest
 from alarm_engine.errors import JournalFenced
 from alarm_engine.journal.kafka_ownership import Owner
 from alarm_engine.journal.port import Cleanup, Record, TopicSpec
-from alarm_engine.ownership.kafka_holders import GONE_S
+from alarm_engine.ownership.kafka_holders import MARK_S
 from tests.contract.journals import until
 from tests.contract.ownerships import QUICK_S, holder, lease_of, taking_part, writing
 from tests.kafka_broker import random_topic
@@ -55,7 +55,8 @@ async def test_an_engine_of_another_cell_that_was_killed_is_waited_for_only_unti
             heard: list[str] = []
             begun = time.monotonic()
             await (await lease_of(ownership, config, heard)).release()
-            assert GONE_S < time.monotonic() - begun < GONE_S + QUICK_S
+            gone_s = settings.session_s + MARK_S
+            assert gone_s < time.monotonic() - begun < gone_s + QUICK_S
             assert "is held by 'engine-p'" in heard[0]
 
 

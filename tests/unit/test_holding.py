@@ -11,7 +11,7 @@ from alarm_engine.clock import SystemClock
 from alarm_engine.engine import Engine, EnginePorts, EngineSettings
 from alarm_engine.errors import JournalCorrupt, JournalError, JournalFenced, JournalUnavailable
 from alarm_engine.evaluator import EvaluatorSettings
-from alarm_engine.holding import Holding
+from alarm_engine.holding import Holding, HoldingPorts
 from alarm_engine.journal.memory import MemoryJournal
 from alarm_engine.ownership.port import Wait
 from alarm_engine.ownership.sole import SoleOwnership
@@ -148,13 +148,16 @@ class Lendable:
     async def release(self) -> None:
         self.released += 1
 
+    async def withdraw(self, config) -> None:
+        self.withdrawn = True
+
     async def close(self) -> None:
         pass
 
 
 def holding(journal, ownership, writer):
     share = SharedSource(MemorySource()).share()
-    return Holding(settings("Plant"), writer, ownership, share, SystemClock())
+    return Holding(settings("Plant"), HoldingPorts(writer, ownership, share, SystemClock()))
 
 
 async def test_what_is_lost_while_the_journal_is_opened_is_given_up(journal):

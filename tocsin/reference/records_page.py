@@ -111,6 +111,8 @@ def _example(kind: RecordType) -> str:
         case RecordType.STATUS:
             status = EngineStatus("ops7:4711", "Site", 1_789_999_000, _TIME, 200, 199, 3, 12, 12, 0, 0, "Site.1789999000.42")
             return _json(encode_status(status)) + "; the path is the name of the configuration"
+        case RecordType.STANDBY:
+            return "as `status:`, with `epoch` 0; `backlog` is what the journal does not show to be decided"
 
 
 def _headers() -> list[list[str]]:

@@ -1,0 +1,126 @@
+"""The other engines of a cell, by the life signs that they give."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple
+
+import structlog
+
+from alarm_engine.clock import Clock
+from alarm_engine.errors import JournalError, WireError
+from alarm_engine.journal.port import Journal, JournalReader, StoredRecord
+from alarm_engine.model.status import EngineStatus
+from alarm_engine.model.times import NANOS_PER_SECOND, Monotonic, Nanos
+from alarm_engine.wire.keys import RecordType, parse_key
+from alarm_engine.wire.status import decode_status
+
+log = structlog.get_logger()
+
+FRESH_NS = 3 * NANOS_PER_SECOND
+"""Life signs come each second."""
+_BACK = 50
+_RETRY_S = 1.0
+
+
+class _Heard(NamedTuple):
+    status: EngineStatus
+    at: Monotonic
+
+
+class Signs:
+    """Life signs as they came. Pure: time is handed in, and it is that of whoever hears, never of whoever speaks."""
+
+    def __init__(self, me: str) -> None:
+        self._me = me
+        self._running: dict[str, _Heard] = {}
+        self._standing_by: dict[tuple[str, str], _Heard] = {}
+
+    def hear(self, kind: RecordType, status: EngineStatus, at: Monotonic) -> None:
+        """A life sign; our own are left aside."""
+        if status.engine == self._me:
+            return
+        if kind is RecordType.STATUS:
+            self._running[status.config] = _Heard(status, at)
+        elif kind is RecordType.STANDBY:
+            self._standing_by[status.config, status.engine] = _Heard(status, at)
+
+    def running(self, config: str, now: Monotonic) -> EngineStatus | None:
+        """Of another engine that runs a configuration now."""
+        heard = self._running.get(config)
+        return heard.status if heard is not None and now - heard.at < FRESH_NS else None
+
+    def standing_by(self, config: str, now: Monotonic) -> list[EngineStatus]:
+        """Of others that could take it over now."""
+        for key in [key for key, heard in self._standing_by.items() if now - heard.at >= FRESH_NS]:
+            del self._standing_by[key]
+        return [heard.status for (name, _), heard in self._standing_by.items() if name == config]
+
+
+class Peers:
+    """Follows the life signs of a cell; belongs to the event loop of the engine."""
+
+    def __init__(self, journal: Journal, topic: str, me: str, clock: Clock) -> None:
+        self._journal = journal
+        self._topic = topic
+        self._clock = clock
+        self._signs = Signs(me)
+        self._task: asyncio.Task[None] | None = None
+        self._began = clock.now().monotonic
+        self._empty = False
+        self._known = False
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._began = self._clock.now().monotonic
+        self._task = asyncio.create_task(self._listen(), name="life signs of others")
+
+    async def stop(self) -> None:
+        """Listen no more; may be called again."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    @property
+    def sure(self) -> bool:
+        """Whoever runs a configuration would have been heard by now."""
+        return self._known and (self._empty or self._clock.now().monotonic - self._began > FRESH_NS // 2)
+
+    def running(self, config: str) -> EngineStatus | None:
+        """See `Signs.running`."""
+        return self._signs.running(config, self._clock.now().monotonic)
+
+    def standing_by(self, config: str) -> list[EngineStatus]:
+        """See `Signs.standing_by`."""
+        return self._signs.standing_by(config, self._clock.now().monotonic)
+
+    async def _listen(self) -> None:
+        while True:
+            reader: JournalReader | None = None
+            try:
+                end = await self._journal.end(self._topic)
+                reader = self._journal.reader([self._topic], {self._topic: max(0, end - _BACK)})
+                fetched = await reader.fetch(timeout_s=_RETRY_S)
+                self._empty = not fetched.records
+                # What was said before we came is no sign of life, unless the clocks agree that it was a moment ago.
+                since = Nanos(self._clock.now().wall - FRESH_NS)
+                for record in fetched.records:
+                    self._hear(record, since)
+                self._known = True
+                while True:
+                    for record in (await reader.fetch()).records:
+                        self._hear(record, Nanos(0))
+            except JournalError as problem:
+                log.debug("life signs cannot be read", problem=str(problem))
+            finally:
+                if reader is not None:
+                    await reader.close()
+            await asyncio.sleep(_RETRY_S)
+
+    def _hear(self, record: StoredRecord, since: Nanos) -> None:
+        try:
+            kind, _ = parse_key(record.key)
+            if record.time >= since:
+                self._signs.hear(kind, decode_status(record.value or b""), self._clock.now().monotonic)
+        except WireError as problem:
+            log.debug("life sign skipped", problem=str(problem))

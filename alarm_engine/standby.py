@@ -1,0 +1,170 @@
+"""A configuration that another engine runs, followed so closely that taking it over is reading the rest.
+
+The journal is read as it grows, the same process variables are watched, and what they say is kept until the journal shows that the engine
+that runs has taken it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from alarm_engine.clock import Clock
+from alarm_engine.errors import JournalError, JournalUnavailable
+from alarm_engine.journal.port import Journal, JournalReader, StoredRecord
+from alarm_engine.model.path import split
+from alarm_engine.model.settings import AlarmSettings
+from alarm_engine.model.state import Sample
+from alarm_engine.model.status import EngineStatus
+from alarm_engine.model.times import NANOS_PER_MS
+from alarm_engine.replay import Replayed
+from alarm_engine.runner import Inputs, RunnerSettings
+from alarm_engine.sources.port import Subscription
+from alarm_engine.wire.keys import RecordType, parse_key
+from alarm_engine.wire.state import LeafState
+from alarm_engine.wire.topics import Topics
+
+log = structlog.get_logger()
+
+_AT_ONCE = 1000
+_RETRY_S = 0.5
+_EVENTS = 20_000
+_STATE = f"{RecordType.STATE}:"
+_CONFIG = f"{RecordType.CONFIG}:"
+
+
+class Standby:
+    """Belongs to the event loop of the engine."""
+
+    def __init__(self, settings: RunnerSettings, journal: Journal, inputs: Inputs, clock: Clock) -> None:
+        """`journal`: to be read only."""
+        self._settings = settings
+        self._journal = journal
+        self._source, self._intake = inputs
+        self._clock = clock
+        self._topics = Topics(settings.evaluator.config)
+        self._task: asyncio.Task[None] | None = None
+        self._pvs: list[str] = []
+        """One for each alarm."""
+        self._watched = set(inputs.source.watched)
+        self._ticked = clock.now().monotonic
+        self.replayed = Replayed()
+        """What the journal says so far."""
+        self.caught_up = False
+        """All was read that was there at the start, and its process variables are watched."""
+        self.problem = ""
+        """Why the journal cannot be read, in words; empty while it can."""
+
+    @property
+    def pvs(self) -> int:
+        """Alarms of the configuration."""
+        return len(self._pvs)
+
+    @property
+    def broken(self) -> int:
+        """Records that could not be understood."""
+        return self.replayed.broken
+
+    @property
+    def connected(self) -> int:
+        """Alarms whose PV has said something."""
+        return self._intake.connected(self._pvs)
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._task = asyncio.create_task(self._follow(), name=f"stand by for {self._topics.config}")
+
+    async def stop(self) -> Replayed:
+        """Follow no more; what was read so far. The process variables stay watched. May be called again."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        return self.replayed
+
+    def status(self, engine: str) -> EngineStatus:
+        """What others are told of this engine."""
+        now = self._clock.now()
+        age_ms = (now.monotonic - self._ticked) // NANOS_PER_MS
+        return EngineStatus(
+            engine=engine,
+            config=self._topics.config,
+            epoch=0,
+            time=now.wall,
+            pvs_total=self.pvs,
+            pvs_connected=self.connected,
+            source_age_ms=round(self._source.status().age_s * 1000),
+            timer_age_ms=age_ms,
+            evaluator_age_ms=age_ms,
+            backlog=self._intake.backlog,
+            dropped=self._intake.dropped,
+            last_event="",
+        )
+
+    async def _follow(self) -> None:
+        """Ends only when it is cancelled."""
+        while True:
+            reader: JournalReader | None = None
+            try:
+                end = await self._journal.end(self._topics.events)
+                starts = {self._topics.events: max(0, end - _EVENTS), **self.replayed.next}
+                reader = self._journal.reader([self._topics.config, self._topics.runtime, self._topics.events], starts)
+                await self._read(reader)
+            except JournalError as problem:
+                self._complain(str(problem), unavailable=isinstance(problem, JournalUnavailable))
+            except Exception as problem:
+                log.exception("standing by has failed by a fault of tocsin, please report it", config=self._topics.config)
+                self._complain(str(problem) or repr(problem), unavailable=False)
+            finally:
+                if reader is not None:
+                    await reader.close()
+            await asyncio.sleep(_RETRY_S)
+
+    def _complain(self, problem: str, *, unavailable: bool) -> None:
+        if problem != self.problem:
+            tell = log.warning if unavailable else log.error
+            tell("journal cannot be followed, trying again", config=self._topics.config, problem=problem)
+        self.problem = problem
+
+    async def _read(self, reader: JournalReader) -> None:
+        while True:
+            fetched = await reader.fetch(max_records=_AT_ONCE, timeout_s=_RETRY_S)
+            self.problem = ""
+            news = [self._take(record) for record in fetched.records]
+            if fetched.caught_up and (any(news) or not self.caught_up):
+                self._watch()
+                self.caught_up = True
+            self._ticked = self._clock.now().monotonic
+            await asyncio.sleep(0)
+
+    def _take(self, record: StoredRecord) -> bool:
+        """One record; True if it may have changed which process variables are to be watched."""
+        replayed, topics = self.replayed, self._topics
+        if record.offset < replayed.next.get(record.topic, 0):
+            self.replayed = Replayed()
+            raise JournalUnavailable(f"topic {record.topic} was made anew")
+        replayed.apply(record, topics, self._settings.zone)
+        if record.topic != topics.config:
+            return False
+        if record.key.startswith(_STATE):
+            _, path = parse_key(record.key)
+            state = replayed.states.get(path)
+            if isinstance(state, LeafState):
+                extras = replayed.extras.get(path)
+                time = extras.current_time if extras is not None else state.alarm.time
+                sample = Sample(state.current_severity, state.current_message, "", time)
+                self._intake.cover(split(path)[-1], sample, extras is None or extras.connected)
+            return False
+        return record.key.startswith(_CONFIG)
+
+    def _watch(self) -> None:
+        """Bring the subscriptions to what the tree has."""
+        settings = self.replayed.settings
+        self._pvs = [split(path)[-1] for path, one in settings.items() if isinstance(one, AlarmSettings)]
+        wanted = set(self._pvs)
+        gone = self._watched - wanted
+        if gone:
+            self._source.unsubscribe(gone)
+            self._intake.forget(gone)
+        self._source.subscribe(Subscription(pv, self._settings.monitor_values) for pv in sorted(wanted - self._watched))
+        self._watched = wanted

@@ -1,0 +1,132 @@
+"""What a standby has heard, less what the journal shows to be taken: nothing that nobody decided is missing, nothing decided is left."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alarm_engine.model.reading import Connection, Reading
+from alarm_engine.model.severity import Severity
+from alarm_engine.model.state import Sample
+from alarm_engine.model.times import Monotonic, Nanos
+from alarm_engine.uncovered import Uncovered
+
+OK, MINOR, MAJOR = Severity.OK, Severity.MINOR, Severity.MAJOR
+
+
+def reading(severity, time, pv="a", message="m"):
+    return Reading(pv, severity, message, "", Nanos(time), Monotonic(time))
+
+
+def sample(item):
+    return Sample(item.severity, item.message, item.value, item.pv_time)
+
+
+def lost(pv="a", up=False):
+    return Connection(pv, up, "ioc", Nanos(0), Monotonic(0))
+
+
+GONE = Sample(Severity.UNDEFINED, "Disconnected", "", Nanos(5))
+
+
+def heard(*items):
+    uncovered = Uncovered()
+    uncovered.add(items)
+    return uncovered
+
+
+def test_a_blip_that_nobody_decided_is_kept_whole():
+    blip = [reading(MAJOR, 2), reading(OK, 3)]
+    uncovered = heard(reading(OK, 1))
+    uncovered.cover("a", sample(reading(OK, 1)), True)
+    uncovered.add(blip)
+    assert uncovered.inputs() == blip
+
+
+def test_what_the_journal_has_covers_all_before_it():
+    uncovered = heard(reading(MAJOR, 1), reading(OK, 2), reading(MINOR, 3))
+    uncovered.cover("a", sample(reading(OK, 2)), True)
+    assert uncovered.inputs() == [reading(MINOR, 3)]
+
+
+def test_the_journal_may_be_faster_than_the_network_of_the_ioc():
+    uncovered = Uncovered()
+    blip = [reading(MAJOR, 1), reading(OK, 2)]
+    for item in blip:
+        uncovered.cover("a", sample(item), True)
+    uncovered.add(blip)
+    assert uncovered.inputs() == []
+
+
+def test_a_sample_that_only_the_other_engine_was_sent_covers_what_is_older():
+    uncovered = heard(reading(MAJOR, 1), reading(OK, 2), reading(MAJOR, 9))
+    uncovered.cover("a", sample(reading(MINOR, 3)), True)
+    assert uncovered.inputs() == [reading(MAJOR, 9)]
+
+
+def test_a_state_that_is_published_again_covers_nothing_new():
+    """Somebody acknowledges while the clock of the IOC was set back: its alarm has an older time than what is known."""
+    uncovered = heard(reading(MINOR, 100))
+    uncovered.cover("a", sample(reading(MINOR, 100)), True)
+    uncovered.add([reading(MAJOR, 7), reading(OK, 8)])
+    uncovered.cover("a", sample(reading(MINOR, 100)), True)
+    assert uncovered.inputs() == [reading(MAJOR, 7), reading(OK, 8)]
+
+
+def test_equal_samples_are_not_kept():
+    uncovered = heard(reading(MAJOR, 1), reading(MAJOR, 2))
+    assert uncovered.inputs() == [reading(MAJOR, 1)]
+    uncovered.cover("a", sample(reading(MAJOR, 1)), True)
+    uncovered.add([reading(MAJOR, 3)])
+    assert uncovered.inputs() == []
+
+
+def test_a_lost_connection_is_covered_by_one():
+    uncovered = heard(reading(MAJOR, 1), lost(), lost(), lost(up=True))
+    assert uncovered.inputs() == [reading(MAJOR, 1), lost()]
+    uncovered.cover("a", GONE, False)
+    assert uncovered.inputs() == []
+    # Its return brings the same sample again, which the other engine need not have seen yet.
+    uncovered.add([reading(MAJOR, 1)])
+    assert uncovered.inputs() == [reading(MAJOR, 1)]
+
+
+def test_that_we_alone_lost_the_connection_stays_until_the_pv_is_back():
+    uncovered = heard(reading(MAJOR, 1), lost())
+    uncovered.cover("a", sample(reading(MAJOR, 1)), True)
+    assert uncovered.inputs() == [lost()]
+    uncovered.cover("a", sample(reading(OK, 2)), True)
+    assert uncovered.inputs() == [lost()]
+    uncovered.add([lost(up=True), reading(OK, 2)])
+    assert uncovered.inputs() == []
+
+
+def test_pvs_keep_their_order_among_each_other():
+    items = [reading(MAJOR, 1, "a"), reading(MINOR, 2, "b"), reading(OK, 3, "a"), lost("b")]
+    assert heard(*items).inputs() == items
+
+
+STEPS = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from([OK, MINOR, MAJOR])), max_size=30)
+
+
+@given(STEPS, st.data())
+def test_what_is_left_is_what_the_other_engine_has_not_published(steps, data):
+    """Both hear the same; the journal comes earlier or later, one engine stops anywhere."""
+    inputs, standing = [], {}
+    for time, (pv, severity) in enumerate(steps):
+        if standing.get(pv, OK) != severity:
+            standing[pv] = severity
+            inputs.append(reading(severity, time, pv))
+    published = data.draw(st.integers(0, len(inputs)))
+    uncovered = Uncovered()
+    for pv in "ab":
+        uncovered.cover(pv, Sample(OK, "m", "", Nanos(-1)), True)
+    moves = ["hear"] * len(inputs) + ["read"] * published
+    at = {"hear": 0, "read": 0}
+    for move in data.draw(st.permutations(moves)):
+        item = inputs[at[move]]
+        at[move] += 1
+        if move == "hear":
+            uncovered.add([item])
+        else:
+            uncovered.cover(item.pv, sample(item), True)
+        assert len(uncovered) == len(uncovered.inputs())
+    assert uncovered.inputs() == inputs[published:]
