@@ -175,7 +175,7 @@ class Application:
         writer = HistoryWriter(deriving, history, list(zones), keep_days=settings.history.keep_days)
         if Role.ENGINE in self._roles and ours:
             ports = EnginePorts(shared, self._source or self._channel_access(), journal.ownership, clock, journal.writer)
-            self._engine = EngineThread(self._engine_settings(ours), ports)
+            self._engine = EngineThread(self._engine_settings(ours), ports, settings.engine.watchdog_s)
         return shared, history, live, writer
 
     def _with_files(self) -> list[ConfigurationSettings]:

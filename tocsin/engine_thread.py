@@ -8,12 +8,15 @@ import threading
 from concurrent.futures import Future
 
 from alarm_engine.engine import Engine, EnginePorts, EngineSettings
+from tocsin.watchdog import Watchdog
 
 
 class EngineThread:
     """Starts and stops an engine in its own thread; called from any event loop."""
 
-    def __init__(self, settings: EngineSettings, ports: EnginePorts) -> None:
+    def __init__(self, settings: EngineSettings, ports: EnginePorts, watchdog_s: float = 0) -> None:
+        """`watchdog_s`: the process ends when the engine hangs for so long; 0: it does not."""
+        self._watchdog = Watchdog(watchdog_s)
         self._settings = settings
         self._ports = ports
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -57,12 +60,14 @@ class EngineThread:
         if self._asked_to_stop:
             self._stopping.set()
         self.engine = Engine(self._settings, self._ports)
+        watching = asyncio.create_task(self._watchdog.watch(), name="watchdog")
         try:
             if await self._started(self.engine, self._stopping):
                 ready.set_result(None)
                 await self._until_stopped(self.engine, self._stopping)
         finally:
             await self.engine.stop()
+            watching.cancel()
 
     @staticmethod
     async def _started(engine: Engine, stopping: asyncio.Event) -> bool:
