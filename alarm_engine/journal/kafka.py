@@ -22,6 +22,7 @@ from alarm_engine.journal.kafka_plain import PlainWriter
 from alarm_engine.journal.kafka_positions import PositionWriter, read_position
 from alarm_engine.journal.kafka_reader import KafkaReader
 from alarm_engine.journal.kafka_requests import ask
+from alarm_engine.journal.kafka_retracted import retracted
 from alarm_engine.journal.kafka_settings import KafkaSettings
 from alarm_engine.journal.kafka_topics import ensure
 from alarm_engine.journal.kafka_transactions import Transactions
@@ -154,6 +155,11 @@ class KafkaJournal:
         """See `Journal.end`; 0 for a topic that is not there."""
         seen = await self._look(frozenset({topic}))
         return seen[topic].end if topic in seen else 0
+
+    async def retracted(self, topic: str, start: int) -> frozenset[str]:
+        """See `Journal.retracted`."""
+        end = await self.end(topic)
+        return await self._request(partial(retracted, self._cluster, topic, start, end))
 
     async def position(self, group: str, topic: str) -> int | None:
         """See `Journal.position`."""

@@ -1,4 +1,4 @@
-"""The library's consumer, put onto topics by hand: no group, no commits, only what is committed."""
+"""The library's consumer, put onto topics by hand: no group, no commits."""
 
 from __future__ import annotations
 
@@ -37,8 +37,10 @@ class Got:
 class FollowingConsumer:
     """Belongs to one thread."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, *, committed: bool = True) -> None:
+        """`committed`: only what is; else also what is not decided, or was taken back."""
         self._cluster = cluster
+        self._isolation = "read_committed" if committed else "read_uncommitted"
         self._consumer: Consumer | None = None
         self._generation = 0
         self._assigned: dict[str, int] = {}
@@ -60,7 +62,7 @@ class FollowingConsumer:
             "fetch.error.backoff.ms": 100,
             **settings.client(),
             "group.id": settings.group("reader"),
-            "isolation.level": "read_committed",
+            "isolation.level": self._isolation,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "auto.offset.reset": "earliest",

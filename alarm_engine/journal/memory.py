@@ -66,6 +66,10 @@ class MemoryJournal:
         self._check_open()
         return self._ends.get(topic, 0)
 
+    async def retracted(self, topic: str, start: int) -> frozenset[str]:
+        """See `Journal.retracted`; nobody sees what is not committed."""
+        return frozenset()
+
     async def position(self, group: str, topic: str) -> int | None:
         """See `Journal.position`."""
         self._check_open()

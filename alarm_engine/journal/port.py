@@ -127,6 +127,13 @@ class Journal(Protocol):
         """Offset that the next record of the topic will get (or a lower bound of it)."""
         ...
 
+    async def retracted(self, topic: str, start: int) -> frozenset[str]:
+        """Keys of the records from `start` to the end that were written and taken back.
+
+        Readers of ours never see such; others may have. For whoever has just become the one writer: nothing is under way then.
+        """
+        ...
+
     async def position(self, group: str, topic: str) -> int | None:
         """Committed position of a reader, None if it never committed one."""
         ...

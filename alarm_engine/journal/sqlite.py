@@ -95,6 +95,10 @@ class SqliteJournal:
         """See `Journal.end`; 0 for a topic that is not there."""
         return await self._opened().read(lambda connection: topic_end(connection, topic))
 
+    async def retracted(self, topic: str, start: int) -> frozenset[str]:
+        """See `Journal.retracted`; nobody sees what is not committed."""
+        return frozenset()
+
     async def position(self, group: str, topic: str) -> int | None:
         """See `Journal.position`."""
         query = "SELECT next FROM position WHERE grp = ? AND topic = ?"

@@ -68,6 +68,10 @@ class DerivingJournal:
         """See `Journal.end`."""
         return await self._journal.end(self._real(topic))
 
+    async def retracted(self, topic: str, start: int) -> frozenset[str]:
+        """See `Journal.retracted`."""
+        return await self._journal.retracted(self._real(topic), start)
+
     async def position(self, group: str, topic: str) -> int | None:
         """See `Journal.position`; None also where nothing is stored: what can still be told is told again. Raises `HistoryError`."""
         config = self._configs.get(topic)

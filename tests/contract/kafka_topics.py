@@ -46,6 +46,9 @@ class RenamedTopics:
     async def end(self, topic: str) -> int:
         return await self.inner.end(self._prefix + topic)
 
+    async def retracted(self, topic: str, start: int) -> frozenset[str]:
+        return await self.inner.retracted(self._prefix + topic, start)
+
     async def position(self, group: str, topic: str) -> int | None:
         return await self.inner.position(group, self._prefix + topic)
 

@@ -214,6 +214,19 @@ async def test_taking_over_undoes_what_was_not_committed(opened, settings, topic
     assert await keys(new, topic) == ["new"]
 
 
+async def test_what_was_taken_back_is_known_to_whoever_takes_over(opened, settings, topic):
+    """Readers that wait for no decision have seen it."""
+    first = await opened(replace(settings, owns=topic), TopicSpec(topic, Cleanup.COMPACT))
+    await first.append([Record(topic, "state:/a", b"1"), Record(topic, "state:/b", b"1")])
+    client = await opened(settings)
+    with foreign_transaction(settings, topic):
+        await client.append([Record(topic, "config:/c", b"2")])
+    second = await opened(replace(settings, owns=topic))
+    assert await second.retracted(topic, 0) == {"foreign"}
+    assert await second.retracted(topic, await second.end(topic)) == frozenset()
+    assert await second.retracted(f"{topic}Missing", 0) == frozenset()
+
+
 async def test_a_take_over_that_was_given_up_takes_nothing_from_who_came_next(opened, settings, topic, monkeypatch):
     began, goes_on = threading.Event(), threading.Event()
     begin = Transactions._insist

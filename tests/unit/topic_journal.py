@@ -44,6 +44,9 @@ class TopicJournal:
         records = self.topics.get(topic)
         return records[-1].offset + 1 if records else 0
 
+    async def retracted(self, topic: str, start: int) -> frozenset[str]:
+        return frozenset()
+
     async def position(self, group: str, topic: str) -> int | None:
         return self.positions.get((group, topic))
 
