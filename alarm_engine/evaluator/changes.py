@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from alarm_engine.logic.talk import Talk
 from alarm_engine.model.event import Event
-from alarm_engine.model.settings import AlarmSettings
+from alarm_engine.model.settings import Settings
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.state import Alarm, Sample
+from alarm_engine.wire.revision import Revision
 from alarm_engine.wire.runtime import Runtime, Switches
 from alarm_engine.wire.state import Modes, StateExtras
 
@@ -40,10 +41,11 @@ class NodeChange(NamedTuple):
 
 
 class ConfigWrite(NamedTuple):
-    """A configuration record that the engine itself writes: shelving, and its end."""
+    """A configuration record that the engine itself writes: shelving and its end, and what a revision that never closed had changed."""
 
     path: str
-    settings: AlarmSettings
+    settings: Settings | None
+    """None: the record is deleted."""
     user: str
     host: str
 
@@ -61,6 +63,8 @@ class Changes:
     """Last value per alarm; None removes the record."""
     switches: Switches | None = None
     configs: list[ConfigWrite] = field(default_factory=list)
+    discarded: Revision | None = None
+    """A revision that never closed, and of which nothing is left in the configuration now."""
     talks: list[Talk] = field(default_factory=list)
     subscribe: set[str] = field(default_factory=set)
     """PVs that are watched from now on."""
@@ -70,7 +74,7 @@ class Changes:
     @property
     def is_empty(self) -> bool:
         """Nothing to publish."""
-        return not (self.steps or self.nodes or self.runtimes or self.switches or self.configs or self.talks)
+        return not (self.steps or self.nodes or self.runtimes or self.switches or self.configs or self.talks or self.discarded)
 
     @property
     def has_states(self) -> bool:

@@ -10,6 +10,7 @@ from alarm_engine.evaluator.tree import Leaf
 from alarm_engine.logic.servers import Outcome, Went
 from alarm_engine.logic.talk import Talk, annunciation, mass_disconnect
 from alarm_engine.model.event import CommandResult, Event, EventKind
+from alarm_engine.model.settings import Settings
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.state import Acknowledgement, Alarm, EventId, Suppression
 from alarm_engine.model.times import NANOS_PER_SECOND, Moment, Monotonic, Nanos
@@ -161,24 +162,34 @@ class Emitter:
 
     def removed(self, leaf: Leaf, cause: Cause, now: Moment) -> None:
         """An alarm left the tree."""
+        self.gone(leaf.path, leaf, cause, now)
+
+    def gone(self, path: str, leaf: Leaf, cause: Cause, now: Moment) -> None:
+        """An alarm is at a path no more."""
         before = leaf.logic.alarm.severity
         event = Event(
             id=self._next_id(),
             time=self.time(now),
             kind=EventKind.REMOVED,
-            path=leaf.path,
+            path=path,
             from_severity=before,
             to_severity=Severity.OK,
+            reason=cause.reason,
             description=leaf.settings.description,
             user=cause.user,
             host=cause.host,
+            comment=cause.comment,
         )
-        self.changes.steps.append(Removal(leaf.path, event))
-        self.changes.runtimes[leaf.path] = None
+        self.changes.steps.append(Removal(path, event))
+        self.changes.runtimes[path] = None
 
     def config(self, leaf: Leaf, cause: Cause) -> None:
         """The engine writes a configuration record."""
-        self.changes.configs.append(ConfigWrite(leaf.path, leaf.settings, cause.user or "tocsin", cause.host))
+        self.rewrite(leaf.path, leaf.settings, cause)
+
+    def rewrite(self, path: str, settings: Settings | None, cause: Cause) -> None:
+        """The engine writes what is in force into the configuration; None: nothing is, the record is deleted."""
+        self.changes.configs.append(ConfigWrite(path, settings, cause.user or "tocsin", cause.host))
 
     def talk(self, talk: Talk) -> None:
         """Something to say."""

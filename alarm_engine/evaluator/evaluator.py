@@ -58,6 +58,8 @@ class Evaluator:
         self._reminder_due = False
         """The time of a reminder has come, but there was nothing to remind of yet."""
         self._publish_root = False
+        self._is_cut = False
+        """More timers are due than were taken."""
 
     def begin(self, now: Moment) -> None:
         """Take over after everything is restored: say so, publish components that differ from their records, start the clocks."""
@@ -109,7 +111,9 @@ class Evaluator:
 
     def tick(self, now: Moment, limit: int | None = None) -> None:
         """Timers that are due, at most `limit` of them: the others are due still."""
-        for timer, leaf in self.timers.due(now.monotonic, limit):
+        due = self.timers.due(now.monotonic, limit)
+        self._is_cut = len(due) == limit
+        for timer, leaf in due:
             if leaf is None:
                 self._clock(timer, now)
             elif timer is Timer.DELAY:
@@ -142,8 +146,8 @@ class Evaluator:
             nodes.append(root)
         self._publish_root = False
         changes.nodes += [NodeChange(node.path, node.published or Severity.OK) for node in nodes]
-        due = self.timers.next()
-        speaks = self.emitter.gather(now, more=self.servers.is_gathering or (due is not None and due <= now.monotonic))
+        speaks = self.emitter.gather(now, more=self.servers.is_gathering or self._is_cut)
+        self._is_cut = False
         if self._reminder_due and not speaks and not self.emitter.is_holding:
             self._remind()
         if speaks or changes.talks:

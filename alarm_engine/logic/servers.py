@@ -62,7 +62,10 @@ class _Wave:
     missing: set[str] = field(default_factory=set)
     is_guessed: bool = False
     """Some of its PVs were not known to be there: nobody can say that these were all."""
-    is_closed: bool = False
+    fresh: int = 0
+    """Lost since the last `close`."""
+    is_flowing: bool = False
+    """Several came at once."""
     back: int = 0
     places: set[str] = field(default_factory=set)
     back_time: Nanos = _NO_TIME
@@ -83,8 +86,8 @@ class Servers:
 
     @property
     def is_gathering(self) -> bool:
-        """A server is losing PVs just now, and it is not known yet how many. One that has lost a single one is not waited for."""
-        return any(len(wave.lost) > 1 for wave in self._gathering.values())
+        """A server is losing PVs just now, and it is not known yet how many. One that loses them one by one is not waited for."""
+        return any(wave.is_flowing for wave in self._gathering.values())
 
     def found(self, pv: str, server: str, wall: Nanos, at: Monotonic) -> None:
         """A PV is connected."""
@@ -113,6 +116,8 @@ class Servers:
         wave.last = at
         wave.lost.add(pv)
         wave.missing.add(pv)
+        wave.fresh += 1
+        wave.is_flowing |= wave.fresh > 1
         wave.is_guessed |= not is_known
         self._missing[pv] = wave
 
@@ -128,9 +133,9 @@ class Servers:
         """What is complete, or has been waited for long enough; to be called after each batch, and at `next`."""
         outcomes: list[Outcome] = []
         for wave in list(self._gathering.values()):
+            wave.fresh = 0
             if self._is_complete(wave) or now >= _end(wave):
                 del self._gathering[wave.server]
-                wave.is_closed = True
                 remaining = len(self._there.get(wave.server, set()) - wave.lost)
                 if len(wave.lost) > MANY or (not remaining and not wave.is_guessed):
                     outcomes.append(Went(wave.server, len(wave.lost), len(wave.lost) + remaining, wave.since))
