@@ -92,6 +92,7 @@ def _restore_delay(leaf: Leaf, runtime: Runtime, now: Moment) -> None:
     if not logic.enabled:
         return
     if runtime.pending is not None and runtime.deadline is not None:
-        left = min(max(0, runtime.deadline - now.wall), logic.delay_ns)
+        # One that has passed stays in the past: inputs that were kept since then come after it.
+        left = min(runtime.deadline - now.wall, logic.delay_ns)
         logic.pending, logic.deadline = runtime.pending, Monotonic(now.monotonic + left)
     logic.restore_ring(runtime.ring)

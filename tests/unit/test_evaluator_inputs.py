@@ -67,6 +67,29 @@ def test_a_delay_that_ran_out_while_the_journal_was_stuck_raises(one_batch):
     assert [talk.text for talk in changes.talks] == ["MAJOR Alarm: Pressure"]
 
 
+def test_a_delay_that_ran_out_before_somebody_took_over_raises_whatever_came_since():
+    control = Control({GC: AlarmSettings("Pressure", delay_s=5)})
+    control.sample("GC1", S.MAJOR)
+    start = control.now
+    control.now = start.plus_s(19)
+    successor = control.restarted()
+    successor.evaluator.feed([reading(S.OK, start.plus_s(10))], successor.now)
+    changes = successor.take()
+    assert successor.severity(GC) is S.MAJOR
+    assert [talk.text for talk in changes.talks] == ["MAJOR Alarm: Pressure"]
+
+
+def test_a_blip_that_was_over_before_somebody_took_over_stays_one():
+    control = Control({GC: AlarmSettings("Pressure", delay_s=5)})
+    control.sample("GC1", S.MAJOR)
+    start = control.now
+    control.now = start.plus_s(19)
+    successor = control.restarted()
+    successor.evaluator.feed([reading(S.OK, start.plus_s(4))], successor.now)
+    successor.advance(20)
+    assert successor.severity(GC) is S.OK
+
+
 def test_a_blip_shorter_than_its_delay_stays_one_however_late_it_is_evaluated():
     control = Control({GC: AlarmSettings("Pressure", delay_s=5)})
     control.sample("GC1", S.OK)
