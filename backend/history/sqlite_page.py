@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import NamedTuple
 
-from alarm_engine.model.event import Event
 from alarm_engine.model.times import Nanos
 from alarm_engine.wire.event import decode_event
 from backend.history.matching import fold, sql_glob
 from backend.history.port import DeadLetter, EventPage, EventQuery
 
+_BY_ID = attrgetter("id")
 FEW_PATHS = 500
 """Up to so many paths the index by path is used, beyond it the one by time: with many, it soon finds enough rows."""
 
@@ -92,7 +93,7 @@ def page(connection: sqlite3.Connection, query: EventQuery) -> EventPage:
         " CROSS JOIN history AS h ON h.id = page.id",
         (*where.parameters, query.limit + 1),
     )
-    events = sorted((decode_event(row[0]) for row in rows), key=_id, reverse=not query.oldest_first)
+    events = sorted((decode_event(row[0]) for row in rows), key=_BY_ID, reverse=not query.oldest_first)
     more = len(events) > query.limit
     return EventPage(tuple(events[: query.limit]), events[query.limit - 1].id if more else None)
 
@@ -152,7 +153,3 @@ def _cursor(connection: sqlite3.Connection, where: Where, config: Config, query:
         row = connection.execute("SELECT time FROM history WHERE config = ? AND epoch = ? AND n = ?", (config.id, *after[1:])).fetchone()
         if row is not None:
             where.add(f"time {'>=' if query.oldest_first else '<='} ?", row[0])
-
-
-def _id(event: Event) -> tuple[int, int]:
-    return event.id.epoch, event.id.n
