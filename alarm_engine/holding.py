@@ -40,6 +40,8 @@ _BLIND = 0.8
 _BLIND_LOOKS = 3
 """Seconds for which that has to be so: after an IOC went, one engine may notice earlier than the other."""
 _LOOK_AT_PEERS_S = 1.0
+_ROOM_NS = 8 * NANOS_PER_SECOND
+"""After it made room an engine waits this long for its successor to begin."""
 _STAY_NS = 60 * NANOS_PER_SECOND
 """An engine that made room does not come back, nor make room again, within this time."""
 
@@ -139,7 +141,7 @@ class Holding:
                 pause_s = _LONG_PAUSE_S
             finally:
                 await lease.release()
-            if self._rested():
+            if self._made_room_within(_ROOM_NS):
                 await ownership.withdraw(self.config)
             await asyncio.sleep(pause_s)
 
@@ -176,9 +178,11 @@ class Holding:
         if not standby.caught_up:
             return Wait("this engine reads the journal", False)
         leader = peers.running(self.config)
+        if leader is None and self._made_room_within(_ROOM_NS):
+            return Wait("this engine made room for another one, which has not begun yet", False)
         if leader is None:
             return None if peers.sure else Wait("this engine listens whether another one runs it", False)
-        if self._rested():
+        if self._made_room_within(_STAY_NS):
             return Wait(f"configuration {self.config!r} is held by {leader.engine!r}, for which this engine made room", False)
         connected = standby.connected
         if connected < _WARM * leader.pvs_connected:
@@ -186,17 +190,17 @@ class Holding:
             return Wait(f"{held}; this engine waits until it has as many PVs: {connected} of {leader.pvs_connected}", False)
         return None
 
-    def _rested(self) -> bool:
-        """It made room a moment ago."""
-        return self._stepped_down is not None and self._ports.clock.now().monotonic - self._stepped_down < _STAY_NS
+    def _made_room_within(self, span_ns: int) -> bool:
+        return self._stepped_down is not None and self._ports.clock.now().monotonic - self._stepped_down < span_ns
 
     def _wait_for(self, wait: Wait) -> None:
-        if not wait.trouble:
-            self._said.clear()
-        if wait.why not in self._said:
-            tell = log.error if wait.trouble else log.warning
+        if wait.why not in self._said and wait != self.waiting:
+            tell = log.error if wait.trouble else log.info
             tell("configuration is not served by this engine yet", config=self.config, why=wait.why)
-        self._said.add(wait.why)
+        if wait.trouble:
+            self._said.add(wait.why)
+        else:
+            self._said.clear()
         self.waiting = wait
         self._settled.set()
 
@@ -245,7 +249,7 @@ class Holding:
         while True:
             await asyncio.sleep(_LOOK_AT_PEERS_S)
             others, runner = self._ports.others, self.runner
-            if others is None or runner is None or self._rested():
+            if others is None or runner is None or self._made_room_within(_STAY_NS):
                 continue
             ours = runner.status("").pvs_connected
             best = max(others.peers.standing_by(self.config), key=lambda peer: peer.pvs_connected, default=None)

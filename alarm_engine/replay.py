@@ -48,6 +48,8 @@ class Replayed:
     """What the newest state record says of the switches, whoever wrote it: every one carries them."""
     next: dict[str, int] = field(default_factory=dict)
     """By topic: offset after the last record that was read."""
+    next_state: int = 0
+    """Offset after the last `state:` record of an alarm or a component."""
     broken: int = 0
     """Records that could not be read."""
     _newest: deque[bytes] = field(default_factory=lambda: deque(maxlen=8))
@@ -91,6 +93,7 @@ class Replayed:
             self.settings[path] = decoded.settings
 
     def _state(self, path: str, record: StoredRecord) -> None:
+        self.next_state = record.offset + 1
         self.extras.pop(path, None)
         if record.value is None:
             self.states.pop(path, None)

@@ -11,10 +11,11 @@ from typing import NamedTuple
 import structlog
 
 from alarm_engine.clock import Clock
-from alarm_engine.errors import JournalUnavailable
+from alarm_engine.errors import JournalUnavailable, WireError
 from alarm_engine.evaluator import Commander, Evaluator, EvaluatorSettings
 from alarm_engine.intake import Intake
 from alarm_engine.journal.port import Journal, JournalReader, Position
+from alarm_engine.model.path import canonical
 from alarm_engine.model.state import EventId
 from alarm_engine.model.status import EngineStatus
 from alarm_engine.model.times import NANOS_PER_MS, NANOS_PER_SECOND, Monotonic, iso
@@ -23,6 +24,7 @@ from alarm_engine.publisher import Publisher
 from alarm_engine.replay import Replayed, replay
 from alarm_engine.sources.port import Subscription
 from alarm_engine.sources.shared import Share
+from alarm_engine.wire.keys import RecordType, parse_key
 from alarm_engine.wire.topics import Topics
 
 log = structlog.get_logger()
@@ -102,6 +104,8 @@ class Runner:
         for _ in replayed.restoring(self.evaluator, now):
             await asyncio.sleep(0)
         self.evaluator.begin(now)
+        for text in await self._journal.retracted(self.topics.config, replayed.next_state):
+            self._show_again(text)
         self._orders = Orders(Reader(self.topics, self._settings.zone, self.epoch), self.evaluator, self.commander, clock)
         self._publisher = Publisher(self._journal, self.topics, self._settings.zone, self.epoch)
         position = await self._journal.position(_GROUP, self.topics.command)
@@ -126,6 +130,15 @@ class Runner:
             asyncio.create_task(self._run(), name=f"evaluate {config}"),
         ]
         self._look_for_missing = self._loop.call_later(self._settings.evaluator.connection_timeout_s, self._report_missing)
+
+    def _show_again(self, retracted: str) -> None:
+        """A state that our predecessor took back by dying: stock clients, which wait for no decision, show it."""
+        try:
+            kind, path = parse_key(retracted)
+        except WireError:
+            return
+        if kind is RecordType.STATE:
+            self.evaluator.publish_again(canonical(path))
 
     async def stop(self) -> None:
         """Decide nothing more. A round that is being written when this is called may still be written: whole, or not at all."""

@@ -17,7 +17,7 @@ from alarm_engine.model.path import split
 from alarm_engine.model.settings import AlarmSettings
 from alarm_engine.model.state import Sample
 from alarm_engine.model.status import EngineStatus
-from alarm_engine.model.times import NANOS_PER_MS
+from alarm_engine.model.times import NANOS_PER_MS, NANOS_PER_SECOND
 from alarm_engine.replay import Replayed
 from alarm_engine.runner import Inputs, RunnerSettings
 from alarm_engine.sources.port import Subscription
@@ -29,6 +29,8 @@ log = structlog.get_logger()
 
 _AT_ONCE = 1000
 _RETRY_S = 0.5
+_RARELY_NS = NANOS_PER_SECOND
+"""While records come without an end, subscriptions are brought up to date this often."""
 _EVENTS = 20_000
 _STATE = f"{RecordType.STATE}:"
 _CONFIG = f"{RecordType.CONFIG}:"
@@ -48,11 +50,14 @@ class Standby:
         self._pvs: list[str] = []
         """One for each alarm."""
         self._watched = set(inputs.source.watched)
-        self._ticked = clock.now().monotonic
+        self._changed = True
+        """Other process variables may be wanted than are watched."""
+        self._ticked = self._looked = clock.now().monotonic
         self.replayed = Replayed()
         """What the journal says so far."""
         self.caught_up = False
-        """All was read that was there at the start, and its process variables are watched."""
+        """All was read that can be, and its process variables are watched. What a dead engine left undecided hides what is behind it
+        until another one takes over."""
         self.problem = ""
         """Why the journal cannot be read, in words; empty while it can."""
 
@@ -131,10 +136,14 @@ class Standby:
             fetched = await reader.fetch(max_records=_AT_ONCE, timeout_s=_RETRY_S)
             self.problem = ""
             news = [self._take(record) for record in fetched.records]
-            if fetched.caught_up and (any(news) or not self.caught_up):
+            self._changed = self._changed or any(news)
+            now = self._clock.now().monotonic
+            at_end = fetched.caught_up or not fetched.records
+            if self._changed and (at_end or now - self._looked > _RARELY_NS):
                 self._watch()
-                self.caught_up = True
-            self._ticked = self._clock.now().monotonic
+                self._changed, self._looked = False, now
+            self.caught_up = self.caught_up or at_end
+            self._ticked = now
             await asyncio.sleep(0)
 
     def _take(self, record: StoredRecord) -> bool:

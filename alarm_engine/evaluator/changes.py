@@ -30,7 +30,8 @@ class Removal(NamedTuple):
     """An alarm left the tree: its state goes too."""
 
     path: str
-    event: Event
+    event: Event | None
+    """None: it was never there for those who read only what is committed."""
 
 
 class NodeChange(NamedTuple):

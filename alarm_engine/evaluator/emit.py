@@ -141,6 +141,10 @@ class Emitter:
         """Publish a state to which nothing happened, as Phoebus does for every alarm that an acknowledgement reaches."""
         self.changes.steps.append(LeafChange(leaf.path, leaf.logic.alarm, leaf.logic.current, leaf.extras(), None))
 
+    def nothing(self, path: str) -> None:
+        """There is no alarm at a path."""
+        self.changes.steps.append(Removal(path, None))
+
     def event(self, kind: EventKind, path: str, now: Moment, cause: Cause = NOBODY, result: CommandResult | None = None) -> None:
         """Something that is not about the state of one alarm."""
         self.changes.steps.append(

@@ -13,7 +13,7 @@ from alarm_engine.evaluator.changes import Changes, NodeChange
 from alarm_engine.evaluator.emit import DISCONNECTED, Cause, Emitter, Happening, by_itself
 from alarm_engine.evaluator.servers import ServerWatch
 from alarm_engine.evaluator.timing import CLOCK_CHECK_NS, LATE_NS, Timer
-from alarm_engine.evaluator.tree import AlarmTree, Leaf, is_covered
+from alarm_engine.evaluator.tree import AlarmTree, Leaf, Node, is_covered
 from alarm_engine.logic.alarm_logic import MAINTENANCE, TRACKED, Outcome
 from alarm_engine.logic.talk import nag, started
 from alarm_engine.logic.timers import TimerWheel
@@ -57,7 +57,8 @@ class Evaluator:
         self.servers = ServerWatch(self.emitter, self.tree.root.path)
         self._reminder_due = False
         """The time of a reminder has come, but there was nothing to remind of yet."""
-        self._publish_root = False
+        self._again: set[Node] = set()
+        """Components that are published even if they are as before."""
         self._is_cut = False
         """More timers are due than were taken."""
 
@@ -142,9 +143,9 @@ class Evaluator:
         changes = self.emitter.changes
         root = self.tree.root
         nodes = self.tree.roll_up()
-        if self._publish_root and root not in nodes:
-            nodes.append(root)
-        self._publish_root = False
+        again = self._again.difference(nodes)
+        nodes += sorted(again, key=lambda node: (-node.depth, node.path))
+        self._again.clear()
         changes.nodes += [NodeChange(node.path, node.published or Severity.OK) for node in nodes]
         speaks = self.emitter.gather(now, more=self.servers.is_gathering or self._is_cut)
         self._is_cut = False
@@ -161,7 +162,17 @@ class Evaluator:
 
     def publish_root(self) -> None:
         """The root's state again, with the next changes even if it is as before: life sign, and carrier of the switches."""
-        self._publish_root = True
+        self._again.add(self.tree.root)
+
+    def publish_again(self, path: str) -> None:
+        """A state that somebody may have seen otherwise, with the next changes even if it is as before; nothing stands there: that."""
+        leaf, node = self.tree.leaves.get(path), self.tree.nodes.get(path)
+        if leaf is not None:
+            self.emitter.again(leaf)
+        elif node is not None:
+            self._again.add(node)
+        else:
+            self.emitter.nothing(path)
 
     def _clock(self, timer: Timer, now: Moment) -> None:
         if timer is Timer.IDLE:

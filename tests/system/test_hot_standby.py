@@ -7,12 +7,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from confluent_kafka import Producer
 
 from alarm_engine.journal.kafka_settings import KafkaSettings
 from alarm_engine.model.event import EventKind
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.times import Nanos
-from tests.contract.journals import until
+from tests.contract.journals import read_all, until
 from tests.contract.kafka_topics import servers_or_skip
 from tests.kafka_broker import random_topic
 from tests.system.machines import configure, machine
@@ -118,3 +119,28 @@ async def test_an_engine_that_has_fewer_pvs_does_not_stand_for_election():
         for pv in PVS:
             both.put(pv, Severity.OK, both.second)
         await until(lambda: "this engine waits" in second.waiting.why and "as many" not in second.waiting.why)
+
+
+async def test_what_a_dying_engine_took_back_is_shown_again_as_it_is():
+    """Stock clients read what is not committed, and would show it until the alarm changes next."""
+    config = random_topic("Plant")
+    settings = KafkaSettings(servers_or_skip(), name="engine-a", cell=random_topic("cell"))
+    await configure(settings, config, PVS)
+    async with machine(settings, config) as it:
+        await until(lambda: it.engine.runners)
+        it.source.put("GC1", Severity.MINOR, "HIGH_ALARM")
+        dying = Producer({"bootstrap.servers": settings.servers, "transactional.id": f"tocsin-{config}"})
+        await until(lambda: it.engine.runners[0].evaluator.tree.leaves[f"/{config}/Vacuum/GC1"].version)
+        await it.engine.stop()
+        dying.init_transactions(30)
+        dying.begin_transaction()
+        for path in (f"/{config}/Vacuum/GC1", f"/{config}/Vacuum", f"/{config}/Vacuum/Gone"):
+            dying.produce(config, b'{"severity":"MAJOR"}', f"state:{path}".encode(), 0)
+        dying.flush(30)
+        begin = await it.journal.end(config)
+        await it.engine.start()
+        await until(lambda: it.engine.runners)
+        shown = {r.key: r.value for r in await read_all(it.journal, config) if r.offset >= begin}
+    assert b'"severity":"MINOR","latch":true' in shown[f"state:/{config}/Vacuum/GC1"]
+    assert shown[f"state:/{config}/Vacuum"] == b'{"severity":"MINOR"}'
+    assert shown[f"state:/{config}/Vacuum/Gone"] is None
