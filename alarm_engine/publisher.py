@@ -10,12 +10,13 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
 
 from alarm_engine.errors import JournalUnavailable
-from alarm_engine.evaluator.changes import Changes, LeafChange, Removal
+from alarm_engine.evaluator.changes import Changes, ConfigWrite, LeafChange, Removal
 from alarm_engine.journal.port import Journal, Position, Record
-from alarm_engine.wire.config import encode_config
+from alarm_engine.wire.config import encode_config, encode_delete_note
 from alarm_engine.wire.event import encode_event
 from alarm_engine.wire.headers import STATE, headers
 from alarm_engine.wire.keys import RecordType, key
+from alarm_engine.wire.revision import encode_revision
 from alarm_engine.wire.runtime import encode_runtime, encode_switches
 from alarm_engine.wire.state import encode_extras, encode_leaf_state, encode_node_state
 from alarm_engine.wire.talk import encode_talk
@@ -78,11 +79,19 @@ class Publisher:
             root = "/" + topics.config_name
             records.append(Record(topics.runtime, key(RecordType.RUNTIME, root), encode_switches(changes.switches)))
         for write in changes.configs:
-            value = encode_config(write.settings, write.user, write.host, self._zone)
-            records.append(Record(topics.config, key(RecordType.CONFIG, write.path), value, headers(engine=self._epoch)))
+            records += self._config(write)
+        if changes.discarded is not None:
+            records.append(Record(topics.settings, key(RecordType.REVISION, "/" + topics.config_name), encode_revision(changes.discarded)))
         for talk in changes.talks:
             records.append(Record(topics.talk, key(RecordType.TALK, talk.path), encode_talk(talk.severity, talk.text, talk.standout)))
         return records
+
+    def _config(self, write: ConfigWrite) -> list[Record]:
+        topic, config_key, ours = self._topics.config, key(RecordType.CONFIG, write.path), headers(engine=self._epoch)
+        if write.settings is None:
+            note = Record(topic, config_key, encode_delete_note(write.user, write.host), ours)
+            return [note, Record(topic, config_key, None, ours)]
+        return [Record(topic, config_key, encode_config(write.settings, write.user, write.host, self._zone), ours)]
 
 
 def _report(said: set[str], state: RetryCallState) -> None:

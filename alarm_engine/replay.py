@@ -12,17 +12,19 @@ import structlog
 from alarm_engine.errors import WireError
 from alarm_engine.evaluator import Evaluator, Saved
 from alarm_engine.evaluator.commands import Given
+from alarm_engine.evaluator.moving import arrived
 from alarm_engine.evaluator.restoration import restore_leaf, restore_node
 from alarm_engine.journal.port import Journal, StoredRecord
 from alarm_engine.journal.reading import read_to_end
 from alarm_engine.model.event import Event, EventKind
-from alarm_engine.model.path import canonical, split
+from alarm_engine.model.path import canonical, name, split
 from alarm_engine.model.settings import AlarmSettings, Settings
 from alarm_engine.model.times import Moment
+from alarm_engine.revisions import Due, Staging, moves, records_of, with_choice
 from alarm_engine.wire.config import decode_config
 from alarm_engine.wire.event import decode_event
 from alarm_engine.wire.headers import STATE
-from alarm_engine.wire.keys import RecordType, parse_key
+from alarm_engine.wire.keys import RecordType, key, parse_key
 from alarm_engine.wire.runtime import Runtime, Switches, decode_runtime, decode_switches
 from alarm_engine.wire.state import LeafState, Modes, NodeState, StateExtras, decode_extras, decode_state
 from alarm_engine.wire.topics import Topics
@@ -52,6 +54,8 @@ class Replayed:
     """Offset after the last `state:` record of an alarm or a component."""
     broken: int = 0
     """Records that could not be read."""
+    staging: Staging | None = None
+    """What is held back of revisions."""
     _newest: deque[bytes] = field(default_factory=lambda: deque(maxlen=8))
     """The newest events, as they were read."""
     _answers: deque[bytes] = field(default_factory=lambda: deque(maxlen=_EVENTS))
@@ -69,28 +73,56 @@ class Replayed:
             self._keep(record)
             return
         try:
+            if self.staging is None:
+                self.staging = Staging(topics)
+            for due in records_of(self.staging.take(record)):
+                self._take(due, topics, zone)
+        except WireError as problem:
+            self._skip(record, problem)
+
+    def settle(self, topics: Topics, zone: tzinfo) -> None:
+        """Everything was read: what belongs to no open revision is in force; may be called again."""
+        if self.staging is None:
+            self.staging = Staging(topics)
+        if not self.staging.is_settled:
+            prefix = len(key(RecordType.CONFIG, ""))
+            for due in records_of(self.staging.settle(lambda config: canonical(config[prefix:]) in self.states)):
+                self._take(due, topics, zone)
+
+    @property
+    def is_closing(self) -> bool:
+        """A revision has closed, and records of it are still to be read."""
+        return self.staging is not None and self.staging.is_closing
+
+    def _skip(self, record: StoredRecord, problem: WireError) -> None:
+        self.broken += 1
+        log.warning("record skipped", topic=record.topic, offset=record.offset, key=record.key, problem=str(problem))
+
+    def _take(self, due: Due, topics: Topics, zone: tzinfo) -> None:
+        record = due.record
+        try:
             kind, raw_path = parse_key(record.key)
             path = canonical(raw_path)
             if kind is RecordType.CONFIG:
-                self._config(path, record.value, zone)
+                self._config(path, due, zone)
             elif kind is RecordType.STATE:
                 self._state(path, record)
             elif kind is RecordType.RUNTIME:
                 self._runtime(path, record.value, topics)
         except WireError as problem:
-            self.broken += 1
-            log.warning("record skipped", topic=record.topic, offset=record.offset, key=record.key, problem=str(problem))
+            self._skip(record, problem)
         except Exception:
             self.broken += 1
             log.exception("record skipped by a fault of tocsin, please report it", topic=record.topic, offset=record.offset)
 
-    def _config(self, path: str, value: bytes | None, zone: tzinfo) -> None:
-        if value is None:
+    def _config(self, path: str, due: Due, zone: tzinfo) -> None:
+        if due.record.value is None:
             self.settings.pop(path, None)
             return
-        decoded = decode_config(value, zone, self.settings.get(path))
+        before = self.settings.get(path)
+        decoded = decode_config(due.record.value, zone, before)
         if decoded.settings is not None:
-            self.settings[path] = decoded.settings
+            self.settings[path] = with_choice(decoded.settings, before) if due.overtaken else decoded.settings
 
     def _state(self, path: str, record: StoredRecord) -> None:
         self.next_state = record.offset + 1
@@ -146,6 +178,7 @@ class Replayed:
         if self.modes is not None and self.switches != (shown := Switches(self.modes.maintenance, self.modes.notify)):
             # A Phoebus server had the configuration before us.
             evaluator.switches = evaluator.emitter.changes.switches = shown
+        moved = self._carry_over()
         for number, path in enumerate(sorted(self.settings, key=lambda p: len(split(p)))):
             if number % _AT_ONCE == 0:
                 yield
@@ -162,6 +195,33 @@ class Replayed:
             state = self.states.get(path)
             if isinstance(state, NodeState):
                 evaluator.tree.count_node(node, state.severity)
+        for old, new in moved.items():
+            arrived(evaluator, new, old, now)
+
+    def _carry_over(self) -> dict[str, str]:
+        """Alarms that a revision moved while no engine was there to move them, or one died over it: what was known goes to the new path."""
+        gone = [path for path, state in self.states.items() if path not in self.settings and isinstance(state, LeafState)]
+        if not gone:
+            return {}
+        pvs = {name(path) for path in gone}
+        alarms = [path for path, one in self.settings.items() if isinstance(one, AlarmSettings)]
+        moved = moves(gone, [path for path in alarms if path not in self.states and name(path) in pvs])
+        for old, path in moved.items():
+            self.states[path] = self.states.pop(old)
+            if old in self.extras:
+                self.extras[path] = self.extras.pop(old)
+            if old in self.runtimes:
+                self.runtimes[path] = self.runtimes.pop(old)
+        return moved
+
+
+async def settle(journal: Journal, topics: Topics, replayed: Replayed, zone: tzinfo) -> None:
+    """Read how far revisions have come, after all else, and work in what is in force. Whoever follows the journal has done that."""
+    if replayed.staging is None or not replayed.staging.is_settled:
+        start = {topics.settings: replayed.next.get(topics.settings, 0)}
+        async for record in read_to_end(journal, [topics.settings], start):
+            replayed.apply(record, topics, zone)
+        replayed.settle(topics, zone)
 
 
 async def replay(journal: Journal, topics: Topics, zone: tzinfo, replayed: Replayed | None = None) -> Replayed:

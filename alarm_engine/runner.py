@@ -21,7 +21,7 @@ from alarm_engine.model.status import EngineStatus
 from alarm_engine.model.times import NANOS_PER_MS, NANOS_PER_SECOND, Monotonic, iso
 from alarm_engine.orders import Orders, Reader
 from alarm_engine.publisher import Publisher
-from alarm_engine.replay import Replayed, replay
+from alarm_engine.replay import Replayed, replay, settle
 from alarm_engine.sources.port import Subscription
 from alarm_engine.sources.shared import Share
 from alarm_engine.wire.keys import RecordType, parse_key
@@ -92,6 +92,7 @@ class Runner:
         config, clock = self._settings.evaluator.config, self._clock
         await self._journal.ensure_topics(self.topics.specs(self._settings.events_keep_days))
         replayed = await replay(self._journal, self.topics, self._settings.zone, known)
+        await settle(self._journal, self.topics, replayed, self._settings.zone)
         self._broken_before = replayed.broken
         now = clock.now()
         last = replayed.last_event
@@ -106,7 +107,8 @@ class Runner:
         self.evaluator.begin(now)
         for text in await self._journal.retracted(self.topics.config, replayed.next_state):
             self._show_again(text)
-        self._orders = Orders(Reader(self.topics, self._settings.zone, self.epoch), self.evaluator, self.commander, clock)
+        reader = Reader(self.topics, self._settings.zone, self.epoch, replayed.staging)
+        self._orders = Orders(reader, self.evaluator, self.commander, clock)
         self._publisher = Publisher(self._journal, self.topics, self._settings.zone, self.epoch)
         position = await self._journal.position(_GROUP, self.topics.command)
         begun: list[Position] = []
@@ -114,8 +116,9 @@ class Runner:
             position = await self._journal.end(self.topics.command)
             # Kept at once: else whoever comes after us before the first command would begin at the end too, and overlook that one.
             begun = [Position(_GROUP, self.topics.command, position)]
-        starts = {self.topics.config: replayed.next.get(self.topics.config, 0), self.topics.command: position}
-        self._reader = self._journal.reader([self.topics.config, self.topics.command], starts)
+        starts = {topic: replayed.next.get(topic, 0) for topic in (self.topics.config, self.topics.settings)}
+        starts[self.topics.command] = position
+        self._reader = self._journal.reader([*starts], starts)
         if last is not None and last.time > now.wall + _FUTURE_NS:
             log.error(
                 "the newest event lies in the future: was the clock of this machine wrong? New events keep that time until it has come",

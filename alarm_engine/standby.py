@@ -34,6 +34,7 @@ _RARELY_NS = NANOS_PER_SECOND
 _EVENTS = 20_000
 _STATE = f"{RecordType.STATE}:"
 _CONFIG = f"{RecordType.CONFIG}:"
+_REVISION = f"{RecordType.REVISION}:"
 
 
 class Standby:
@@ -113,7 +114,8 @@ class Standby:
             try:
                 end = await self._journal.end(self._topics.events)
                 starts = {self._topics.events: max(0, end - _EVENTS), **self.replayed.next}
-                reader = self._journal.reader([self._topics.config, self._topics.runtime, self._topics.events], starts)
+                topics = [self._topics.config, self._topics.settings, self._topics.runtime, self._topics.events]
+                reader = self._journal.reader(topics, starts)
                 await self._read(reader)
             except JournalError as problem:
                 self._complain(str(problem), unavailable=isinstance(problem, JournalUnavailable))
@@ -139,6 +141,8 @@ class Standby:
             self._changed = self._changed or any(news)
             now = self._clock.now().monotonic
             at_end = fetched.caught_up or not fetched.records
+            if at_end and (self._changed or not self.caught_up):
+                self.replayed.settle(self._topics, self._settings.zone)
             if self._changed and (at_end or now - self._looked > _RARELY_NS):
                 self._watch()
                 self._changed, self._looked = False, now
@@ -152,7 +156,11 @@ class Standby:
         if record.offset < replayed.next.get(record.topic, 0):
             self.replayed = Replayed()
             raise JournalUnavailable(f"topic {record.topic} was made anew")
+        closing = replayed.is_closing
         replayed.apply(record, topics, self._settings.zone)
+        if record.topic == topics.settings:
+            return record.key.startswith(_REVISION)
+        closed = closing and not replayed.is_closing
         if record.topic != topics.config:
             return False
         if record.key.startswith(_STATE):
@@ -163,8 +171,8 @@ class Standby:
                 time = extras.current_time if extras is not None else state.alarm.time
                 sample = Sample(state.current_severity, state.current_message, "", time)
                 self._intake.cover(split(path)[-1], sample, extras is None or extras.connected)
-            return False
-        return record.key.startswith(_CONFIG)
+            return closed
+        return closed or record.key.startswith(_CONFIG)
 
     def _watch(self) -> None:
         """Bring the subscriptions to what the tree has."""

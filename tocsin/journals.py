@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
 
+from alarm_engine.config.sync import Writer as RevisionWriter
 from alarm_engine.errors import JournalUnavailable
 from alarm_engine.holding import Writer
+from alarm_engine.journal.file_lock import FileLock
 from alarm_engine.journal.kafka import KafkaJournal
 from alarm_engine.journal.kafka_settings import KafkaSecurity, KafkaSettings
 from alarm_engine.journal.port import Journal
@@ -22,11 +25,14 @@ from alarm_engine.journal.sqlite_open import Access, FileOptions
 from alarm_engine.ownership.kafka import KafkaOwnership
 from alarm_engine.ownership.port import Ownership
 from alarm_engine.ownership.sole import SoleOwnership
+from alarm_engine.wire.topics import Topics
 from tocsin.settings import Settings
 
 log = structlog.get_logger()
 
 _PAUSE_S = 1.0
+_TURN_S = 0.05
+_LONGEST_SYNC_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,41 @@ async def patiently(what: str, action: Callable[[], Awaitable[None]]) -> None:
             if said:
                 log.info("the journal is there", to=what)
             return
+
+
+def revision_writer(settings: Settings, journal: Journal, config: str) -> RevisionWriter:
+    """Opens `journal`, or one like it, as the one writer of revisions of a configuration.
+
+    In Kafka whoever had that before is fenced; beside the embedded file is a lock, which is waited for.
+    """
+
+    @asynccontextmanager
+    async def in_kafka() -> AsyncIterator[Journal]:
+        writer = KafkaJournal(kafka_settings(settings, owns=Topics(config).settings))
+        await writer.start()
+        try:
+            yield writer
+        finally:
+            await writer.close()
+
+    @asynccontextmanager
+    async def in_file() -> AsyncIterator[Journal]:
+        lock = FileLock(settings.store.with_name(settings.store.name + ".sync"))
+        deadline = time.monotonic() + _LONGEST_SYNC_S
+        while True:
+            try:
+                lock.acquire()
+                break
+            except JournalUnavailable:
+                if time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(_TURN_S)
+        try:
+            yield journal
+        finally:
+            lock.release()
+
+    return in_kafka if settings.journal == "kafka" else in_file
 
 
 @asynccontextmanager

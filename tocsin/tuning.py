@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from alarm_engine.config.fault import suggestion
+from alarm_engine.config.in_force import in_force
 from alarm_engine.config.load import read_tree
-from alarm_engine.config.sync import in_force
 from alarm_engine.config.tree import ConfigTree, arrange
 from alarm_engine.errors import SettingsError
 from alarm_engine.model import path as paths
@@ -66,7 +67,7 @@ async def site_trees(site: Settings) -> list[SiteTree]:
         elif one.name is not None:
             bare = arrange(one.name, one.time_zone or "UTC", {}, {})
             async with visiting(site) as journal:
-                topic = (await in_force(journal, bare)).topic
+                topic = (await in_force(journal, bare.name, ZoneInfo(bare.time_zone))).topic
             nodes = {path: settings for path, settings in topic.items() if isinstance(settings, NodeSettings)}
             alarms = {path: settings for path, settings in topic.items() if isinstance(settings, AlarmSettings)}
             trees.append(SiteTree(arrange(bare.name, bare.time_zone, nodes, alarms), None))

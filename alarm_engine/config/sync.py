@@ -1,49 +1,47 @@
-"""Bringing a tree from files into the journal, by difference.
+"""Bringing a tree from files into the journal, by difference, as one revision.
 
-The difference is three-way: what the last sync wrote, what the topic has now, what the files say. Engineers own the tree, so files win;
-operators own `enabled` (shelving, out of service), so the topic wins there unless the files changed their mind. What somebody else added
-to the topic is left alone and reported.
+A revision is written in transactions of at most 500 records. Nothing of it is in force before the mark that closes it (see `revisions`), so
+a writer that dies in between has changed nothing. One writer at a time: whoever opens `Writer` shuts out who had it before. While it
+writes, others edit: it reads on to its own records, and where another's lies between it makes its plan again and writes what that changes.
 """
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
+import structlog
+
+from alarm_engine.config.in_force import InForce, in_force
+from alarm_engine.config.plan import SyncPlan, plan
 from alarm_engine.config.tree import ConfigTree
-from alarm_engine.errors import WireError
-from alarm_engine.journal.port import Journal, Record, StoredRecord
-from alarm_engine.journal.reading import read_to_end
-from alarm_engine.model.path import ancestors, canonical, is_below, split
-from alarm_engine.model.settings import AlarmSettings, NodeSettings, Settings
-from alarm_engine.wire.config import decode_config, encode_config, encode_delete_note
-from alarm_engine.wire.headers import SYNC, headers
-from alarm_engine.wire.keys import RecordType, key, parse_key
+from alarm_engine.errors import JournalCorrupt, JournalUnavailable
+from alarm_engine.journal.port import Fetched, Journal, JournalReader, Record
+from alarm_engine.model.path import split
+from alarm_engine.model.settings import Settings
+from alarm_engine.model.times import Nanos
+from alarm_engine.wire.config import encode_config, encode_delete_note
+from alarm_engine.wire.headers import headers
+from alarm_engine.wire.keys import RecordType, key
+from alarm_engine.wire.report import FileReport, encode_report
+from alarm_engine.wire.revision import Commit, Revision, RevisionState, encode_revision
 from alarm_engine.wire.topics import Topics
 
+__all__ = ["Author", "InForce", "SyncPlan", "Synchroniser", "in_force", "plan", "sync"]
 
-@dataclass(slots=True)
-class SyncPlan:
-    """What a sync is about to write."""
+log = structlog.get_logger()
 
-    added: list[str] = field(default_factory=list)
-    """Paths that the topic does not have, parents first."""
-    edited: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    """Paths that are gone from the files, children first."""
-    foreign: list[str] = field(default_factory=list)
-    """Paths that only the topic has and no sync ever wrote: left alone."""
-    write: dict[str, Settings] = field(default_factory=dict)
-    """New value of each added or edited path."""
-    synced: dict[str, Settings] = field(default_factory=dict)
-    """What files say now, where that is not what the last sync wrote."""
-
-    @property
-    def is_empty(self) -> bool:
-        """The topic is as the files are."""
-        return not (self.write or self.removed or self.synced)
+AT_ONCE = 500
+"""Records in one transaction at most, so that readers never wait long for it."""
+_PATIENCE_S = 10.0
+"""Longest wait for records of ours to come back."""
+_GLANCE_S = 0.01
+_ROUNDS = 20
+"""So often may others write faster than we make our plan again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,151 +52,239 @@ class Author:
     host: str
 
 
-def plan(tree: ConfigTree, topic: Mapping[str, Settings], synced: Mapping[str, Settings], left_out: Sequence[str] = ()) -> SyncPlan:
-    """The difference between files, topic and the last sync.
-
-    `left_out`: paths at or below which the files have faults; what is missing there is not taken for removed.
-    """
-    result = SyncPlan()
-    wanted: dict[str, Settings] = {**tree.nodes, **tree.alarms}
-    # What stands at a path keeps its kind until it is deleted: an alarm does not become a component by being written as one.
-    retyped = {path for path, settings in wanted.items() if path in topic and type(topic[path]) is not type(settings)}
-    for path in sorted(wanted, key=lambda p: len(split(p))):
-        settings = wanted[path]
-        there, last = (None if path in retyped else topic.get(path)), synced.get(path)
-        if last != settings:
-            result.synced[path] = settings
-        target = _with_operators_choice(settings, there, last)
-        if there is None and isinstance(target, NodeSettings) and path == f"/{tree.name}" and target == NodeSettings():
-            continue  # Phoebus writes no record for a root that has nothing to say
-        if there is None:
-            result.added.append(path)
-        elif there != target:
-            result.edited.append(path)
-        else:
-            continue
-        result.write[path] = target
-    _plan_removals(result, [path for path in topic if path not in wanted and path != f"/{tree.name}"], synced, retyped, left_out)
-    return result
-
-
-def _plan_removals(result: SyncPlan, gone: list[str], synced: Mapping[str, Settings], retyped: set[str], left_out: Sequence[str]) -> None:
-    """What only the topic has, children first. A component goes only if all below goes: its deletion takes everything with it."""
-    needed: set[str] = set()
-    for path in sorted([*gone, *retyped], key=lambda p: len(split(p)), reverse=True):
-        if path in retyped or any(above in retyped for above in ancestors(path)):
-            result.removed.append(path)
-        elif any(is_below(path, faulty) for faulty in left_out):
-            needed.update(ancestors(path))
-        elif path in synced and path not in needed:
-            result.removed.append(path)
-        else:
-            result.foreign.append(path)
-            needed.update(ancestors(path))
-
-
-def _with_operators_choice(settings: Settings, there: Settings | None, last: Settings | None) -> Settings:
-    if not isinstance(settings, AlarmSettings) or not isinstance(there, AlarmSettings):
-        return settings
-    changed_its_mind = isinstance(last, AlarmSettings) and _enablement(last) != _enablement(settings)
-    return settings if changed_its_mind else replace(settings, enabled=there.enabled, enabled_at=there.enabled_at)
-
-
-def _enablement(settings: AlarmSettings) -> tuple[bool, int | None]:
-    return settings.enabled, settings.enabled_at
-
-
-def records(tree: ConfigTree, difference: SyncPlan, author: Author, mark: str = "") -> list[Record]:
-    """The records of a plan as Phoebus clients write them: deletions first, children before parents, then parents before children."""
-    topics, zone = Topics(tree.name), ZoneInfo(tree.time_zone)
-    user, host = author.user, author.host
-    written: list[Record] = []
-    for path in difference.removed:
-        config_key = key(RecordType.CONFIG, path)
-        written.append(Record(topics.config, config_key, encode_delete_note(user, host)))
-        written.append(Record(topics.config, config_key, None))
-        written.append(Record(topics.settings, key(RecordType.SYNCED, path), None))
-    for path, settings in difference.write.items():
-        value = encode_config(settings, user, host, zone)
-        written.append(Record(topics.config, key(RecordType.CONFIG, path), value, headers(sync=mark)))
-    for path, settings in difference.synced.items():
-        written.append(Record(topics.settings, key(RecordType.SYNCED, path), encode_config(settings, user, host, zone)))
-    return written
-
-
 @dataclass(frozen=True, slots=True)
-class InForce:
-    """What the topics of a configuration say."""
+class Wanted:
+    """What the files say, and what else a revision is made of."""
 
-    topic: dict[str, Settings]
-    """By path, as the engine sees it."""
-    synced: dict[str, Settings]
-    """What the last sync from files wrote."""
-    read_to: int
-    """Offset after the last record of the configuration topic."""
+    tree: ConfigTree
+    author: Author
+    commit: Commit = field(default_factory=Commit)
+    left_out: tuple[str, ...] = ()
+    """See `plan`."""
+    keep: bool = False
+    """See `plan`."""
 
 
-async def in_force(journal: Journal, tree: ConfigTree) -> InForce:
-    """Read what is in force for the configuration of that name. Raises `JournalError`."""
-    topics, zone = Topics(tree.name), ZoneInfo(tree.time_zone)
-    current: dict[RecordType, dict[str, Settings]] = {RecordType.CONFIG: {}, RecordType.SYNCED: {}}
-    read_to = 0
-    async for record in read_to_end(journal, [topics.config, topics.settings]):
-        _read(record, zone, current)
-        if record.topic == topics.config:
-            read_to = record.offset + 1
-    return InForce(current[RecordType.CONFIG], current[RecordType.SYNCED], read_to)
+class Writer(Protocol):
+    """Opens the journal as the one writer of revisions of a configuration; whoever had it before writes no more."""
+
+    def __call__(self) -> AbstractAsyncContextManager[Journal]:
+        """For as long as the context lasts; `append` raises `JournalFenced` once another has it."""
+        ...
 
 
 async def sync(journal: Journal, tree: ConfigTree, author: Author, left_out: Sequence[str] = ()) -> SyncPlan:
     """Bring the topics of a tree to what the files say; returns what was written. Raises `JournalError`.
 
-    Where somebody else wrote between our reading and our writing, what operators own in his record is written once more.
+    The journal has to be that of the one writer, see `Writer`. `Synchroniser` does the same again and again.
     """
-    await journal.ensure_topics(Topics(tree.name).specs())
-    current = await in_force(journal, tree)
-    read_to = current.read_to
-    difference = plan(tree, current.topic, current.synced, left_out)
-    pending = difference
-    while not pending.is_empty:
-        mark = uuid.uuid4().hex
-        await journal.append(records(tree, pending, author, mark))
-        overtaken, read_to = await _overtaken(journal, tree, pending.write, mark, read_to)
-        pending = SyncPlan(write=overtaken)
-    return difference
-
-
-async def _overtaken(
-    journal: Journal, tree: ConfigTree, written: Mapping[str, Settings], mark: str, read_to: int
-) -> tuple[dict[str, Settings], int]:
-    """Alarms whose `enabled` somebody set between our reading and our record: as we wrote them, with his choice."""
-    topics, zone = Topics(tree.name), ZoneInfo(tree.time_zone)
-    chosen: dict[str, Settings] = {}
-    own: set[str] = set()
-    async for record in read_to_end(journal, [topics.config], {topics.config: read_to}):
-        read_to = record.offset + 1
-        found: dict[RecordType, dict[str, Settings]] = {RecordType.CONFIG: {}}
-        _read(record, zone, found)
-        for path, settings in found[RecordType.CONFIG].items():
-            ours = written.get(path)
-            if record.header(SYNC) == mark:
-                own.add(path)
-            elif path not in own and isinstance(ours, AlarmSettings) and isinstance(settings, AlarmSettings):
-                chosen[path] = replace(ours, enabled=settings.enabled, enabled_at=settings.enabled_at)
-    return {path: settings for path, settings in chosen.items() if settings != written[path]}, read_to
-
-
-def _read(record: StoredRecord, zone: ZoneInfo, current: dict[RecordType, dict[str, Settings]]) -> None:
+    synchroniser = Synchroniser(tree.name, ZoneInfo(tree.time_zone), journal)
     try:
-        kind, raw_path = parse_key(record.key)
-        if kind not in current:
-            return
-        path = canonical(raw_path)
-        if record.value is None:
-            current[kind].pop(path, None)
-            return
-        decoded = decode_config(record.value, zone, current[kind].get(path) if kind is RecordType.CONFIG else None)
-        if decoded.settings is not None:
-            current[kind][path] = decoded.settings
-    except WireError:
-        return  # the engine reports it; a good record for that path will be written
+        return await synchroniser.bring(Wanted(tree, author, left_out=tuple(left_out)), lambda: nullcontext(journal))
+    finally:
+        await synchroniser.close()
+
+
+class Synchroniser:
+    """Follows the topics of one configuration, and writes revisions."""
+
+    def __init__(self, config: str, zone: ZoneInfo, journal: Journal) -> None:
+        """`journal` is read only."""
+        self._topics = Topics(config)
+        self._zone = zone
+        self._journal = journal
+        self._reader: JournalReader | None = None
+        self.in_force = InForce(config, zone)
+        """What the topics say, as far as it was read."""
+
+    async def start(self) -> None:
+        """Make the topics, and read them to their end. Raises `JournalError`; may be called again."""
+        await self._journal.ensure_topics(self._topics.specs())
+        await self.catch_up()
+        await self.catch_up()  # there is no order between the topics: a mark may belong to records that came before it
+        self.in_force.settle()
+
+    async def close(self) -> None:
+        """Read no more; may be called again."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            await reader.close()
+
+    async def follow(self, timeout_s: float) -> Fetched:
+        """Read what is new, or wait for it."""
+        if self._reader is None:
+            both = [self._topics.config, self._topics.settings]
+            self._reader = self._journal.reader(both, {topic: self.in_force.next.get(topic, 0) for topic in both})
+        fetched = await self._reader.fetch(timeout_s=timeout_s)
+        if self._reader.fault:
+            raise JournalCorrupt(self._reader.fault)
+        for record in fetched.records:
+            self.in_force.take(record)
+        return fetched
+
+    async def catch_up(self) -> None:
+        """Read all that is there now."""
+        ends = {topic: await self._journal.end(topic) for topic in (self._topics.config, self._topics.settings)}
+        fetched = None
+        while fetched is None or fetched.records or not fetched.caught_up:
+            fetched = await self.follow(_GLANCE_S)
+            if all(self.in_force.next.get(topic, 0) >= end for topic, end in ends.items()):
+                return
+
+    def plan(self, wanted: Wanted) -> SyncPlan:
+        """What would be written now."""
+        return plan(wanted.tree, self.in_force.topic, self.in_force.synced, wanted.left_out, keep=wanted.keep)
+
+    async def bring(self, wanted: Wanted, writer: Writer) -> SyncPlan:
+        """One revision, if there is a difference; returns what it was, as it was planned first. Raises `JournalError`."""
+        if not self.in_force.next:
+            await self.start()
+        if self.plan(wanted).is_empty and not self.in_force.abandoned:
+            return self.plan(wanted)
+        async with writer() as journal:
+            # Whoever wrote before us writes no more, so what is read from here on is all.
+            await self.catch_up()
+            done: SyncPlan | None = None
+            for _ in range(_ROUNDS):
+                first = await self._revision(wanted, journal)
+                done = done or first
+                if first is None or RevisionState.DISCARDED not in self.in_force.own_marks:
+                    return done or SyncPlan()
+                log.warning("an engine gave the revision up, which took too long: looking again", config=wanted.tree.name)
+        raise JournalUnavailable("the revision was given up again and again by the engine: it took too long to be written")
+
+    async def report(self, report: FileReport) -> None:
+        """Say what there is to say of the files, unless it was said already. Raises `JournalError`."""
+        if not report.says_the_same(self.in_force.report):
+            record = Record(self._topics.settings, key(RecordType.REPORT, f"/{self._topics.config_name}"), encode_report(report))
+            await self._journal.append([record])
+            self.in_force.report = report
+
+    async def _revision(self, wanted: Wanted, journal: Journal) -> SyncPlan | None:
+        """Write one revision from begin to mark; None if nothing is to be written."""
+        found, author = self.in_force, wanted.author
+        first = self.plan(wanted)
+        abandoned, cover = found.abandoned, found.abandoned_paths()
+        if first.is_empty and not abandoned:
+            return None
+        number = found.next_number
+        begun = Revision(number, RevisionState.BEGUN, _now(), wanted.commit, author.user, author.host, abandoned=abandoned)
+        found.begin(number)
+        writing = _Writing(self._topics, self._zone, wanted, number)
+        begin: list[list[Record]] = [[self._mark(begun)]]
+        written: dict[str, Settings | None] = {}
+        current = first
+        for _ in range(_ROUNDS):
+            news = _news(_target(current, cover, found.topic), written, found)
+            found.others.clear()
+            written |= news
+            for batch in _batches([*begin, *writing.records(news, set(current.removed))]):
+                await journal.append(batch)
+            begin = []
+            await self._read_own(writing.count, RevisionState.BEGUN)
+            if not found.others:
+                break
+            current = self.plan(wanted)
+        for batch in _batches(writing.synced(current)):
+            await journal.append(batch)
+        await journal.append([self._mark(_closed(begun, first, len(written), found.own_end))])
+        await self._read_own(writing.count, RevisionState.CLOSED)
+        return first
+
+    def _mark(self, revision: Revision) -> Record:
+        return Record(self._topics.settings, key(RecordType.REVISION, f"/{self._topics.config_name}"), encode_revision(revision))
+
+    async def _read_own(self, count: int, state: RevisionState) -> None:
+        """Until what we wrote has come back: what others wrote before it is known then."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while self.in_force.own_records < count or state not in self.in_force.own_marks:
+            if time.monotonic() > deadline:
+                raise JournalUnavailable(f"{self._topics.config}: what was written cannot be read back")
+            await self.follow(0.5)
+
+
+class _Writing:
+    """The records of a revision, as Phoebus clients write them."""
+
+    def __init__(self, topics: Topics, zone: ZoneInfo, wanted: Wanted, number: int) -> None:
+        self._topics = topics
+        self._zone = zone
+        self._user, self._host = wanted.author.user, wanted.author.host
+        self._headers = headers(revision=str(number))
+        self.count = 0
+        """`config:` records that were made so far."""
+
+    def records(self, news: Mapping[str, Settings | None], removed: Collection[str]) -> Iterator[list[Record]]:
+        """Deletions first, children before parents, then parents before children. What belongs together is one list.
+
+        `removed`: paths that are deleted although they get a new value: an alarm becomes a component, or the other way round.
+        """
+        topic = self._topics.config
+        by_depth = sorted(news, key=lambda path: len(split(path)))
+        for path in reversed(by_depth):
+            if news[path] is None or path in removed:
+                self.count += 2
+                config_key = key(RecordType.CONFIG, path)
+                note = Record(topic, config_key, encode_delete_note(self._user, self._host), self._headers)
+                yield [note, Record(topic, config_key, None, self._headers)]
+        for path in by_depth:
+            settings = news[path]
+            if settings is not None:
+                self.count += 1
+                value = encode_config(settings, self._user, self._host, self._zone)
+                yield [Record(topic, key(RecordType.CONFIG, path), value, self._headers)]
+
+    def synced(self, difference: SyncPlan) -> Iterator[list[Record]]:
+        """What the files say from now on. After all else: what they said before is needed if this revision never closes."""
+        topic = self._topics.settings
+        for path in [*difference.removed, *difference.forgotten]:
+            if path not in difference.synced:
+                yield [Record(topic, key(RecordType.SYNCED, path), None)]
+        for path, settings in difference.synced.items():
+            yield [Record(topic, key(RecordType.SYNCED, path), encode_config(settings, self._user, self._host, self._zone))]
+
+
+def _target(difference: SyncPlan, cover: Iterable[str], topic: dict[str, Settings]) -> dict[str, Settings | None]:
+    """The value that each path is to have, None for those to be deleted. `cover`: what an abandoned revision wrote there is undone."""
+    target: dict[str, Settings | None] = {path: topic.get(path) for path in cover}
+    target |= dict.fromkeys(difference.removed)
+    return target | difference.write
+
+
+def _news(target: dict[str, Settings | None], written: dict[str, Settings | None], found: InForce) -> dict[str, Settings | None]:
+    """What is yet to be written: what differs from what we wrote, or was overtaken; and what we wrote and is not wanted any more."""
+    wanted = {path: found.topic.get(path) for path in written if path in found.own} | target
+    return {path: value for path, value in wanted.items() if path not in found.own or written[path] != value}
+
+
+def _batches(groups: Iterable[Sequence[Record]]) -> Iterator[list[Record]]:
+    batch: list[Record] = []
+    for group in groups:
+        if len(batch) + len(group) > AT_ONCE:
+            yield batch
+            batch = []
+        batch.extend(group)
+    if batch:
+        yield batch
+
+
+def _closed(begun: Revision, first: SyncPlan, records: int, config_end: int) -> Revision:
+    moved = len(first.moved)
+    return Revision(
+        number=begun.number,
+        state=RevisionState.CLOSED,
+        time=_now(),
+        commit=begun.commit,
+        user=begun.user,
+        host=begun.host,
+        config_end=config_end,
+        records=records,
+        added=len(first.added) - moved,
+        edited=len(first.edited),
+        removed=len(first.removed) - moved,
+        moved=moved,
+    )
+
+
+def _now() -> Nanos:
+    return Nanos(time.time_ns())

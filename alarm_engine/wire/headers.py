@@ -16,12 +16,11 @@ STATE = "tocsin-state"
 """On `state:` records of alarms: what the snapshot has beyond the record."""
 ENGINE = "tocsin-engine"
 """On `config:` records that an engine wrote: its epoch."""
-
-SYNC = "tocsin-sync"
-"""On `config:` records that a sync wrote: which one, so that it knows its own among those of others."""
+REVISION = "tocsin-revision"
+"""On `config:` records that a sync from files wrote: the number of its revision. They come into force together, when it closes."""
 
 
 def headers(**values: str | None) -> Headers:
     """Headers from texts, named by the constants of this module in lower case; None is left out."""
-    names = {"id": ID, "reason": REASON, "seen": SEEN, "until": UNTIL, "engine": ENGINE, "sync": SYNC}
+    names = {"id": ID, "reason": REASON, "seen": SEEN, "until": UNTIL, "engine": ENGINE, "revision": REVISION}
     return tuple((names[name], text.encode("utf-8", "replace")) for name, text in values.items() if text)

@@ -15,15 +15,17 @@ import typer
 from rich.console import Console
 
 from alarm_engine.config.diff import ChangeKind, diff
+from alarm_engine.config.in_force import in_force
 from alarm_engine.config.load import read_tree
-from alarm_engine.config.sync import Author, SyncPlan, in_force, plan, sync
+from alarm_engine.config.plan import SyncPlan, plan
+from alarm_engine.config.sync import Author, Synchroniser, Wanted
 from alarm_engine.config.tree import ConfigTree, arrange
 from alarm_engine.config.write import date, to_yaml
 from alarm_engine.errors import SettingsError
 from alarm_engine.model.settings import AlarmSettings, NodeSettings, Settings
 from alarm_engine.model.times import Nanos
 from tocsin.grafana_files import write_grafana_files
-from tocsin.journals import visiting
+from tocsin.journals import revision_writer, visiting
 from tocsin.settings import Settings as SiteSettings
 from tocsin.settings import load
 from tocsin.trees import refuse_another_name
@@ -111,14 +113,20 @@ async def _compare(site: SiteSettings, tree: ConfigTree) -> tuple[dict[str, Sett
     if site.journal == "sqlite" and not site.store.exists():
         return {}, plan(tree, {}, {})
     async with visiting(site) as journal:
-        current = await in_force(journal, tree)
+        current = await in_force(journal, tree.name, ZoneInfo(tree.time_zone))
         return current.topic, plan(tree, current.topic, current.synced)
 
 
 async def _sync(site: SiteSettings, tree: ConfigTree) -> tuple[dict[str, Settings], SyncPlan]:
     async with visiting(site, writing=True) as journal:
-        current = await in_force(journal, tree)
-        return current.topic, await sync(journal, tree, Author(_user(), socket.gethostname()))
+        synchroniser = Synchroniser(tree.name, ZoneInfo(tree.time_zone), journal)
+        try:
+            await synchroniser.start()
+            before = dict(synchroniser.in_force.topic)
+            wanted = Wanted(tree, Author(_user(), socket.gethostname()))
+            return before, await synchroniser.bring(wanted, revision_writer(site, journal, tree.name))
+        finally:
+            await synchroniser.close()
 
 
 def _user() -> str:

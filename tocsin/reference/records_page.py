@@ -16,6 +16,8 @@ from alarm_engine.wire import headers
 from alarm_engine.wire.command import encode_command
 from alarm_engine.wire.config import encode_config
 from alarm_engine.wire.keys import RecordType, key
+from alarm_engine.wire.report import Drift, FileReport, encode_report
+from alarm_engine.wire.revision import Commit, Revision, RevisionState, encode_revision
 from alarm_engine.wire.runtime import Runtime, encode_runtime
 from alarm_engine.wire.state import encode_leaf_state, encode_node_state
 from alarm_engine.wire.status import encode_status
@@ -25,6 +27,7 @@ from tocsin.reference.markdown import code, documented, page, prose, table
 
 _PATH = "/Site/Cooling/Pump1:Flow"
 _TIME = Nanos(1_790_000_000 * NANOS_PER_SECOND)
+_COMMIT = Commit("8f4e2b6c1d0a9e8f7b6c5d4e3f2a1b0c9d8e7f6a", "mara", "Raise the limit of pump 1")
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -108,6 +111,13 @@ def _example(kind: RecordType) -> str:
             return _json(encode_runtime(Runtime(acknowledgement=ack))) + f" ({documented(RecordType)['RUNTIME'].rstrip('.')})"
         case RecordType.SYNCED:
             return f"as {code(key(RecordType.CONFIG, '...'))} ({documented(RecordType)['SYNCED'].rstrip('.')})"
+        case RecordType.REVISION:
+            revision = Revision(42, RevisionState.CLOSED, _TIME, _COMMIT, "mara", "git-sync-0", config_end=61234, records=1, edited=1)
+            return _json(encode_revision(revision)) + f" ({documented(RecordType)['REVISION'].rstrip('.')})"
+        case RecordType.REPORT:
+            drift = Drift(_PATH, "edited", ("delay_s",))
+            report = FileReport(_TIME, "git-sync-0", _COMMIT, drift=(drift,), drift_count=1)
+            return _json(encode_report(report)) + f" ({documented(RecordType)['REPORT'].rstrip('.')})"
         case RecordType.STATUS:
             status = EngineStatus("ops7:4711", "Site", 1_789_999_000, _TIME, 200, 199, 3, 12, 12, 0, 0, "Site.1789999000.42")
             return _json(encode_status(status)) + "; the path is the name of the configuration"
