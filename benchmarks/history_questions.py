@@ -17,7 +17,7 @@ from alarm_engine.journal.sqlite_open import Access, FileOptions
 from alarm_engine.model.times import Nanos
 from backend.history.elastic import ElasticHistory
 from backend.history.elastic_options import ElasticOptions
-from backend.history.performance import performance
+from backend.history.performance import Known, performance
 from backend.history.port import CountBy, EventQuery, HistoryStore
 from backend.history.sqlite import SqliteHistory
 from backend.kpi.tally import Span
@@ -49,9 +49,9 @@ def _question(store: HistoryStore, name: str, nth: int):
         case "most frequent alarms of 7 days":
             return store.most_frequent(CONFIG, week[1], week[2], 10)
         case "figures of 30 days":
-            return performance(store.summaries, CONFIG, Span(_ago(30.4 + nth / 10), _ago(0.4 + nth / 10)), END)
+            return performance(store.summaries, CONFIG, Span(_ago(30.4 + nth / 10), _ago(0.4 + nth / 10)), Known(END, END))
         case "figures of 90 days":
-            return performance(store.summaries, CONFIG, Span(BEGIN, END), END)
+            return performance(store.summaries, CONFIG, Span(BEGIN, END), Known(END, END))
     raise ValueError(name)
 
 

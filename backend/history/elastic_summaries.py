@@ -28,6 +28,7 @@ from backend.history.elastic_names import Names
 from backend.history.elastic_options import ElasticOptions
 from backend.history.elastic_past import Past
 from backend.history.elastic_query import Clause, all_of, beyond, by_id
+from backend.history.elastic_query import before as earlier
 from backend.history.elastic_reader import Question
 from backend.history.summaries import NOTHING, Frontier, Mark, Part, Stored, is_chain
 from backend.kpi.definitions import DAY_NS
@@ -55,17 +56,18 @@ class ElasticSummaries:
         """See `SummaryStore.begin`."""
         return await Past(self._client(), self._options).begin(config)
 
-    async def following(self, config: str, first: Mark, limit: int) -> list[Event]:
+    async def following(self, config: str, first: Mark, limit: int, before: Nanos | None = None) -> list[Event]:
         """See `SummaryStore.following`."""
         await self._refresh(config)
         question = Question(self._client(), self._options, self._names.events(config))
         body: Clause = {"sort": by_id("asc"), "_source": ["event"]}
         epoch, n = first
         # Mostly ids have no gaps: then only what is wanted is sorted, and not all that is newer.
-        near = all_of([{"term": {"epoch": epoch}}, {"range": {"n": {"gte": n, "lt": n + limit}}}])
+        sooner = [] if before is None else [earlier(before)]
+        near = all_of([{"term": {"epoch": epoch}}, {"range": {"n": {"gte": n, "lt": n + limit}}}, *sooner])
         hits = await question.hits(body | {"query": near}, limit)
         if len(hits) < limit:
-            hits = await question.hits(body | {"query": all_of([_from(first)])}, limit)
+            hits = await question.hits(body | {"query": all_of([_from(first), *sooner])}, limit)
         # One that is kept and not yet deleted in its month comes twice.
         return list({event.id: event for event in (event_of(hit["_source"]) for hit in hits)}.values())
 

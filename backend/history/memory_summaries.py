@@ -23,9 +23,10 @@ class MemorySummaries:
         """See `SummaryStore.begin`."""
         return self._begin.get(config)
 
-    async def following(self, config: str, first: Mark, limit: int) -> list[Event]:
+    async def following(self, config: str, first: Mark, limit: int, before: Nanos | None = None) -> list[Event]:
         """See `SummaryStore.following`."""
-        return [event for event in self._events(config) if event.id[1:] >= first][:limit]
+        later = (event for event in self._events(config) if event.id[1:] >= first)
+        return [event for event in later if before is None or event.time < before][:limit]
 
     async def frontier(self, config: str) -> Frontier | None:
         """See `SummaryStore.frontier`."""

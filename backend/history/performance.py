@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from alarm_engine.errors import HistoryUnavailable
 from alarm_engine.model.times import Nanos
+from backend.history.horizon import horizon, read_page, stands_ahead
 from backend.history.matching import check_range
 from backend.history.port import MAX_RANGE_DAYS, EventQuery, HistoryStore
 from backend.history.summaries import Frontier, Stored, SummaryStore, follow_each_other, unpack
-from backend.history.summariser import PAGE, Course, course_from
+from backend.history.summariser import Course, course_from
 from backend.kpi.definitions import DAY_NS
 from backend.kpi.figures import EVERYTHING, Figures, Gatherer
 from backend.kpi.tally import Selection, Span, widened
@@ -34,6 +36,24 @@ class Performance:
     """End of the range, or the last that is known."""
 
 
+class Known(NamedTuple):
+    """How far the history is known."""
+
+    until: Nanos
+    """No event before that time is to come."""
+    now: Nanos
+    """Our own clock: events beyond it were written by one that was ahead."""
+
+
+class _End(NamedTuple):
+    """Where an answer ends."""
+
+    until: Nanos
+    """It is complete until then."""
+    remark: str = ""
+    """Why it goes no further, where that is to be said."""
+
+
 async def last_known(store: HistoryStore, config: str, end: Nanos) -> Nanos:
     """The time of the last event before a time: how far the history is known without asking the engine."""
     query = EventQuery(config, Nanos(max(0, end - (MAX_RANGE_DAYS - 1) * DAY_NS)), end, limit=1)
@@ -41,8 +61,8 @@ async def last_known(store: HistoryStore, config: str, end: Nanos) -> Nanos:
     return stored[0].time if stored else Nanos(0)
 
 
-async def performance(store: SummaryStore, config: str, span: Span, known_until: Nanos, selection: Selection = EVERYTHING) -> Performance:
-    """Figures of a span, widened to full 10 minutes, that are true until `known_until`: no event before that time is to come.
+async def performance(store: SummaryStore, config: str, span: Span, known: Known, selection: Selection = EVERYTHING) -> Performance:
+    """Figures of a span, widened to full 10 minutes, as far as the history is known.
 
     Raises `QueryTooLarge` for a span that is too long, and what the store raises.
     """
@@ -52,9 +72,9 @@ async def performance(store: SummaryStore, config: str, span: Span, known_until:
         frontier = await store.frontier(config)
         stored = _Stored(Gatherer(span.start, span.end, selection))
         is_whole = await stored.read(store, config, span, frontier)
-        recent, until = await _recent(store, config, frontier, (span.end, known_until))
+        recent, end = await _recent(store, config, frontier, (span.end, known))
         if is_whole and await store.frontier(config) == frontier:
-            return await asyncio.to_thread(_answer, stored, recent, (span, until))
+            return await asyncio.to_thread(_answer, stored, recent, (span, end))
     raise HistoryUnavailable(f"the figures of {config} are being worked out anew: ask again in a minute")
 
 
@@ -94,32 +114,42 @@ def _steps(span: Span, chain_end: Nanos) -> Iterator[tuple[Nanos, Nanos, bool]]:
     yield last, end, False
 
 
-async def _recent(store: SummaryStore, config: str, frontier: Frontier | None, ends: tuple[Nanos, Nanos]) -> tuple[Course | None, Nanos]:
-    """What goes on after the parts, with the events after them, and until when it is complete."""
-    end, known_until = ends
+async def _recent(store: SummaryStore, config: str, frontier: Frontier | None, ends: tuple[Nanos, Known]) -> tuple[Course | None, _End]:
+    """What goes on after the parts, with the events after them, and how far."""
+    end, known = ends
     if frontier is not None and frontier.end >= end:
-        return None, end
-    course = await course_from(store, config, frontier)
+        return None, _End(end)
+    course = await course_from(store, config, frontier, horizon(known.now))
     if course is None:
-        return None, known_until
+        return None, _End(known.until)
     left = MOST_EVENTS
     while left > 0:
-        events = await store.following(config, course.next, PAGE)
-        await asyncio.to_thread(course.absorb, events)
-        if len(events) < PAGE:
-            return course, known_until
-        if events[-1].time >= end:
-            return course, end
-        left -= len(events)
-    return course, min(known_until, course.time)
+        page = await read_page(store, config, course.next, horizon(known.now))
+        await asyncio.to_thread(course.absorb, page)
+        if page.ahead is not None:
+            return course, _before_it_was_ahead(course, frontier, page.ahead.time, known)
+        if page.is_last:
+            return course, _End(known.until)
+        if course.time >= end:
+            return course, _End(end)
+        left -= len(page.events)
+    return course, _End(min(known.until, course.time), "There are too many events that are not added up yet: ask again in some minutes.")
 
 
-def _answer(stored: _Stored, recent: Course | None, ends: tuple[Span, Nanos]) -> Performance:
-    span, until = ends
+def _before_it_was_ahead(course: Course, frontier: Frontier | None, ahead: Nanos, known: Known) -> _End:
+    last = max(course.time, frontier.end if frontier else Nanos(0))
+    why = stands_ahead(ahead)
+    return _End(min(known.until, last), f"{why[0].upper()}{why[1:]}; until that time has come it is in no figure.")
+
+
+def _answer(stored: _Stored, recent: Course | None, ends: tuple[Span, _End]) -> Performance:
+    span, (until, remark) = ends
     if recent is not None:
         begin = span.start // DAY_NS * DAY_NS
         stored.gatherer.take(one for one in recent.until(min(span.end, until)) if one.end > begin)
     found = stored.gatherer.figures()
+    if remark and until < span.end:
+        found = replace(found, remarks=(*found.remarks, remark))
     within = [one for one in stored.gatherer.outlines if one.end > span.start and one.start < one.end]
     if not within:
         return Performance(found, None, None)

@@ -58,9 +58,9 @@ class SqliteSummaries:
         row = await self._ask(lambda connection: connection.execute(query, (config,)).fetchone())
         return None if row is None else Nanos(row[0])
 
-    async def following(self, config: str, first: Mark, limit: int) -> list[Event]:
+    async def following(self, config: str, first: Mark, limit: int, before: Nanos | None = None) -> list[Event]:
         """See `SummaryStore.following`."""
-        return await self._ask(lambda connection: _following(connection, config, first, limit))
+        return await self._ask(lambda connection: _following(connection, config, first, (limit, before)))
 
     async def frontier(self, config: str) -> Frontier | None:
         """See `SummaryStore.frontier`."""
@@ -102,12 +102,14 @@ def forget(connection: sqlite3.Connection, config_name: str, time: Nanos) -> Non
         connection.execute(f"DELETE FROM {table} WHERE config = ? AND end <= ?", (config and config.id, time))
 
 
-def _following(connection: sqlite3.Connection, config_name: str, first: Mark, limit: int) -> list[Event]:
+def _following(connection: sqlite3.Connection, config_name: str, first: Mark, only: tuple[int, Nanos | None]) -> list[Event]:
+    limit, before = only
     config = find_config(connection, config_name)
     if config is None:
         return []
-    query = "SELECT body FROM history INDEXED BY history_id WHERE config = ? AND (epoch, n) >= (?, ?) ORDER BY epoch, n LIMIT ?"
-    return [decode_event(row[0]) for row in connection.execute(query, (config.id, *first, limit))]
+    sooner, times = ("", ()) if before is None else (" AND time < ?", (before,))
+    query = f"SELECT body FROM history INDEXED BY history_id WHERE config = ? AND (epoch, n) >= (?, ?){sooner} ORDER BY epoch, n LIMIT ?"
+    return [decode_event(row[0]) for row in connection.execute(query, (config.id, *first, *times, limit))]
 
 
 def _append(connection: sqlite3.Connection, parts: Sequence[Part]) -> bool:

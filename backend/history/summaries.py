@@ -71,8 +71,8 @@ class SummaryStore(Protocol):
         """Events before that time were deleted, all but the last one of each alarm; None: none were."""
         ...
 
-    async def following(self, config: str, first: Mark, limit: int) -> list[Event]:
-        """Events from that id on, in the order of their ids, no more than `limit`."""
+    async def following(self, config: str, first: Mark, limit: int, before: Nanos | None = None) -> list[Event]:
+        """Events from that id on, in the order of their ids, no more than `limit`; of those only the ones before a time, if it is given."""
         ...
 
     async def frontier(self, config: str) -> Frontier | None:

@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from alarm_engine.clock import Clock, SystemClock
 from alarm_engine.errors import HistoryError, HistoryUnavailable
 from alarm_engine.model.event import Event
 from alarm_engine.model.times import Nanos
+from backend.history.horizon import Page, horizon, read_page
 from backend.history.summaries import NOTHING, Frontier, Mark, Part, Stored, SummaryStore, follow_each_other, pack, unpack
 from backend.kpi.accumulator import Accumulator
 from backend.kpi.definitions import DAY_NS, HOUR_NS, period_of
 from backend.kpi.encoding import decode_carried, encode_carried
 from backend.kpi.summary import Summary, merge
 
-PAGE = 2_000
-"""Events read at once."""
 STORED_AT_ONCE = 20_000
 """Events of parts that are stored together while there are many to be made: some seconds of work, which a cut in between costs."""
 
@@ -35,7 +35,7 @@ class Course:
         self.next: Mark = first
         """The first event that has not been read."""
         self.time = Nanos(0)
-        """Greatest time of an event that was read."""
+        """Greatest time at which an event counts that was read."""
         self._config = config
         self._accumulator = accumulator
         self._first = first
@@ -43,29 +43,29 @@ class Course:
         """Read since `_first`."""
         self._summaries: list[Summary] = []
 
-    def take(self, events: Sequence[Event]) -> Iterator[Part]:
+    def take(self, page: Page) -> Iterator[Part]:
         """Parts that are finished by further events; without the days."""
-        for summary in self._accumulator.feed(self._counted(events)):
+        for summary in self._accumulator.feed(self._counted(page), page.others):
             self._summaries.append(summary)
             if summary.end // HOUR_NS != self._summaries[0].start // HOUR_NS:
                 yield self._finish()
 
-    def absorb(self, events: Sequence[Event]) -> None:
+    def absorb(self, page: Page) -> None:
         """Take further events in, for an answer: nothing is to be stored."""
-        self._summaries += self._accumulator.feed(self._counted(events))
+        self._summaries += self._accumulator.feed(self._counted(page), page.others)
 
     def until(self, end: Nanos) -> list[Summary]:
         """What is in no part yet, if no event from before `end` is to come. The course cannot go on afterwards."""
         self._summaries += self._accumulator.close(period_of(end))
         return [*self._summaries, self._accumulator.running(end)]
 
-    def _counted(self, events: Sequence[Event]) -> Iterator[Event]:
-        for event in events:
-            self.next, self.time = event.id[1:], max(event.time, self.time)
+    def _counted(self, page: Page) -> Iterator[Event]:
+        for event in page.events:
+            self.next, self.time = event.id[1:], max(page.others.get(event.id, event.time), self.time)
             yield event
             self._events += 1
-        if events:
-            epoch, number = events[-1].id[1:]
+        if page.events:
+            epoch, number = page.events[-1].id[1:]
             self.next = epoch, number + 1
 
     def _finish(self) -> Part:
@@ -76,11 +76,11 @@ class Course:
         return part
 
 
-async def course_from(store: SummaryStore, config: str, frontier: Frontier | None) -> Course | None:
-    """What goes on at the end of the chain, or at the first event; None if there are no events."""
+async def course_from(store: SummaryStore, config: str, frontier: Frontier | None, until: Nanos) -> Course | None:
+    """What goes on at the end of the chain, or at the first event; None if there are no events up to a time, the `horizon`."""
     if frontier is not None:
         return Course(config, Accumulator.resumed(decode_carried(frontier.carried)), frontier.next)
-    events = await store.following(config, NOTHING, 1)
+    events = await store.following(config, NOTHING, 1, Nanos(until + 1))
     if not events:
         return None
     # What is kept of deleted events tells how alarms stood, and nothing of what else happened then.
@@ -101,11 +101,14 @@ class SummariserOptions:
 class Summariser:
     """Keeps the chains of some configurations at the end of their events."""
 
-    def __init__(self, store: SummaryStore, configs: Sequence[str], options: SummariserOptions | None = None) -> None:
+    def __init__(
+        self, store: SummaryStore, configs: Sequence[str], options: SummariserOptions | None = None, clock: Clock | None = None
+    ) -> None:
         """The store is started and closed by whoever made it."""
         self._store = store
         self._configs = tuple(configs)
         self._options = options or SummariserOptions()
+        self._clock = clock or SystemClock()
         self._courses: dict[str, tuple[Course, Frontier | None]] = {}
         """With the end of the chain as it was left."""
         self._task: asyncio.Task[None] | None = None
@@ -135,22 +138,22 @@ class Summariser:
         Raises what the store does; it can be called again then.
         """
         course, left_at = self._courses.pop(config, (None, None))
+        until = horizon(self._clock.now().wall)
         if course is None:
             left_at = await self._store.frontier(config)
-            course = await course_from(self._store, config, left_at)
+            course = await course_from(self._store, config, left_at, until)
         parts: list[Part] = []
         while course is not None:
-            events = await self._store.following(config, course.next, PAGE)
-            for part in await asyncio.to_thread(_taken, course, events):
+            page = await read_page(self._store, config, course.next, until)
+            for part in await asyncio.to_thread(_taken, course, page):
                 parts.append(part)
                 parts[-1] = await self._with_day(parts)
-            is_all = len(events) < PAGE
-            if parts and (is_all or sum(part.events for part in parts) >= STORED_AT_ONCE):
+            if parts and (page.is_last or sum(part.events for part in parts) >= STORED_AT_ONCE):
                 if not await self._store.append(*parts):
                     return
                 left_at = parts[-1].frontier
                 parts = []
-            if is_all:
+            if page.is_last:
                 self._courses[config] = course, left_at
                 return
 
@@ -195,8 +198,8 @@ class Summariser:
         self._problems[config] = text
 
 
-def _taken(course: Course, events: Sequence[Event]) -> list[Part]:
-    return list(course.take(events))
+def _taken(course: Course, page: Page) -> list[Part]:
+    return list(course.take(page))
 
 
 def _merged(parts: Sequence[Stored]) -> Stored:

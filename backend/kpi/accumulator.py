@@ -5,23 +5,28 @@
         store(summary, accumulator.carried())      # and after a restart: Accumulator.resumed(carried)
     live = accumulator.running(now)                # the period that is not over yet
 
-Events whose id is not above the last one are left aside, so feeding some again does no harm. Events before `start` bring the alarms to
-their state and are not counted: to begin somewhere in the middle (a range that begins within a period, a store that has forgotten what
-was before), feed what is there from before.
+An event counts at its own time, or at another one that is given for it where its own cannot be right. Times never run back here: one that
+does is held at the last one. Events whose id is not above the last one are left aside, so feeding some again does no harm. Events before
+`start` bring the alarms to their state and are not counted: to begin somewhere in the middle (a range that begins within a period, a store
+that has forgotten what was before), feed what is there from before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Self
 
 from alarm_engine.model.event import Event
+from alarm_engine.model.state import EventId
 from alarm_engine.model.times import Nanos
 from backend.kpi.carried import CarriedState
 from backend.kpi.definitions import ABOUT_AN_ALARM, DAY_NS, PERIOD_NS, period_of
 from backend.kpi.following import Follower
 from backend.kpi.open_period import OpenPeriod
 from backend.kpi.summary import Change, Level, Summary, in_order
+
+NO_OTHERS: Mapping[EventId, Nanos] = MappingProxyType({})
 
 _NEVER = (-1, -1)
 
@@ -60,10 +65,10 @@ class Accumulator:
             raise ValueError("the carried state is that between two summaries: ask for it when a summary was handed out, before going on")
         return CarriedState(self.config, self._last, self._time, self._start, self._day, self._follower.carry(self._start))
 
-    def feed(self, events: Iterable[Event]) -> Iterator[Summary]:
+    def feed(self, events: Iterable[Event], others: Mapping[EventId, Nanos] = NO_OTHERS) -> Iterator[Summary]:
         """Take events in; each summary is handed out when the first event after it has come. Read the iterator to its end.
 
-        Raises `ValueError` for an event of another configuration.
+        `others`: when those count that do not at their own time. Raises `ValueError` for an event of another configuration.
         """
         config, start, end = self.config, self._start, self._open.start + PERIOD_NS
         for event in events:
@@ -73,7 +78,7 @@ class Accumulator:
             if (epoch, number) <= self._last:
                 self.ignored += 1
                 continue
-            time = max(event.time, self._time)
+            time = max(others.get(event.id, event.time) if others else event.time, self._time)
             if time >= start and not self._open.counting:
                 self._begin()
             if time >= end:
@@ -82,8 +87,9 @@ class Accumulator:
                 start, end = self._start, self._open.start + PERIOD_NS
             self._last, self._time = (epoch, number), time
             self._open.touched = True
-            if event.time < time and self._open.counting:
-                self._open.held += 1
+            if time != event.time and self._open.counting:
+                self._open.held += event.time < time
+                self._open.ahead += event.time > time
             if event.snapshot is not None or event.kind in ABOUT_AN_ALARM:
                 self._follower.take(event, time, self._open)
 
@@ -149,5 +155,6 @@ class Accumulator:
             changes=in_order([*self._open.changes, *aged]),
             opening=opening if self._opens else None,
             held=self._open.held,
+            ahead=self._open.ahead,
             **self._open.content(self._follower.paths),
         )

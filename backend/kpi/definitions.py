@@ -23,7 +23,9 @@ Sources: *ISA-18.2 / IEC 62682* for the notions and limits, *event model* for ho
   maintenance mode acknowledged, and alarms whose annunciation was before the first event that is known.
 - **Shelved, out of service**: suppressed with an end, and without one (event model).
 
-Times are `Event.time`. One that runs back is held at the last one, as the engine itself does.
+Times are `Event.time`. One that runs back is held at the last one, as the engine itself does. One that our own clock has not come to was
+given by a clock that is, or was, ahead (ours): it says nothing. If a later event has a time that can be, the event counts then; if not, it
+is in no figure yet, and that is said.
 """
 
 from __future__ import annotations

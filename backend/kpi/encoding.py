@@ -41,6 +41,8 @@ def encode_summary(summary: Summary) -> bytes:
         data["opening"] = summary.opening
     if summary.held:
         data["held"] = summary.held
+    if summary.ahead:
+        data["ahead"] = summary.ahead
     return orjson.dumps(data, default=tuple)
 
 
@@ -69,6 +71,7 @@ def decode_summary(body: bytes) -> Summary:
             changes=_changes(data.get("changes", ())),
             opening=_changes(data["opening"]) if "opening" in data else None,
             held=data.get("held", 0),
+            ahead=data.get("ahead", 0),
         )
     except _ODD as problem:
         raise WireError(f"not a summary of alarm figures ({problem!r}): {body[:200]!r}") from problem

@@ -21,7 +21,7 @@ from backend.kpi.judged import Figure, Judge
 from backend.kpi.levels import Hidden, LevelPoint, StaleAlarm, levels
 from backend.kpi.ranking import Frequent, frequent
 from backend.kpi.summary import Summary
-from backend.kpi.tally import Repeated, Selection, Span, Tally, add_up, widened
+from backend.kpi.tally import Repeated, Selection, Tally, add_up, widened
 
 ENOUGH_DAYS = 30
 """Days that ISA-18.2 asks figures to be made of."""
@@ -104,7 +104,7 @@ class Gatherer:
             start=span.start,
             end=span.end,
             covered_s=sums.covered_ns / NANOS_PER_SECOND,
-            remarks=_remarks(span, sums.covered, sums.held),
+            remarks=_remarks(sums),
             figures=Judge(sums, found, stand, len(fleeting), selection).all(),
             counts=tuple((period, count) for period, count in sorted(sums.counts.items()) if count and sums.in_range(period)),
             floods=tuple(found),
@@ -129,8 +129,8 @@ def _most_first(alarms: Iterable[Repeated]) -> tuple[Repeated, ...]:
     return tuple(sorted(alarms, key=lambda one: (-one.number, one.path)))
 
 
-def _remarks(span: Span, covered: list[Span], held: int) -> tuple[str, ...]:
-    known = sum(end - start for start, end in covered)
+def _remarks(sums: Tally) -> tuple[str, ...]:
+    known, covered = sums.covered_ns, sums.covered
     remarks = []
     if not known:
         remarks.append("Nothing is known of this range: there are no events of it yet, or none any more.")
@@ -139,6 +139,8 @@ def _remarks(span: Span, covered: list[Span], held: int) -> tuple[str, ...]:
     if len(covered) > 1:
         holes = "is 1 hole" if len(covered) == 2 else f"are {len(covered) - 1} holes"
         remarks.append(f"There {holes} in what is known: what happened there is in no figure.")
-    if held:
-        remarks.append(f"The clock ran back: {held:,} times an event is counted at the time of the one before.")
+    if sums.held:
+        remarks.append(f"The clock ran back: {sums.held:,} times an event is counted at the time of the one before.")
+    if sums.ahead:
+        remarks.append(f"The clock was ahead: {sums.ahead:,} times an event is counted at the time of the next one that can be right.")
     return tuple(remarks)

@@ -131,7 +131,7 @@ def _hiding(state: AlarmState, event: Event, now: Nanos) -> _Standing:
         hidden = snapshot.suppression
         if hidden is None:
             return _SHOWN
-        return (Level.OUT_OF_SERVICE if hidden.until is None else Level.SHELVED), hidden.until, hidden.since
+        return (Level.OUT_OF_SERVICE if hidden.until is None else Level.SHELVED), hidden.until, Nanos(min(hidden.since, now))
     if kind in _HIDES:
         return _HIDES[kind], None, now
     return (state.level, state.level_until, Nanos(state.level_since)) if state.level >= Level.SHELVED else _SHOWN

@@ -17,7 +17,7 @@ class OpenPeriod:
     """Counts of one period by alarm number; owned by one accumulator."""
 
     __slots__ = (
-        "acknowledged", "begin", "changes", "chattering", "counting", "fleeting", "held", "offsets_ms", "rises", "silent", "start",
+        "acknowledged", "ahead", "begin", "changes", "chattering", "counting", "fleeting", "held", "offsets_ms", "rises", "silent", "start",
         "touched",
     )  # fmt: skip
 
@@ -33,6 +33,7 @@ class OpenPeriod:
         self.acknowledged: dict[int, int] = {}
         self.changes: list[Change] = []
         self.held = 0
+        self.ahead = 0
         self.touched = False
         """An event has come."""
         self.counting = True

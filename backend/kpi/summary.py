@@ -119,10 +119,12 @@ class Summary:
     """All that is not normal at `start`, by path; None where an earlier summary has to be asked."""
     held: int = field(default=0, kw_only=True)
     """Events whose time ran back."""
+    ahead: int = field(default=0, kw_only=True)
+    """Events by a clock that was ahead, counted when the next one came by a clock that was not."""
 
     def outline(self) -> Summary:
         """Without what was annunciated: next to nothing, where the summary of a busy day is a megabyte."""
-        return Summary(self.config, self.start, self.end, changes=self.changes, opening=self.opening, held=self.held)
+        return Summary(self.config, self.start, self.end, changes=self.changes, opening=self.opening, held=self.held, ahead=self.ahead)
 
 
 def in_order(changes: Iterable[Change]) -> tuple[Change, ...]:
@@ -184,6 +186,7 @@ def merge(summaries: Iterable[Summary]) -> Summary:
         changes=in_order(change for part in parts for change in part.changes),
         opening=parts[0].opening,
         held=sum(part.held for part in parts),
+        ahead=sum(part.ahead for part in parts),
     )
 
 

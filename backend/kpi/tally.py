@@ -79,6 +79,8 @@ class Tally:
     acknowledged: list[int] = field(default_factory=lambda: [0] * BINS)
     held: int = 0
     """Events whose time ran back, in all of the summaries."""
+    ahead: int = 0
+    """Events by a clock that was ahead, likewise."""
 
     @property
     def annunciated(self) -> int:
@@ -107,6 +109,7 @@ def add_up(sums: Tally, summary: Summary, selection: Selection) -> None:
     """
     _cover(sums, summary)
     sums.held += summary.held
+    sums.ahead += summary.ahead
     found = _selected(summary.paths, selection.prefix)
     if not found:
         return

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from alarm_engine.errors import HistoryUnavailable
 from alarm_engine.model.times import Nanos
 from backend.history.elastic_names import month_span
-from backend.history.performance import performance
+from backend.history.horizon import horizon, read_page
+from backend.history.performance import Known, performance
 from backend.history.summaries import Frontier, unpack
 from backend.history.summariser import Summariser, SummariserOptions, course_from
 from backend.kpi.accumulator import Accumulator
@@ -26,6 +27,10 @@ from tests.unit.kpi_events import DAY, Script, at
 from tests.unit.test_kpi_accumulating import histories
 
 pytestmark = pytest.mark.timeout(200)  # the first one starts a server
+
+NOW = at(days=400)
+"""A clock that is beyond all events."""
+UNTIL = horizon(NOW)
 
 MINUTES = st.sampled_from([0, 1, 475, 480, 489, 490, 520, 700, 1439, 1440, 1441, 2000, 2880, 3333, 5760])
 SELECTIONS = st.sampled_from([Selection(), Selection("/Site/A"), Selection("/Site/B/z", lost_connections=True), Selection("/Site/X")])
@@ -65,7 +70,7 @@ def straight(events, span, known_until, selection):
 async def check(store, config, written, question):
     start, end, known, selection = question
     span, known_until = Span(at(minutes=min(start, end)), at(minutes=max(start, end))), at(minutes=known)
-    found = await performance(store.summaries, config, span, known_until, selection)
+    found = await performance(store.summaries, config, span, Known(known_until, NOW), selection)
     if not written:
         assert (found.complete_from, found.complete_until) == (None, None)
         return
@@ -176,7 +181,7 @@ async def test_a_late_event_cuts_the_chain_back_to_a_day_before_it(store):
     assert (await store.summaries.frontier("Site")).end == at(days=2)
     assert await summariser.was_cut("Site")
     assert not await summariser.was_cut("Site")
-    found = await performance(store.summaries, "Site", Span(at(), at(days=5)), at(days=5))
+    found = await performance(store.summaries, "Site", Span(at(), at(days=5)), Known(at(days=5), NOW))
     assert found.figures.figure("per_day").value == pytest.approx(20 / (5 - 1 / 24))
     await summariser.catch_up("Site")
     assert (await store.summaries.frontier("Site")).end == at(days=5)
@@ -188,8 +193,8 @@ async def test_a_part_that_misses_an_event_is_refused(store):
     script = five_days()
     late = script.events.pop(3)
     await store.write(script.events)
-    course = await course_from(store.summaries, "Site", None)
-    part = next(course.take(await store.summaries.following("Site", course.next, 1000)))
+    course = await course_from(store.summaries, "Site", None, UNTIL)
+    part = next(course.take(await read_page(store.summaries, "Site", course.next, UNTIL)))
     await store.write([late])  # after it was read, and before anything is said to be made of it
     assert not await store.summaries.append(replace(part, events=part.events, frontier=replace(part.frontier, next=(1, 6))))
     assert await store.summaries.frontier("Site") is None
@@ -198,13 +203,13 @@ async def test_a_part_that_misses_an_event_is_refused(store):
 async def test_a_part_that_does_not_go_on_where_the_chain_ends_is_refused(store):
     script = five_days()
     await store.write(script.events)
-    one, other = [await course_from(store.summaries, "Site", None) for _ in range(2)]
-    events = await store.summaries.following("Site", one.next, 1000)
-    first, second, *_ = one.take(events)
+    one, other = [await course_from(store.summaries, "Site", None, UNTIL) for _ in range(2)]
+    page = await read_page(store.summaries, "Site", one.next, UNTIL)
+    first, second, *_ = one.take(page)
     assert not await store.summaries.append(second)
     assert await store.summaries.append(first)
     assert not await store.summaries.append(first)
-    assert not await store.summaries.append(next(other.take(events)))
+    assert not await store.summaries.append(next(other.take(page)))
     assert await store.summaries.append(second)
     assert await store.summaries.frontier("Site") == second.frontier
 
@@ -212,8 +217,8 @@ async def test_a_part_that_does_not_go_on_where_the_chain_ends_is_refused(store)
 async def test_parts_are_taken_together_or_not_at_all(store):
     script = five_days()
     await store.write(script.events)
-    course = await course_from(store.summaries, "Site", None)
-    parts = list(course.take(await store.summaries.following("Site", course.next, 1000)))
+    course = await course_from(store.summaries, "Site", None, UNTIL)
+    parts = list(course.take(await read_page(store.summaries, "Site", course.next, UNTIL)))
     for wrong in ([parts[0], parts[2]], [parts[0], replace(parts[1], events=parts[1].events + 1)]):
         assert not await store.summaries.append(*wrong)
         assert await store.summaries.frontier("Site") is None
@@ -226,7 +231,7 @@ async def test_parts_are_taken_together_or_not_at_all(store):
 
 @pytest.mark.parametrize("at_once", [1, 7, 1000])
 async def test_days_are_the_same_however_many_parts_are_stored_at_once(store, monkeypatch, at_once):
-    monkeypatch.setattr("backend.history.summariser.PAGE", 5)
+    monkeypatch.setattr("backend.history.horizon.PAGE", 5)
     monkeypatch.setattr("backend.history.summariser.STORED_AT_ONCE", at_once)
     await made(store, five_days())
     days = await chain(store, days=True)
@@ -246,7 +251,7 @@ async def test_what_retention_deletes_is_no_longer_answered(store):
     edge = month_span(at(days=60))[0]  # of whole months, as one store deletes
     assert await store.delete_before("Site", edge)
     assert await store.summaries.begin("Site") == edge
-    found = await performance(store.summaries, "Site", Span(at(), at(days=70)), at(days=70))
+    found = await performance(store.summaries, "Site", Span(at(), at(days=70)), Known(at(days=70), NOW))
     assert found.complete_from == edge
     days = (at(days=70) - edge) / DAY
     assert found.figures.figure("per_day").value == pytest.approx(2)
@@ -254,16 +259,16 @@ async def test_what_retention_deletes_is_no_longer_answered(store):
     # Made again from what is left: the same, and nothing is said of the time of which only last states are kept.
     await store.write([replace(script.events[0], id=script.events[0].id._replace(epoch=0))])
     await Summariser(store.summaries, ["Site"]).catch_up("Site")
-    again = await performance(store.summaries, "Site", Span(at(), at(days=70)), at(days=70))
+    again = await performance(store.summaries, "Site", Span(at(), at(days=70)), Known(at(days=70), NOW))
     assert (again.complete_from, again.figures.counts) == (edge, found.figures.counts)
 
 
 async def test_the_open_part_is_read_from_events_up_to_a_bound(store, monkeypatch):
     monkeypatch.setattr("backend.history.performance.MOST_EVENTS", 4)
-    monkeypatch.setattr("backend.history.performance.PAGE", 2)
+    monkeypatch.setattr("backend.history.horizon.PAGE", 2)
     script = five_days()
     await store.write(script.events)
-    found = await performance(store.summaries, "Site", Span(at(), at(days=5)), at(days=5))
+    found = await performance(store.summaries, "Site", Span(at(), at(days=5)), Known(at(days=5), NOW))
     assert (found.complete_from, found.complete_until) == (at(hours=1), script.events[3].time)
     assert found.figures.figure("per_hour").value == pytest.approx(2 / (found.figures.covered_s / 3600))
     assert "holes" not in " ".join(found.figures.remarks)
@@ -271,9 +276,9 @@ async def test_the_open_part_is_read_from_events_up_to_a_bound(store, monkeypatc
 
 async def test_what_is_not_written_yet_is_not_taken_for_quiet(store):
     await made(store, five_days())
-    found = await performance(store.summaries, "Site", Span(at(days=4), at(days=7)), at(days=5, hours=2))
+    found = await performance(store.summaries, "Site", Span(at(days=4), at(days=7)), Known(at(days=5, hours=2), NOW))
     assert (found.complete_from, found.complete_until) == (at(days=4), at(days=5, hours=2))
-    nothing = await performance(store.summaries, "Other", Span(at(days=4), at(days=7)), at(days=5))
+    nothing = await performance(store.summaries, "Other", Span(at(days=4), at(days=7)), Known(at(days=5), NOW))
     assert (nothing.complete_from, nothing.complete_until) == (None, None)
 
 
@@ -311,12 +316,12 @@ async def test_a_chain_that_changes_all_the_time_is_told(store, monkeypatch):
 
     monkeypatch.setattr(store.summaries, "frontier", moving)
 
-    async def nothing(store, config, frontier):
+    async def nothing(store, config, frontier, until):
         return None
 
     monkeypatch.setattr("backend.history.performance.course_from", nothing)
     with pytest.raises(HistoryUnavailable, match="worked out anew"):
-        await performance(store.summaries, "Site", Span(at(), at(days=5)), at(days=5))
+        await performance(store.summaries, "Site", Span(at(), at(days=5)), Known(at(days=5), NOW))
 
 
 async def test_many_parts_cost_elasticsearch_a_few_requests():
@@ -334,3 +339,70 @@ async def test_many_parts_cost_elasticsearch_a_few_requests():
             assert len(await chain(store)) == 99
         finally:
             await store.close()
+
+
+# ------------------------------------------------------------------ a clock that was ahead
+
+FAR = 9_000
+"""Days: beyond the clock of this machine."""
+
+
+async def counted(store, end, now=NOW):
+    """Alarms by the minute in which they count."""
+    found = await performance(store.summaries, "Site", Span(at(), end), Known(end, now))
+    return {round((time - at()) / 60e9): count for time, count in found.figures.counts}, found
+
+
+@pytest.mark.parametrize("page", [2, 2_000])
+async def test_what_a_clock_that_was_ahead_has_written_is_counted_when_it_is_right_again(store, monkeypatch, page):
+    monkeypatch.setattr("backend.history.horizon.PAGE", page)
+    script = Script()
+    for minute in (60, 70, 80):
+        script.rise(at(minutes=minute), f"/Site/A/{minute}")
+    for number in range(5):
+        script.rise(at(number, days=FAR), f"/Site/A/ahead{number}")
+    for minute in (95, 200, 1600):
+        script.rise(at(minutes=minute), f"/Site/A/{minute}")
+    await store.write(script.events)
+    expected = {60: 1, 70: 1, 80: 1, 90: 6, 200: 1, 1600: 1}
+    for _ in range(2):  # from events, then from what is stored
+        numbers, found = await counted(store, at(days=2))
+        assert numbers == expected
+        assert found.complete_until == at(days=2)
+        assert "The clock was ahead: 5 times an event is counted at the time of the next one that can be right." in found.figures.remarks
+        await Summariser(store.summaries, ["Site"]).catch_up("Site")
+    assert (await store.summaries.frontier("Site")).end == at(minutes=1600)
+
+
+async def test_while_the_clock_of_the_engine_holds_at_a_time_to_come_that_is_said(store):
+    script = Script()
+    for minute in (60, 130, 200):
+        script.rise(at(minutes=minute), f"/Site/A/{minute}")
+    for number in range(5):
+        script.rise(at(days=FAR), f"/Site/A/held{number}")  # the engine lets no time run back
+    await store.write(script.events)
+    for _ in range(2):
+        numbers, found = await counted(store, at(days=2))
+        assert numbers == {60: 1, 130: 1, 200: 1}
+        assert found.complete_until == at(minutes=200)
+        assert found.figures.remarks[-1].startswith("The clock of the engine was ahead: what it has recorded since stands at 2049-")
+        await Summariser(store.summaries, ["Site"]).catch_up("Site")
+    assert (await store.summaries.frontier("Site")).next == (1, 3)  # no quiet day of a time to come is summed up
+    # A range that ends before all that is complete, and has nothing to be said about it.
+    numbers, found = await counted(store, at(minutes=200))
+    assert (numbers, found.complete_until) == ({60: 1, 130: 1}, at(minutes=200))
+    assert "ahead" not in " ".join(found.figures.remarks)
+
+
+async def test_only_what_a_clock_that_was_ahead_wrote_is_there(store):
+    script = Script()
+    script.rise(at(days=FAR), "/Site/A/x")
+    await store.write(script.events)
+    await Summariser(store.summaries, ["Site"]).catch_up("Site")
+    assert await store.summaries.frontier("Site") is None
+    numbers, found = await counted(store, at(days=2))
+    assert (numbers, found.complete_from, found.complete_until) == ({}, None, None)
+    script.rise(at(minutes=5), "/Site/A/y")
+    await store.write(script.events)
+    numbers, found = await counted(store, at(days=2))
+    assert (numbers, found.complete_from) == ({0: 2}, at(minutes=5))

@@ -16,7 +16,7 @@ from alarm_engine.model.path import canonical, is_path
 from alarm_engine.model.times import Nanos, iso
 from backend.api.figures import figures_object
 from backend.api.lookup import moment
-from backend.history.performance import Performance, last_known, performance
+from backend.history.performance import Known, Performance, last_known, performance
 from backend.kpi.judged import Figure
 from backend.kpi.tally import Selection, Span
 from backend.kpi.targets import Verdict
@@ -67,7 +67,11 @@ def figures(  # noqa: PLR0913, PLR0917 - each is an option
 
 async def _figures(site: Settings, names: list[str], span: Span, selection: Selection) -> dict[str, Performance]:
     async with visiting_history(site) as store:
-        return {name: await performance(store.summaries, name, span, await last_known(store, name, span.end), selection) for name in names}
+        now = Nanos(time.time_ns())
+        return {
+            name: await performance(store.summaries, name, span, Known(await last_known(store, name, span.end), now), selection)
+            for name in names
+        }
 
 
 def _prefix(path: str | None) -> str:
