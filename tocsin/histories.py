@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from alarm_engine.errors import HistoryUnavailable
 from alarm_engine.journal.sqlite_file import SqliteFile
 from alarm_engine.journal.sqlite_open import Access, FileOptions
-from backend.history.elastic import ElasticHistory
 from backend.history.port import HistoryStore
 from backend.history.sqlite import SqliteHistory
 from tocsin.settings import Settings
@@ -20,6 +19,8 @@ def open_history(settings: Settings, file: SqliteFile | None = None) -> HistoryS
     `file`: the embedded store, where a process shares it with its journal; absent: one of its own, to read.
     """
     if settings.history.store == "elasticsearch":
+        from backend.history.elastic import ElasticHistory  # a quarter of the start of a command, for those who have another store
+
         return ElasticHistory(settings.history.elasticsearch.options())
     return SqliteHistory(file or SqliteFile(settings.store, FileOptions(access=Access.READ)))
 

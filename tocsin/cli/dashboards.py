@@ -1,4 +1,4 @@
-"""`tocsin dashboards`: Grafana dashboards from alarm trees."""
+"""`tocsin dashboards`: Grafana dashboards from alarm trees. What builds them is loaded when they are built (see `grafana_files`)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from rich.console import Console
 
 from alarm_engine.config.load import read_tree
 from alarm_engine.errors import ConfigError
-from dashboards.build import build, is_generated, write
-from dashboards.check import check as check_files
-from dashboards.hooks import BuildError
 from dashboards.kit.palette import Theme
 from dashboards.kit.targets import Kind
 from tocsin.grafana_files import build_options
@@ -40,6 +37,10 @@ def build_dashboards(
     ] = None,
 ) -> None:
     """Write all dashboards of the trees. Options go before the settings."""
+    from dashboards.build import build, write
+    from dashboards.check import check as check_files
+    from dashboards.hooks import BuildError
+
     console = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False, markup=False)
     resolved = []
     faults: list[str] = []
@@ -70,6 +71,10 @@ def check_dashboards(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory with generated dashboards.")],
 ) -> None:
     """Look for faults that Grafana would not report. Exit code 1 if there are any."""
+    from dashboards.build import is_generated
+    from dashboards.check import check as check_files
+    from dashboards.hooks import BuildError
+
     found = [path for path in sorted(directory.rglob("*.json")) if is_generated(path)] if directory.is_dir() else []
     if not found:
         raise BuildError(f"{directory}: no generated dashboards there; `tocsin dashboards build TREE --out {directory}` makes them")

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -17,15 +17,17 @@ from alarm_engine.errors import ConfigError
 from alarm_engine.model.times import Nanos, iso
 from backend.api.lookup import moment
 from backend.history.elastic_options import ElasticOptions
-from backend.phoebus.importing import Import, Report, begin_of_own
-from backend.phoebus.indices import LoggerIndices
 from tocsin.cli.run import SettingsFile
 from tocsin.histories import visiting_history
-from tocsin.import_progress import Notes
 from tocsin.settings import Settings, load
 from tocsin.trees import Configuration, chosen_configurations
 
-Tell = Callable[[Report, int], None]
+if TYPE_CHECKING:
+    from backend.phoebus.importing import Report
+    from backend.phoebus.indices import LoggerIndices
+    from tocsin.import_progress import Notes
+
+    Tell = Callable[[Report, int], None]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -54,6 +56,9 @@ def import_history(  # noqa: PLR0913, PLR0917 - options of a command
     An import that was interrupted goes on where it was; one that is repeated adds only what is new. Where `--from` is not given, the
     Elasticsearch of the settings is read. Exit code 1 if there were documents that no event could be made of.
     """
+    from backend.phoebus.indices import LoggerIndices
+    from tocsin.import_progress import Notes
+
     if not phoebus_indices:
         raise typer.BadParameter("say what to import: --phoebus-indices is the only kind there is")
     site = load(settings)
@@ -90,6 +95,8 @@ def import_history(  # noqa: PLR0913, PLR0917 - options of a command
 async def _import(
     site: Settings, config: Configuration, source: LoggerIndices, notes: Notes, run: tuple[Nanos | None, Nanos, Tell]
 ) -> tuple[Report, Nanos]:
+    from backend.phoebus.importing import Import, begin_of_own
+
     end, now, tell = run
     await source.start()
     try:

@@ -1,4 +1,4 @@
-"""`tocsin provisioning`: what Grafana reads at its start."""
+"""`tocsin provisioning`: what Grafana reads at its start. What writes it is loaded when it is written (see `grafana_files`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from dashboards.build import write
 from provisioning.render import ProvisioningOptions
 from provisioning.render import render as render_files
 from tocsin.grafana_files import alert_options
@@ -47,6 +46,8 @@ def render(
     ] = None,
 ) -> None:
     """Write datasources, dashboard providers, the list of plugins, and alert rules if the settings say who is told."""
+    from dashboards.build import write
+
     section = load(settings).dashboards if settings is not None else DashboardsSection()
     options = ProvisioningOptions(
         backend_url, section.datasource, tuple(config or ()), dashboards_path, token_variable, alert_options(section.alerts)
