@@ -43,7 +43,7 @@ class ElasticsearchServer:
     def __init__(self, heap_mb: int = 512, data: Path | None = None) -> None:
         """`data`: a folder for its data, which stays when it is closed; else they go with it."""
         check_tools()
-        fetched = _ELASTICSEARCH.fetched()
+        distribution = fetched()
         self._directory = tempfile.TemporaryDirectory(prefix="tocsin-elasticsearch-")
         self._home = Path(self._directory.name)
         self._data = data or self._home / "data"
@@ -51,7 +51,7 @@ class ElasticsearchServer:
         self._group = 0
         (self.port,) = free_ports(1)
         try:
-            self._program = self._readable(next(fetched.glob("elasticsearch-*")))
+            self._program = self._readable(next(distribution.glob("elasticsearch-*")))
             self._configure(heap_mb)
             self.start()
         except BaseException:
@@ -213,6 +213,11 @@ def _java_home() -> Path:
 def check_tools() -> None:
     """Raise `maven_cache.Missing` unless it can be fetched and run here."""
     _ELASTICSEARCH.check_tools()
+
+
+def fetched() -> Path:
+    """The distribution, fetched if it is not there yet; raises `maven_cache.Missing`."""
+    return _ELASTICSEARCH.fetched()
 
 
 @functools.cache

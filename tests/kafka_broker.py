@@ -28,7 +28,7 @@ from typing import Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, AdminClient, ResourcePatternType, ResourceType
 
-from tests.kafka_jars import DATA, check_tools, jars
+from tests.kafka_jars import DATA, check_tools, jars, quick_start
 
 LOOPBACK = "127.0.0.1"
 START_S = 90.0
@@ -126,7 +126,7 @@ class KafkaCluster:
 
     def _java(self) -> list[str]:
         heap = f"-Xmx{self._options.heap_mb}m"
-        return ["java", heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", f"{self._library}/*"]
+        return ["java", heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", *quick_start(), "-cp", f"{self._library}/*"]
 
     def _properties(self, broker: _Broker, ports: Mapping[str, int], voters: str) -> str:
         listeners = {name: f"{name}://{LOOPBACK}:{port}" for name, port in ports.items()}
