@@ -144,7 +144,7 @@ class Ioc:
         }
         with self._log.open("a", encoding="utf-8") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.ioc_process", str(self._database), *self._access_rules],
+                self._command(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -157,6 +157,9 @@ class Ioc:
         # An IOC that finds its port taken quietly serves another one.
         with socket.create_connection((LOOPBACK, self.port), timeout=5):
             pass
+
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "tests.ioc_process", str(self._database), *self._access_rules]
 
     def _answer(self, timeout_s: float) -> str:
         assert self._process is not None

@@ -48,6 +48,8 @@ class ClusterOptions:
     """Folder with `broker.pem` (key and certificate) and `ca.pem`: adds listeners with TLS."""
     properties: Mapping[str, str] = field(default_factory=dict)
     heap_mb: int = 256
+    behind: Sequence[str] = ()
+    """Names, in capital letters, of further listeners that clients are told to reach at other ports: for a proxy of the test."""
 
 
 class KafkaCluster:
@@ -64,9 +66,13 @@ class KafkaCluster:
             names.append("SASL")
         if self._options.certificates:
             names += ["TLS", "SASLTLS"]
+        behind = list(self._options.behind)
+        names += behind
         count = self._options.nodes
-        ports = free_ports(len(names) * count)
+        ports = free_ports((len(names) + len(behind)) * count)
         self._ports = [dict(zip(names, ports[n * len(names) :], strict=False)) for n in range(count)]
+        told = ports[len(names) * count :]
+        self._told = [dict(zip(behind, told[n * len(behind) :], strict=False)) for n in range(count)]
         voters = ",".join(f"{n + 1}@{LOOPBACK}:{node['CONTROLLER']}" for n, node in enumerate(self._ports))
         self.brokers = [_Broker(n + 1, Path(self._directory.name) / str(n + 1), self._java()) for n in range(count)]
         try:
@@ -87,6 +93,10 @@ class KafkaCluster:
     def listener(self, name: str) -> str:
         """Bootstrap servers of one of `PLAINTEXT`, `SASL` (SCRAM), `TLS` (client certificate), `SASLTLS` (SCRAM over TLS)."""
         return ",".join(f"{LOOPBACK}:{node[name]}" for node in self._ports)
+
+    def detours(self, name: str) -> list[tuple[int, int]]:
+        """Of a listener of `ClusterOptions.behind`, for each broker: the port that clients are told, where a proxy must listen, and its own."""
+        return [(told[name], own[name]) for told, own in zip(self._told, self._ports, strict=True)]
 
     def wait(self) -> None:
         """Until every running broker is in the cluster, and topics can be made."""
@@ -130,13 +140,14 @@ class KafkaCluster:
 
     def _properties(self, broker: _Broker, ports: Mapping[str, int], voters: str) -> str:
         listeners = {name: f"{name}://{LOOPBACK}:{port}" for name, port in ports.items()}
+        advertised = listeners | {name: f"{name}://{LOOPBACK}:{port}" for name, port in self._told[broker.node - 1].items()}
         protocols = {"SASL": "SASL_PLAINTEXT", "TLS": "SSL", "SASLTLS": "SASL_SSL"}
         count = self._options.nodes
         values = {
             "NODE": str(broker.node),
             "VOTERS": voters,
             "LISTENERS": ",".join(listeners.values()),
-            "ADVERTISED": ",".join(text for name, text in listeners.items() if name != "CONTROLLER"),
+            "ADVERTISED": ",".join(text for name, text in advertised.items() if name != "CONTROLLER"),
             "PROTOCOLS": ",".join(f"{name}:{protocols.get(name, 'PLAINTEXT')}" for name in listeners),
             "DATA": str(broker.data),
             "COPIES": str(min(3, count)),
