@@ -3,8 +3,12 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 PYTEST  = $(BIN)/python -m pytest
+# Processes that share the tests, a file at a time, in the order given: what is long begins first, so that none is left over at the end.
+# Each has its own Kafka and Elasticsearch (about 1 GB of memory). WORKERS=0: one after the other in this process, as for a debugger.
+WORKERS ?= 2
+SHARED  = $(PYTEST) --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --max-worker-restart=2 --durations=15 --durations-min=10
 
-.PHONY: help demo test lint unit system browser grafana bench docs clean
+.PHONY: help demo test lint prepared unit system browser grafana bench docs clean
 
 help:  ## list what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -12,7 +16,8 @@ help:  ## list what can be made
 demo: $(VENV)/.installed  ## install, then run the demo machine (stop it with Ctrl-C)
 	@exec $(BIN)/tocsin demo
 
-test: lint unit system browser  ## all that CI runs
+test: lint prepared  ## all that CI runs: lint, then all tests in WORKERS=2 processes
+	$(SHARED) tests/system tests/contract tests/browser tests/unit
 
 lint: $(VENV)/.developing  ## ruff, mypy, layers
 	$(BIN)/ruff check .
@@ -20,11 +25,14 @@ lint: $(VENV)/.developing  ## ruff, mypy, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
 
-unit: $(VENV)/.developing  ## logic and ports, without network
-	$(PYTEST) tests/unit tests/contract
+prepared: $(VENV)/.developing  ## what tests fetch or make once for a machine
+	$(BIN)/python -m tests.prepare
 
-system: $(VENV)/.developing  ## real IOC, real processes
-	$(PYTEST) tests/system
+unit: prepared  ## logic and ports, without network
+	$(SHARED) tests/contract tests/unit
+
+system: prepared  ## real IOC, real processes
+	$(SHARED) tests/system
 
 browser: $(VENV)/.developing  ## the operator page in headless Chromium
 	$(PYTEST) tests/browser

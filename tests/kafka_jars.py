@@ -1,6 +1,6 @@
 """Apache Kafka's published jars for tests: fetched once by Maven, kept outside of the repository.
 
-Beside them `tests.prepare` leaves an archive of their classes as Java has loaded them, which takes half the work out of the start of a broker.
+Beside them `tests.prepare` leaves an archive of their classes as Java has loaded them: it halves the work of starting a broker.
 """
 
 from __future__ import annotations

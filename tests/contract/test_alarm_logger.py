@@ -22,7 +22,7 @@ from backend.phoebus.search import MOST
 from tests.contract.histories import ADAPTERS
 from tests.unit.backend_world import PVS, world
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(150)  # the first one starts a server
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 SECOND = 1_000_000_000

@@ -14,7 +14,7 @@ from alarm_engine.errors import JournalError, JournalUnavailable
 from alarm_engine.journal.port import Cleanup, Position, Record, TopicSpec
 from tests.contract.journals import ADAPTERS, EXACT, GRACE_S, read_all, until
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)  # the first one starts a broker
 
 SPECS = [
     TopicSpec("Demo", Cleanup.COMPACT),

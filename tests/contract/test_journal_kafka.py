@@ -23,7 +23,7 @@ from tests.contract.journals import read_all, tried, until
 from tests.contract.kafka_topics import servers_or_skip
 from tests.kafka_broker import random_topic
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(120)  # the first one starts a broker
 
 DAY_S = 86_400
 

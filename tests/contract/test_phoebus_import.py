@@ -31,7 +31,7 @@ from tests.contract.histories import ADAPTERS, elastic_url
 from tests.contract.phoebus_logger import documents, fill, remove
 from tests.unit.phoebus_records import Recorded, at, derive
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(150)  # the first one starts a server
 
 
 @dataclass
