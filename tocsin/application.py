@@ -38,7 +38,9 @@ from tocsin.histories import open_history
 from tocsin.journals import open_journal, patiently, process_name
 from tocsin.settings import Settings
 from tocsin.settings_sections import ConfigurationSettings
-from tocsin.trees import Configuration, TreeWatch, configurations, load_all
+from tocsin.syncing import follow_options
+from tocsin.tree_watch import TreeWatch
+from tocsin.trees import Configuration, configurations, load_all
 
 log = structlog.get_logger()
 
@@ -101,7 +103,7 @@ class Application:
         self.faults = sum(one.faults for one in loaded)
         configs = configurations(settings.configurations, loaded)
         shared, history, self._live, self._history = self._make_parts(configs)
-        self._watch = watch = TreeWatch(shared, loaded, self._write_grafana)
+        self._watch = watch = TreeWatch(shared, loaded, self._write_grafana, follow_options(settings, shared))
 
         if settings.journal == "sqlite":
             await self._open_journal(shared)  # what cannot be used is said before anything is served

@@ -24,6 +24,7 @@ from tocsin.settings_sections import (
     HistorySection,
     KafkaSection,
     LogSection,
+    SyncSection,
 )
 
 VERSION = 1
@@ -55,6 +56,7 @@ class Settings(BaseSettings):
     figures: FiguresSection = Field(FiguresSection(), description="What figures of alarm performance are judged by.")
     dashboards: DashboardsSection = Field(DashboardsSection(), description="Generated files for Grafana.")
     health: HealthSection = Field(HealthSection(), description="Where the roles without a web side tell machines how they are.")
+    sync: SyncSection = Field(SyncSection(), description="How files of alarm trees come into force.")
     log: LogSection = Field(LogSection(), description="What is said on standard output.")
 
     @model_validator(mode="after")

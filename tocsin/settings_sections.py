@@ -276,6 +276,18 @@ class HealthSection(Section):
     )
 
 
+class SyncSection(Section):
+    """How files of alarm trees come into force: by `tocsin run`, and by `tocsin config sync --watch`."""
+
+    edits: Literal["keep", "overwrite"] = Field(
+        "keep",
+        description="What another client (CS-Studio) edited or deleted: `keep` leaves it until the files say something new there, "
+        "`overwrite` puts back what the files say. Shelving and out of service are the operators' in any case.",
+    )
+    commit: str = Field("", description="Commit of the files, where they are in no git checkout; else git is asked.")
+    look_every_s: float = Field(0.25, ge=0.05, le=60, description="Seconds between two looks at the files.")
+
+
 class LogSection(Section):
     """What is said on standard output."""
 

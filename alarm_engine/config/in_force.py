@@ -47,6 +47,8 @@ class InForce:
         """Offset after our last record, 0 before the first."""
         self.own_marks: set[RevisionState] = set()
         """What was said of our revision."""
+        self.changes = 0
+        """Counts what came into force, and what was synced."""
         self.others: set[str] = set()
         """Paths for which somebody else wrote a record; whoever has seen to one takes it out."""
         self._own_records = 0
@@ -59,6 +61,11 @@ class InForce:
     def revision(self) -> Revision | None:
         """The newest mark."""
         return self._staging.revision
+
+    @property
+    def is_settled(self) -> bool:
+        """The topics were read to their end once."""
+        return self._staging.is_settled
 
     @property
     def own_records(self) -> int:
@@ -110,6 +117,7 @@ class InForce:
     def _take_setting(self, record: StoredRecord) -> None:
         if record.key.startswith(_SYNCED):
             path = canonical(parse_key(record.key)[1])
+            self.changes += 1
             if record.value is None:
                 self.synced.pop(path, None)
             else:
@@ -145,6 +153,7 @@ class InForce:
             if kind is not RecordType.CONFIG:
                 continue
             path = canonical(raw_path)
+            self.changes += 1
             if record.value is None:
                 self.topic.pop(path, None)
                 continue

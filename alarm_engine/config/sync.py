@@ -7,6 +7,7 @@ writes, others edit: it reads on to its own records, and where another's lies be
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -97,6 +98,11 @@ class Synchroniser:
         self.in_force = InForce(config, zone)
         """What the topics say, as far as it was read."""
 
+    @property
+    def is_ready(self) -> bool:
+        """What is in force was read."""
+        return self.in_force.is_settled
+
     async def start(self) -> None:
         """Make the topics, and read them to their end. Raises `JournalError`; may be called again."""
         await self._journal.ensure_topics(self._topics.specs())
@@ -137,10 +143,11 @@ class Synchroniser:
 
     async def bring(self, wanted: Wanted, writer: Writer) -> SyncPlan:
         """One revision, if there is a difference; returns what it was, as it was planned first. Raises `JournalError`."""
-        if not self.in_force.next:
+        if not self.is_ready:
             await self.start()
-        if self.plan(wanted).is_empty and not self.in_force.abandoned:
-            return self.plan(wanted)
+        difference = await asyncio.to_thread(self.plan, wanted)
+        if difference.is_empty and not self.in_force.abandoned:
+            return difference
         async with writer() as journal:
             # Whoever wrote before us writes no more, so what is read from here on is all.
             await self.catch_up()
@@ -163,7 +170,7 @@ class Synchroniser:
     async def _revision(self, wanted: Wanted, journal: Journal) -> SyncPlan | None:
         """Write one revision from begin to mark; None if nothing is to be written."""
         found, author = self.in_force, wanted.author
-        first = self.plan(wanted)
+        first = await asyncio.to_thread(self.plan, wanted)
         abandoned, cover = found.abandoned, found.abandoned_paths()
         if first.is_empty and not abandoned:
             return None
@@ -184,7 +191,7 @@ class Synchroniser:
             await self._read_own(writing.count, RevisionState.BEGUN)
             if not found.others:
                 break
-            current = self.plan(wanted)
+            current = await asyncio.to_thread(self.plan, wanted)
         for batch in _batches(writing.synced(current)):
             await journal.append(batch)
         await journal.append([self._mark(_closed(begun, first, len(written), found.own_end))])

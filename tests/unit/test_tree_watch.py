@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 
 import pytest
 import structlog.testing
 
+from alarm_engine.config.sync import Author
 from alarm_engine.errors import JournalCorrupt, JournalError
 from alarm_engine.journal.memory import MemoryJournal
 from alarm_engine.wire.topics import Topics
+from tocsin.file_stamps import Stamps
 from tocsin.settings_sections import ConfigurationSettings
-from tocsin.trees import TreeWatch, load_all
+from tocsin.tree_follower import FollowOptions
+from tocsin.tree_watch import TreeWatch
+from tocsin.trees import load_all
 
 HEAD = "config: Demo\ntime_zone: UTC\npvs:\n  A: {description: a}\n"
 B = "  B: {description: b}\n"
@@ -43,13 +48,17 @@ class _Journal(MemoryJournal):
         return {key for key, value in last.items() if value is not None and b"description" in value}
 
 
+def options(journal, **more) -> FollowOptions:
+    return FollowOptions(Author("tocsin", "here"), lambda _: lambda: nullcontext(journal), period_s=PERIOD_S, **more)
+
+
 class _Site:
     def __init__(self, folder) -> None:
         self.file = folder / "tree.yaml"
         self.file.write_text(HEAD + B)
         self.journal = _Journal()
         self.changed = 0
-        self.watch = TreeWatch(self.journal, load_all([ConfigurationSettings(tree=self.file)]), self._count, PERIOD_S)
+        self.watch = TreeWatch(self.journal, load_all([ConfigurationSettings(tree=self.file)]), self._count, options(self.journal))
 
     def _count(self, trees) -> None:
         self.changed += 1
@@ -80,8 +89,8 @@ async def test_a_file_that_is_being_written_is_left_alone(site, monkeypatch):
     sizes: set[int] = set()
     looked = asyncio.Event()
 
-    def growing(names):
-        found = tuple((name, len(sizes), 0) for name in names)  # other stamps at every look
+    def growing(tree, names):
+        found = Stamps(str(tree), tuple((name, len(sizes), 0, 0) for name in names))  # other stamps at every look
         sizes.add(len(sizes))
         if len(sizes) > 20:
             loop.call_soon_threadsafe(looked.set)
@@ -89,7 +98,7 @@ async def test_a_file_that_is_being_written_is_left_alone(site, monkeypatch):
 
     loop = asyncio.get_running_loop()
     site.file.write_text(HEAD)
-    monkeypatch.setattr("tocsin.trees.stamps", growing)
+    monkeypatch.setattr("tocsin.tree_follower.look", growing)
     async with asyncio.timeout(5):
         await looked.wait()
     assert await site.journal.alarms() == {"config:/Demo/A", "config:/Demo/B"}
@@ -102,7 +111,7 @@ async def test_a_tree_whose_topics_are_of_no_use_keeps_no_other_waiting(tmp_path
     journal.refused = "Bad"
     await journal.start()
     loaded = load_all([ConfigurationSettings(tree=tmp_path / f"{name}.yaml") for name in ("Bad", "Demo")])
-    watch = TreeWatch(journal, loaded, lambda _: None, PERIOD_S)
+    watch = TreeWatch(journal, loaded, lambda _: None, options(journal))
     with structlog.testing.capture_logs() as said:
         await watch.start()
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
+import structlog
 import typer
 from rich.console import Console
 
@@ -24,6 +25,8 @@ from alarm_engine.config.write import date, to_yaml
 from alarm_engine.errors import SettingsError
 from alarm_engine.model.settings import AlarmSettings, NodeSettings, Settings
 from alarm_engine.model.times import Nanos
+from tocsin import logs
+from tocsin.commits import find_commit
 from tocsin.grafana_files import write_grafana_files
 from tocsin.journals import revision_writer, visiting
 from tocsin.settings import Settings as SiteSettings
@@ -54,17 +57,52 @@ def show_difference(settings: SettingsFile) -> None:
     raise typer.Exit(1 if different else 0)
 
 
-def bring_into_force(settings: SettingsFile) -> None:
-    """Bring the files into force by difference, also beside a running engine. What operators shelved or took out of service stays so.
+def bring_into_force(
+    settings: SettingsFile,
+    watch: Annotated[bool, typer.Option("--watch", help="Keep running: follow the files, and wait for the webhook of git-sync.")] = False,
+    health_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="With --watch: port of /sync, /status and /metrics, instead of the one in the settings."
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool | None,
+        typer.Option("--overwrite/--keep", help="What other clients edited: put back what the files say, or leave it (`sync.edits`)."),
+    ] = None,
+) -> None:
+    """Bring the files into force by difference, as one revision, also beside running engines. What operators shelved stays so.
 
-    With `dashboards.out` in the settings the dashboards of Grafana are made again.
+    An alarm whose PV goes on at another path keeps its state. Files with errors are refused as a whole. With `dashboards.out` in the
+    settings the dashboards of Grafana are made again.
     """
     site = load(settings)
+    if overwrite is not None:
+        chosen = site.sync.model_copy(update={"edits": "overwrite" if overwrite else "keep"})
+        site = site.model_copy(update={"sync": chosen})
+    if watch:
+        _watch(site, health_port)
+        return
     trees = list(_with_files(site, settings))
     for tree in trees:
         topic, difference = asyncio.run(_sync(site, tree))
         _print(tree, topic, difference)
     write_grafana_files(site.dashboards, trees, f"http://{site.backend.host}:{site.backend.port}")
+
+
+def _watch(site: SiteSettings, health_port: int | None) -> None:
+    from tocsin.syncing import SyncService, serve  # a web server: only this command needs it
+
+    if health_port is not None:
+        site = site.model_copy(update={"health": site.health.model_copy(update={"port": health_port})})
+    logs.set_up(site.log.level, site.log.form)
+    say = Console().print if logs.is_readable(site.log.form) else structlog.get_logger().info
+
+    def tell(service: SyncService) -> None:
+        where = f" It listens for git-sync at {service.url}/sync" if service.url else ""
+        say(f"tocsin config sync is watching the files.{where}")
+
+    asyncio.run(serve(site, tell))
 
 
 def export(
@@ -114,7 +152,7 @@ async def _compare(site: SiteSettings, tree: ConfigTree) -> tuple[dict[str, Sett
         return {}, plan(tree, {}, {})
     async with visiting(site) as journal:
         current = await in_force(journal, tree.name, ZoneInfo(tree.time_zone))
-        return current.topic, plan(tree, current.topic, current.synced)
+        return current.topic, plan(tree, current.topic, current.synced, keep=site.sync.edits == "keep")
 
 
 async def _sync(site: SiteSettings, tree: ConfigTree) -> tuple[dict[str, Settings], SyncPlan]:
@@ -123,10 +161,15 @@ async def _sync(site: SiteSettings, tree: ConfigTree) -> tuple[dict[str, Setting
         try:
             await synchroniser.start()
             before = dict(synchroniser.in_force.topic)
-            wanted = Wanted(tree, Author(_user(), socket.gethostname()))
+            commit = await asyncio.to_thread(find_commit, _file_of(site, tree), site.sync.commit)
+            wanted = Wanted(tree, Author(_user(), socket.gethostname()), commit, keep=site.sync.edits == "keep")
             return before, await synchroniser.bring(wanted, revision_writer(site, journal, tree.name))
         finally:
             await synchroniser.close()
+
+
+def _file_of(site: SiteSettings, tree: ConfigTree) -> Path:
+    return Path(tree.places[tree.root].file) if tree.root in tree.places else site.store
 
 
 def _user() -> str:
@@ -155,6 +198,11 @@ def _print(tree: ConfigTree, topic: dict[str, Settings], difference: SyncPlan) -
         else:
             sign, style = ("+", "green") if change.kind is ChangeKind.ADDED else ("-", "red")
             console.print(f"{sign} {change.path}", style=style)
+    for old, new in difference.moved.items():
+        console.print(f"> {old} is now {new}: its state goes with it", style="cyan")
+    for path in difference.drifted:
+        if path not in difference.write:
+            console.print(f"! {path}: edited or deleted by another client; kept until the files change there", style="magenta")
     for path in difference.foreign:
         console.print(f"? {path}: only in force, not in the files; left alone", style="magenta")
     added, edited, removed = len(difference.added), len(difference.edited), len(difference.removed)

@@ -10,14 +10,18 @@ from backend.live import Live
 from backend.metrics import Metrics
 from tocsin.health import EngineFigures, HistoryFigures
 from tocsin.reference.markdown import code, page, prose, table
-from tocsin.trees import TreeWatch
+from tocsin.settings import Settings
+from tocsin.settings_sections import ConfigurationSettings
+from tocsin.syncing import follow_options
+from tocsin.tree_watch import TreeWatch
 
 
 def metrics_page() -> str:
     """Every figure of `/metrics`."""
     journal = MemoryJournal()
     registry = Metrics(Live(journal, {}, "tocsin", SystemClock())).registry
-    TreeWatch(journal, [], lambda _: None).export(registry)
+    settings = Settings(configurations=(ConfigurationSettings(name="Site"),))
+    TreeWatch(journal, [], lambda _: None, follow_options(settings, journal)).export(registry)
     registry.register(EngineFigures(lambda: None))
     registry.register(HistoryFigures(HistoryWriter(journal, MemoryHistory(), [])))
     families = sorted(registry.collect(), key=lambda family: family.name)
