@@ -31,6 +31,8 @@ log = structlog.get_logger()
 
 BATCH = 2000
 """Inputs, timers, and records of others, evaluated and published in one transaction at most: a mass event must not hold up the loop."""
+_AT_ONCE = 250
+"""Inputs evaluated before anybody else gets a turn: the group and the watchdog must not take a busy engine for one that hangs."""
 _IDLE_TICK_S = 0.5
 _RETRY_S = 0.5
 _GROUP = "engine"
@@ -253,7 +255,10 @@ class Runner:
         position = self._orders.apply(BATCH)
         if position is not None:
             positions = [Position(_GROUP, self.topics.command, position)]
-        self.evaluator.feed(self.intake.take(BATCH), now)
+        inputs = self.intake.take(BATCH)
+        for begin in range(0, len(inputs), _AT_ONCE):
+            self.evaluator.feed(inputs[begin : begin + _AT_ONCE], now)
+            await asyncio.sleep(0)
         self.evaluator.tick(now, BATCH)
         changes = self.evaluator.take(now)
         if positions or not changes.is_empty:

@@ -141,11 +141,11 @@ class Standby:
             self._changed = self._changed or any(news)
             now = self._clock.now().monotonic
             at_end = fetched.caught_up or not fetched.records
-            if at_end and (self._changed or not self.caught_up):
-                self.replayed.settle(self._topics, self._settings.zone)
             if self._changed and (at_end or now - self._looked > _RARELY_NS):
+                if at_end:
+                    self.replayed.settle(self._topics, self._settings.zone)
                 self._watch()
-                self._changed, self._looked = False, now
+                self._changed, self._looked = not at_end, now
             self.caught_up = self.caught_up or at_end
             self._ticked = now
             await asyncio.sleep(0)
