@@ -187,6 +187,7 @@ class _Drain:
             if item is None:
                 return False
             self._handlers[type(item)](item, offset)
+        self.channels.recover(time.monotonic_ns())
         self.channels.flush()
         if self._inputs:
             inputs, self._inputs = self._inputs, []
@@ -212,10 +213,10 @@ class _Drain:
         channel = self.channels.by_number.get(event.number)
         if channel is None or channel.connected == event.up:
             return
-        if event.up and not self.channels.came(channel):
+        if event.up and not self.channels.came(channel, event.arrival):
             return  # gone again: that event is on its way
         if not event.up:
-            self.channels.went(channel)
+            self.channels.went(channel, event.arrival)
         wall, arrival = Nanos(event.arrival + offset), Monotonic(event.arrival)
         self._inputs.append(Connection(channel.subscription.pv, event.up, channel.server, wall, arrival))
 

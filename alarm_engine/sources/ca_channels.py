@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from alarm_engine.sources.ca_library import DBE_ALARM, DBE_VALUE, CaLibrary
+from alarm_engine.sources.ca_recovery import Recovery
 from alarm_engine.sources.ca_values import ENUM, TIME_FIRST, Form, request_count
 from alarm_engine.sources.port import Subscription
 
@@ -53,6 +54,7 @@ class Channels:
         self._by_pv: dict[str, Channel] = {}
         self.by_number: dict[int, Channel] = {}
         self._last_number = 0
+        self._recovery = Recovery()
         self._asked = False
         """Something waits in libca to be sent."""
         self.connected = 0
@@ -91,10 +93,11 @@ class Channels:
         if channel is not None:
             self._asked = True
             del self.by_number[channel.number]
+            self._recovery.removed(channel.number)
             self.connected -= channel.connected
             self._library.clear(channel.handle)
 
-    def came(self, channel: Channel) -> bool:
+    def came(self, channel: Channel, now: int) -> bool:
         """It is connected: ask for its values, in the type that it has now. False if it has gone again meanwhile."""
         native = self._library.native_type(channel.handle)
         if native < 0:
@@ -103,14 +106,30 @@ class Channels:
         channel.server = self._library.host(channel.handle)
         channel.form = channel.form._replace(size=self._library.element_count(channel.handle))
         self.connected += 1
+        self._recovery.came(channel.number, now)
         self._monitor(channel)
         return True
 
-    def went(self, channel: Channel) -> None:
+    def went(self, channel: Channel, now: int) -> None:
         """It is gone. libca would resume its monitors by itself, but with the type that the record had."""
         channel.connected = False
         self.connected -= 1
         self._end_monitors(channel)
+        self._recovery.went(channel.number, channel.server, now)
+
+    def recover(self, now: int) -> None:
+        """Look again for what was lost, where it is time to; to be called now and then. Times are monotonic nanoseconds."""
+        for number in self._recovery.due(now):
+            channel = self.by_number[number]
+            self._last_number += 1
+            handle = self._library.create(name_of(channel.subscription.pv), self._last_number)
+            if handle is None:
+                continue  # the one that is there goes on
+            self._asked = True
+            self._library.clear(channel.handle)
+            channel.number, channel.handle = self._last_number, handle
+            self._recovery.renewed(number, channel.number)
+            self.by_number[channel.number] = self.by_number.pop(number)
 
     def flush(self) -> None:
         """Send all that was asked."""
