@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ log = structlog.get_logger()
 _EVENTS = 20_000
 """Newest events that are looked at: commands that were answered in them are not carried out again."""
 _AT_ONCE = 500
-"""Alarms restored before anybody else gets a turn."""
+"""Alarms worked in before anybody else gets a turn."""
 
 
 @dataclass(slots=True)
@@ -82,12 +83,20 @@ class Replayed:
 
     def settle(self, topics: Topics, zone: tzinfo) -> None:
         """Everything was read: what belongs to no open revision is in force; may be called again."""
+        for _ in self.settling(topics, zone):
+            pass
+
+    def settling(self, topics: Topics, zone: tzinfo) -> Iterator[None]:
+        """The same in steps of milliseconds."""
         if self.staging is None:
             self.staging = Staging(topics)
         if not self.staging.is_settled:
             prefix = len(key(RecordType.CONFIG, ""))
-            for due in records_of(self.staging.settle(lambda config: canonical(config[prefix:]) in self.states)):
-                self._take(due, topics, zone)
+            due = records_of(self.staging.settle(lambda config: canonical(config[prefix:]) in self.states))
+            for number, one in enumerate(due):
+                if number % _AT_ONCE == 0:
+                    yield
+                self._take(one, topics, zone)
 
     @property
     def is_closing(self) -> bool:
@@ -221,7 +230,8 @@ async def settle(journal: Journal, topics: Topics, replayed: Replayed, zone: tzi
         start = {topics.settings: replayed.next.get(topics.settings, 0)}
         async for record in read_to_end(journal, [topics.settings], start):
             replayed.apply(record, topics, zone)
-        replayed.settle(topics, zone)
+        for _ in replayed.settling(topics, zone):
+            await asyncio.sleep(0)
 
 
 async def replay(journal: Journal, topics: Topics, zone: tzinfo, replayed: Replayed | None = None) -> Replayed:

@@ -29,6 +29,8 @@ log = structlog.get_logger()
 
 _AT_ONCE = 1000
 _RETRY_S = 0.5
+_EMPTY = 3
+"""Answers without records, one after the other, after which nothing more can be read for now."""
 _RARELY_NS = NANOS_PER_SECOND
 """While records come without an end, subscriptions are brought up to date this often."""
 _EVENTS = 20_000
@@ -134,16 +136,19 @@ class Standby:
         self.problem = problem
 
     async def _read(self, reader: JournalReader) -> None:
+        empty = 0
         while True:
             fetched = await reader.fetch(max_records=_AT_ONCE, timeout_s=_RETRY_S)
             self.problem = ""
             news = [self._take(record) for record in fetched.records]
             self._changed = self._changed or any(news)
             now = self._clock.now().monotonic
-            at_end = fetched.caught_up or not fetched.records
+            empty = 0 if fetched.records else empty + 1
+            at_end = fetched.caught_up or empty >= _EMPTY
             if self._changed and (at_end or now - self._looked > _RARELY_NS):
                 if at_end:
-                    self.replayed.settle(self._topics, self._settings.zone)
+                    for _ in self.replayed.settling(self._topics, self._settings.zone):
+                        await asyncio.sleep(0)
                 self._watch()
                 self._changed, self._looked = not at_end, now
             self.caught_up = self.caught_up or at_end
