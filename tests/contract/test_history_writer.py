@@ -19,7 +19,7 @@ from backend.history.port import EventQuery
 from backend.history.rebuild import rebuild
 from backend.history.sqlite import SqliteHistory
 from backend.history.writer import GROUP, HistoryWriter, WriterOptions
-from tests.contract.histories import at, command, event
+from tests.contract.histories import SECOND, at, command, event
 from tests.contract.journals import until
 
 pytestmark = pytest.mark.timeout(60)
@@ -31,9 +31,10 @@ SPECS = [TopicSpec(f"{config}{end}", Cleanup.DELETE) for config in ("Demo", "Oth
 class SetClock:
     def __init__(self, wall):
         self.wall = wall
+        self.set_by = 0
 
     def now(self):
-        return Moment(self.wall, Monotonic(0))
+        return Moment(self.wall, Monotonic(self.wall + self.set_by))
 
 
 class FlakyStore(MemoryHistory):
@@ -314,6 +315,35 @@ async def test_old_events_are_deleted_in_time(journal, started):
     page = await store.events(EventQuery("Demo", at(0), at(100 * day)))
     assert [event.id.n for event in page.events] == [9, 8, 7, 6, 5]
     assert writer.healthy
+
+
+async def test_a_clock_that_jumps_ahead_deletes_nothing(journal, started):
+    day = 86_400
+    clock = SetClock(at(10 * day))
+    store = FlakyStore()
+    asked = []
+    delete_before, events = store.delete_before, store.events
+
+    async def deleting(config, time):
+        return asked.append(time) or await delete_before(config, time)
+
+    async def looking(query):
+        looked.append(query)
+        return await events(query)
+
+    looked = []
+    store.delete_before, store.events = deleting, looking
+    await journal.append(records([event(n, n * day) for n in range(1, 10)]))
+    writer = await started(journal, store, keep_days=30, clock=clock)
+    await until(lambda: writer.written == 9 and asked)  # something was recorded lately: the clock can be trusted
+    clock.set_by = -390 * day * SECOND
+    clock.wall = at(400 * day)  # it was set: no time has gone by
+    del looked[:]
+    await until(lambda: sum(query.limit == 1 and query.start > at(300 * day) for query in looked) > 3)
+    assert max(asked) == at(-20 * day)
+    assert await stored(store) == list(range(1, 10))
+    clock.wall = at(401 * day)  # it has gone on like that for a day
+    await until(lambda: asked[-1] == at(371 * day))
 
 
 async def test_a_fault_of_ours_is_seen(journal, started):
