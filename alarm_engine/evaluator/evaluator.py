@@ -15,7 +15,7 @@ from alarm_engine.evaluator.servers import ServerWatch
 from alarm_engine.evaluator.timing import CLOCK_CHECK_NS, LATE_NS, Timer
 from alarm_engine.evaluator.tree import AlarmTree, Leaf, Node, is_covered
 from alarm_engine.logic.alarm_logic import MAINTENANCE, TRACKED, Outcome
-from alarm_engine.logic.talk import nag, started
+from alarm_engine.logic.talk import LATE_S, nag, started
 from alarm_engine.logic.timers import TimerWheel
 from alarm_engine.model.event import EventKind
 from alarm_engine.model.reading import Connection, Input, Reading
@@ -42,6 +42,9 @@ class EvaluatorSettings:
     """A reminder is spoken when nothing was for that long and alarms are active; 0: never."""
     command_max_age_s: float = 15
     """An older command is refused."""
+
+
+_MISSED_NS = LATE_S * NANOS_PER_SECOND
 
 
 class Evaluator:
@@ -79,6 +82,7 @@ class Evaluator:
         watchers = self.tree.watchers
         then = now
         for item in inputs:
+            self.emitter.late = now.monotonic - item.arrival > _MISSED_NS
             then = now if now.monotonic - item.arrival < LATE_NS else self._catch_up(item.arrival, now)
             if isinstance(item, Connection) and item.pv in watchers:
                 self.servers.moved(item)
@@ -87,6 +91,7 @@ class Evaluator:
             for leaf in watchers.get(item.pv, ()):
                 if isinstance(item, Reading):
                     if not leaf.connected:
+                        self.servers.heard(item.pv, then)
                         self._connected(leaf)
                     self._sample(leaf, Sample(item.severity, item.message, item.value, item.pv_time), then)
                 elif not isinstance(item, Connection):
@@ -94,6 +99,7 @@ class Evaluator:
                 elif not item.up:
                     self._lost(leaf, DISCONNECTED, then)
                 # A channel that is up says nothing yet: a hung IOC accepts connections and sends no value.
+        self.emitter.late = False
         self.servers.worked_to = None if then is now else then.monotonic
 
     def _await_servers(self) -> None:

@@ -28,6 +28,10 @@ class ServerWatch:
         note = self._servers.found if item.up else self._servers.lost
         note(item.pv, item.server, item.wall, item.arrival)
 
+    def heard(self, pv: str, then: Moment) -> None:
+        """A PV that was not connected has a value."""
+        self._servers.heard(pv, then.wall, then.monotonic)
+
     def forget(self, pv: str) -> None:
         """Nobody watches it any more."""
         self._servers.forget(pv)

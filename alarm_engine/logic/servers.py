@@ -103,6 +103,11 @@ class Servers:
             wave.back_last = at
             wave.places.add(server)
 
+    def heard(self, pv: str, wall: Nanos, at: Monotonic) -> None:
+        """A PV has a value: where its connection was not told of, it is where it was."""
+        if pv in self._missing:
+            self.found(pv, self._home[pv], wall, at)
+
     def lost(self, pv: str, server: str, wall: Nanos, at: Monotonic) -> None:
         """A PV went; `server` is where it was, empty if that is not known (then nothing follows from it)."""
         is_known = pv in self._home

@@ -101,6 +101,16 @@ def test_pvs_that_nobody_watches_any_more_are_not_waited_for():
     assert servers.close(at(20)[1]) == [Back(IOC, 1, 20, at(10)[0], at(20)[0], ())]
 
 
+def test_a_value_tells_of_a_return_as_well():
+    servers = served(NAMES[:20])
+    for name in NAMES[:20]:
+        servers.lost(name, IOC, *at(10))
+    servers.close(at(10)[1])
+    for name in NAMES[:20]:
+        servers.heard(name, *at(20))  # what an engine that stood by has kept does not hold connections
+    assert servers.close(at(20)[1]) == [Back(IOC, 20, 20, at(10)[0], at(20)[0], ())]
+
+
 def test_nothing_is_claimed_of_a_server_that_was_not_known():
     servers = Servers()
     servers.lost("P1", IOC, *at(10))  # an engine that took over has not heard where the others are
