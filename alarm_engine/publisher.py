@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import tzinfo
 from functools import partial
@@ -12,6 +13,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from alarm_engine.errors import JournalUnavailable
 from alarm_engine.evaluator.changes import Changes, ConfigWrite, LeafChange, Removal
 from alarm_engine.journal.port import Journal, Position, Record
+from alarm_engine.logic.talk import LATE_S, missed
 from alarm_engine.wire.config import encode_config, encode_delete_note
 from alarm_engine.wire.event import encode_event
 from alarm_engine.wire.headers import STATE, headers
@@ -47,9 +49,12 @@ class Publisher:
             before_sleep=partial(_report, said),
         )
         async for attempt in retrying:
+            state = attempt.retry_state
+            if len(changes.talks) > 1 and time.monotonic() - state.start_time > LATE_S:
+                changes.talks = [missed("/" + self._topics.config_name, changes.talks)]
+                records = self.records(changes)
             with attempt:
                 await self._journal.append(records, positions)
-            state = attempt.retry_state
             if state.attempt_number > 1 and state.outcome is not None and not state.outcome.failed:
                 log.info("journal is written again", config=self._topics.config, attempts=state.attempt_number)
 

@@ -8,7 +8,7 @@ from functools import cache
 from alarm_engine.evaluator.changes import Changes, ConfigWrite, LeafChange, Removal
 from alarm_engine.evaluator.tree import Leaf
 from alarm_engine.logic.servers import Outcome, Went
-from alarm_engine.logic.talk import Talk, annunciation, mass_disconnect
+from alarm_engine.logic.talk import Talk, annunciation, mass_disconnect, missed
 from alarm_engine.model.event import CommandResult, Event, EventKind
 from alarm_engine.model.settings import Settings
 from alarm_engine.model.severity import Severity
@@ -89,6 +89,12 @@ class Emitter:
         self._held = 0
         """How many of those are of earlier rounds."""
         self._held_since: Monotonic | None = None
+        self.late = False
+        """What happens now came so long ago that it is no longer spoken of alone."""
+        self._missed: list[Talk] = []
+        self._missed_since: Monotonic | None = None
+        self._misses = False
+        """Some of those are of this round."""
         self._many = 0
         """Alarms of the one sentence of this round."""
 
@@ -132,10 +138,16 @@ class Emitter:
         else:
             self.changes.steps.append(event)
         if happening.annunciate:
-            talk = annunciation(leaf.path, leaf.settings.description, alarm.severity)
-            self.changes.talks.append(talk)
-            if alarm.message == DISCONNECTED:
-                self._gone.append(talk)
+            self._speak(annunciation(leaf.path, leaf.settings.description, alarm.severity), gone=alarm.message == DISCONNECTED)
+
+    def _speak(self, talk: Talk, *, gone: bool) -> None:
+        if self.late:
+            self._missed.append(talk)
+            self._misses = True
+            return
+        self.changes.talks.append(talk)
+        if gone:
+            self._gone.append(talk)
 
     def again(self, leaf: Leaf) -> None:
         """Publish a state to which nothing happened, as Phoebus does for every alarm that an acknowledgement reaches."""
@@ -220,14 +232,15 @@ class Emitter:
     @property
     def is_holding(self) -> bool:
         """Something is to be said soon."""
-        return bool(self._held)
+        return bool(self._held or self._missed)
 
     def gather(self, now: Moment, *, more: bool) -> bool:
-        """Make one sentence of many alarms whose PVs went; wait for those that are still to come (`more`), but not for long.
+        """Make one sentence of alarms that could not be spoken in time, and one of many whose PVs went; wait for those that are still to come (`more`), but not for long.
 
         Returns True if something will be said in this round.
         """
         changes, gone = self.changes, self._gone
+        self._sum_up(now)
         if not gone:
             return bool(changes.talks)
         if self._held_since is None:
@@ -245,6 +258,15 @@ class Emitter:
             changes.talks[:0] = gone[: self._held]
         self._gone, self._held, self._held_since = [], 0, None
         return True
+
+    def _sum_up(self, now: Moment) -> None:
+        if not self._missed:
+            return
+        since = self._missed_since = self._missed_since or now.monotonic
+        if not self._misses or now.monotonic - since > _LONGEST_HELD_NS:
+            self.changes.talks.append(missed("/" + self._config, self._missed))
+            self._missed, self._missed_since = [], None
+        self._misses = False
 
     def take(self, root: str) -> Changes:
         """Everything collected; many alarms of PVs that went are spoken as one sentence."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from alarm_engine.model.severity import NAMES, Severity
+from alarm_engine.model.severity import NAMES, PRIORITY, Severity
 
 
 class Talk(NamedTuple):
@@ -35,6 +36,18 @@ def nag(root: str, severity: Severity, active: int) -> Talk:
 def started(root: str) -> Talk:
     """What a server says when it takes over."""
     return Talk(root, Severity.OK, " Alarm server started. Everything is going to be all right.")
+
+
+LATE_S = 10
+"""What was to be said and could not be for longer than that is summed up: nobody can listen to minutes of alarms."""
+
+
+def missed(root: str, talks: Sequence[Talk]) -> Talk:
+    """One sentence instead of each alarm that could not be spoken in time."""
+    if len(talks) == 1:
+        return talks[0]
+    worst = max((talk.severity for talk in talks), key=PRIORITY.__getitem__)
+    return Talk(root, worst, f" {len(talks)} alarms while nobody could be told, the worst {NAMES[worst]}", standout=True)
 
 
 def mass_disconnect(root: str, number: int) -> Talk:

@@ -1,0 +1,94 @@
+"""What could not be spoken in time is summed up, once, whoever comes to speak of it."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC
+from types import SimpleNamespace
+
+from alarm_engine.errors import JournalUnavailable
+from alarm_engine.evaluator.changes import Changes
+from alarm_engine.journal.memory import MemoryJournal
+from alarm_engine.logic.talk import Talk, missed
+from alarm_engine.model.reading import Reading
+from alarm_engine.model.settings import AlarmSettings
+from alarm_engine.model.severity import Severity
+from alarm_engine.model.times import NANOS_PER_SECOND, Monotonic
+from alarm_engine.publisher import Publisher
+from alarm_engine.wire.state import NORMAL
+from alarm_engine.wire.topics import Topics
+from tests.unit.evaluating import Control
+
+PATHS = [f"/Demo/Vacuum/GC{number}" for number in range(3)]
+
+
+def control():
+    return Control({path: AlarmSettings(path[-3:]) for path in PATHS})
+
+
+def feed(control, severities, age_s):
+    arrival = Monotonic(control.now.monotonic - round(age_s * NANOS_PER_SECOND))
+    inputs = [
+        Reading(path.rpartition("/")[2], severity, f"{severity.name}_ALARM", "", control.now.wall, arrival)
+        for path, severity in zip(PATHS, severities, strict=False)
+        if severity is not None
+    ]
+    control.evaluator.feed(inputs, control.now)
+    return [talk.text for talk in control.take().talks]
+
+
+def test_alarms_of_minutes_ago_become_one_sentence_when_all_of_them_are_decided():
+    it = control()
+    assert feed(it, [Severity.MINOR], 60) == []
+    assert feed(it, [Severity.MAJOR, Severity.MINOR], 59) == []
+    it.now = it.now.plus_s(0.5)
+    assert [talk.text for talk in it.take().talks] == [" 3 alarms while nobody could be told, the worst MAJOR"]
+
+
+def test_one_alarm_of_minutes_ago_is_said_as_it_is():
+    it = control()
+    assert feed(it, [Severity.MAJOR], 60) == []
+    it.now = it.now.plus_s(0.5)
+    assert [talk.text for talk in it.take().talks] == ["MAJOR Alarm: GC0"]
+
+
+def test_what_is_a_few_seconds_late_is_said_alone():
+    assert feed(control(), [Severity.MAJOR, Severity.MINOR], 9) == ["MAJOR Alarm: GC0", "MINOR Alarm: GC1"]
+
+
+def test_an_engine_that_is_always_late_speaks_all_the_same():
+    it = control()
+    said = []
+    for severity in (Severity.MINOR, Severity.MAJOR, Severity.INVALID):
+        for number in range(3):
+            said += feed(it, [None] * number + [severity], 60)
+            it.now = it.now.plus_s(1)
+    assert said == [" 7 alarms while nobody could be told, the worst INVALID"]
+
+
+async def test_what_waited_for_the_journal_is_summed_up(monkeypatch):
+    away_s = [0]
+    monkeypatch.setattr("alarm_engine.publisher.time", SimpleNamespace(monotonic=lambda: time.monotonic() + away_s[0]))
+
+    class Away(MemoryJournal):
+        tries = 0
+
+        async def append(self, records, positions=()):
+            self.tries += 1
+            if self.tries == 1:
+                away_s[0] = 11
+                raise JournalUnavailable("away")
+            await super().append(records, positions)
+            self.written = [record.value for record in records]
+
+    journal = Away()
+    await journal.start()
+    changes = Changes(NORMAL)
+    changes.talks = [Talk(path, Severity.MAJOR, "MAJOR Alarm: x") for path in PATHS]
+    await Publisher(journal, Topics("Plant"), UTC, 1).publish(changes)
+    assert len(journal.written) == 1
+    assert b"3 alarms while nobody could be told" in journal.written[0]
+
+
+def test_the_worst_is_named():
+    assert missed("/Plant", [Talk("/a", Severity.MINOR, "a"), Talk("/b", Severity.INVALID, "b")]).severity is Severity.INVALID
