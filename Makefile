@@ -7,6 +7,9 @@ PYTEST  = $(BIN)/python -m pytest
 # Each has its own Kafka and Elasticsearch (about 1 GB of memory). WORKERS=0: one after the other in this process, as for a debugger.
 WORKERS ?= 2
 SHARED  = $(PYTEST) --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --max-worker-restart=2 --durations=15 --durations-min=10
+# Chaos keeps both processors busy: its two long files are far apart, so that they do not run side by side.
+LONGEST = tests/chaos/test_faults.py
+CHAOS   = $(filter-out $(LONGEST),$(wildcard tests/chaos/test_*.py))
 
 .PHONY: help demo test lint prepared unit system browser grafana bench docs clean
 
@@ -17,7 +20,7 @@ demo: $(VENV)/.installed  ## install, then run the demo machine (stop it with Ct
 	@exec $(BIN)/tocsin demo
 
 test: lint prepared  ## all that CI runs: lint, then all tests in WORKERS=2 processes
-	$(SHARED) tests/system tests/contract tests/browser tests/unit
+	$(SHARED) $(LONGEST) tests/system tests/contract tests/browser $(CHAOS) tests/unit
 
 lint: $(VENV)/.developing  ## ruff, mypy, layers
 	$(BIN)/ruff check .
