@@ -90,6 +90,7 @@ class TreeFollower:
         self._sync = Synchroniser(loaded.tree.name, ZoneInfo(loaded.tree.time_zone), journal)
         self._writer = options.writer(loaded.tree.name)
         self._settling = Settling(loaded.stamps)
+        self._memory = loaded.memory
         self._wanted = loaded
         self._late = True
         """What is wanted is yet to be brought into force."""
@@ -217,7 +218,7 @@ class TreeFollower:
 
     async def _read(self, now: Stamps) -> bool:
         """Read files that changed; those that pass are wanted from now on. False: they were written to meanwhile."""
-        again, result = await asyncio.to_thread(load, self.loaded.settings)
+        again, result = await asyncio.to_thread(load, self.loaded.settings, self._memory)
         if await asyncio.to_thread(look, self._file, now.names) != now:
             return False
         commit = await asyncio.to_thread(find_commit, self._file, self._options.commit)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from alarm_engine.config.load import LoadResult, load_tree
+from alarm_engine.config.memory import Memory
 from alarm_engine.config.tree import ConfigTree, arrange
 from alarm_engine.config.unsupported import unsupported
 from alarm_engine.errors import ConfigError, SettingsError
@@ -32,6 +33,8 @@ class Loaded:
     """Number of errors in its files."""
     stamps: Stamps
     """What is compared to see a change."""
+    memory: Memory = field(default_factory=Memory, compare=False, repr=False)
+    """What makes reading them again cheap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +77,19 @@ def chosen_configurations(settings: Sequence[ConfigurationSettings], wanted: str
     return chosen
 
 
-def load(settings: ConfigurationSettings) -> tuple[Loaded | None, LoadResult]:
-    """The tree of a configuration that has files; None if nothing can be made of them. Faults are in the result, valid parts survive."""
+def load(settings: ConfigurationSettings, memory: Memory | None = None) -> tuple[Loaded | None, LoadResult]:
+    """The tree of a configuration that has files; None if nothing can be made of them. Faults are in the result, valid parts survive.
+
+    `memory`: that of the last load.
+    """
     assert settings.tree is not None
-    result = load_tree(settings.tree)
+    memory = memory or Memory()
+    result = load_tree(settings.tree, memory=memory)
     if result.tree is None:
         return None, result
     tree = replace(result.tree, time_zone=settings.time_zone or result.tree.time_zone)
     files = result.files or (str(settings.tree),)
-    return Loaded(settings, tree, result.left_out, len(result.errors), look(settings.tree, files)), result
+    return Loaded(settings, tree, result.left_out, len(result.errors), look(settings.tree, files), memory), result
 
 
 def load_patiently(configurations: Sequence[ConfigurationSettings]) -> list[Loaded]:

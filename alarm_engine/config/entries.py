@@ -8,6 +8,7 @@ from typing import Any
 
 from alarm_engine.config import keys, values
 from alarm_engine.config.fault import Faults
+from alarm_engine.config.memory import Memory
 from alarm_engine.config.scope import Scope
 from alarm_engine.config.values import BadValue
 from alarm_engine.config.yaml_nodes import Mapping, Node, Scalar, Sequence
@@ -23,9 +24,10 @@ Fields = dict[str, Any]
 class EntryReader:
     """Turns nodes of the file into settings; what is wrong goes to `faults`."""
 
-    def __init__(self, faults: Faults, zone: tzinfo) -> None:
+    def __init__(self, faults: Faults, zone: tzinfo, memory: Memory | None = None) -> None:
         self._faults = faults
         self._zone = zone
+        self._memory = memory or Memory()
 
     def bad(self, bad: BadValue, node: Scalar, scope: Scope, path: str, name: str = "") -> None:
         """Note a value that does not fit."""
@@ -81,6 +83,17 @@ class EntryReader:
 
     def alarm(self, node: Node, scope: Scope, path: str, inherited: Fields) -> AlarmSettings | None:
         """Settings of an alarm; None if an error was found in them."""
+        key = (node, path, None if scope.macros is None else tuple(scope.macros.items()))
+        known = self._memory.alarm(key, inherited, self._zone)
+        if known is not None:
+            return known
+        noted = self._faults.noted
+        settings = self._alarm(node, scope, path, inherited)
+        if settings is not None and self._faults.noted == noted:
+            self._memory.keep_alarm(key, inherited, self._zone, settings)
+        return settings
+
+    def _alarm(self, node: Node, scope: Scope, path: str, inherited: Fields) -> AlarmSettings | None:
         before = self._faults.errors
         fields = dict(inherited)
         if type(node) is Scalar:

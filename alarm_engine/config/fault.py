@@ -119,6 +119,8 @@ class Faults:
         self._more = dict.fromkeys(FaultSeverity, 0)
         self.errors = 0
         """Errors so far, repeated ones included: a reader compares it to know whether what it read is good."""
+        self.noted = 0
+        """Faults of any severity so far, repeated ones included."""
 
     def error(self, spot: Spot, problem: str, expected: str = "", value: str | None = None) -> None:
         """Note an error."""
@@ -135,6 +137,7 @@ class Faults:
     def add(self, fault: Fault) -> None:
         """Note a fault."""
         self.errors += fault.is_error
+        self.noted += 1
         spot = fault.spot
         key = (spot.file, spot.line, spot.column, f"{spot.field} {fault.problem}", fault.value)
         found = self._found[fault.severity]

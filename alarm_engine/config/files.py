@@ -11,6 +11,7 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from alarm_engine.config.memory import Memory
 from alarm_engine.config.yaml_nodes import Node, TextLimits, TextProblem, Unreadable, parse
 
 
@@ -57,7 +58,9 @@ class CannotRead(Exception):
 class Files:
     """Reads files of the directory `base`, as a user spelled it."""
 
-    def __init__(self, base: Path, limits: Limits) -> None:
+    def __init__(self, base: Path, limits: Limits, memory: Memory) -> None:
+        self.memory = memory
+        """What was read before."""
         self._base = base
         self._real_base = Path(os.path.realpath(base))
         self._limits = limits
@@ -108,8 +111,13 @@ class Files:
         self._bytes += len(data)
         if self._bytes > self._limits.total_bytes:
             raise CannotRead(f"makes the files larger than {self._limits.total_bytes} bytes together", "a smaller tree")
-        try:
-            root, problems = parse(data, self._limits.text)
-        except Unreadable as unreadable:
-            return SourceFile(str(shown), real, None, (unreadable.problem,), readable=False)
+        digest = self.memory.digest(data)
+        parsed = self.memory.parsed(digest)
+        if parsed is None:
+            try:
+                parsed = parse(data, self._limits.text)
+            except Unreadable as unreadable:
+                return SourceFile(str(shown), real, None, (unreadable.problem,), readable=False)
+            self.memory.keep(digest, parsed)
+        root, problems = parsed
         return SourceFile(str(shown), real, root, problems, readable=True)

@@ -19,6 +19,7 @@ from alarm_engine.config.build import Builder, TreeTooLarge, report_text_problem
 from alarm_engine.config.entries import EntryReader
 from alarm_engine.config.fault import Fault, Faults, InvalidTree, Spot
 from alarm_engine.config.files import CannotRead, Files, Limits, SourceFile
+from alarm_engine.config.memory import Memory
 from alarm_engine.config.scope import Scope
 from alarm_engine.config.template import Template, UseReader, collect
 from alarm_engine.config.tree import ConfigTree, arrange
@@ -59,13 +60,15 @@ class LoadResult:
         return tuple(fault for fault in self.faults if not fault.is_error)
 
 
-def load_tree(path: Path, *, now: Nanos | None = None, limits: Limits | None = None) -> LoadResult:
+def load_tree(path: Path, *, now: Nanos | None = None, limits: Limits | None = None, memory: Memory | None = None) -> LoadResult:
     """Load the tree in `path`, a file or a directory with a `tree.yaml`. Never raises for what is in the files.
 
-    With `now`, dates in `enabled` that have passed are warned about.
+    With `now`, dates in `enabled` that have passed are warned about. `memory` makes reading a tree again cheap.
     """
+    memory = memory or Memory()
+    memory.begin()
     with _collector_at_rest():
-        return _load(path, now, limits or Limits())
+        return _load(path, now, limits or Limits(), memory)
 
 
 def read_tree(path: Path, *, limits: Limits | None = None) -> ConfigTree:
@@ -91,11 +94,11 @@ def _collector_at_rest() -> Iterator[None]:
             gc.enable()
 
 
-def _load(path: Path, now: Nanos | None, limits: Limits) -> LoadResult:
+def _load(path: Path, now: Nanos | None, limits: Limits, memory: Memory) -> LoadResult:
     faults = Faults()
     if os.path.isdir(path):  # unlike Path.is_dir it does not raise where a directory may not be entered
         path = path / FIRST_FILE
-    files = Files(path.parent, limits)
+    files = Files(path.parent, limits, memory)
     try:
         first = files.open(path.name)
     except CannotRead as cannot:
@@ -170,7 +173,7 @@ def _zone(file: SourceFile, faults: Faults) -> tuple[str, tzinfo]:
 
 
 def _builder(files: Files, templates: dict[str, Template], zone: tzinfo, limits: Limits, faults: Faults) -> Builder:
-    reader = EntryReader(faults, zone)
+    reader = EntryReader(faults, zone, files.memory)
     return Builder(files, reader, UseReader(templates, reader, faults, limits.entries), faults, (limits.entries, limits.levels))
 
 

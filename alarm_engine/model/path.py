@@ -96,7 +96,7 @@ def update(path: str | None, modifier: str | None) -> str:
     return result
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=250_000)
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     """Sort key in which runs of digits compare as numbers: `X:1, X:2, X:10`.
 

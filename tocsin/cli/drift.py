@@ -51,9 +51,9 @@ def show_difference(settings: SettingsFile) -> None:
     site = load(settings)
     different = False
     for tree in _with_files(site, settings):
-        topic, difference = asyncio.run(_compare(site, tree))
+        topic, _, difference = asyncio.run(_compare(site, tree))
         _print(tree, topic, difference)
-        different |= bool(difference.write or difference.removed)
+        different |= bool(difference.write or difference.removed or difference.ids)
     raise typer.Exit(1 if different else 0)
 
 
@@ -62,9 +62,7 @@ def bring_into_force(
     watch: Annotated[bool, typer.Option("--watch", help="Keep running: follow the files, and wait for the webhook of git-sync.")] = False,
     health_port: Annotated[
         int | None,
-        typer.Option(
-            min=0, max=65535, help="With --watch: port of /sync, /status and /metrics, instead of the one in the settings."
-        ),
+        typer.Option(min=0, max=65535, help="With --watch: port of /sync, /status and /metrics, instead of the one in the settings."),
     ] = None,
     overwrite: Annotated[
         bool | None,
@@ -117,10 +115,10 @@ def export(
     name = config or next(iter(trees))
     if name not in trees:
         raise SettingsError(f"{settings} has no configuration {name!r}, only {', '.join(trees)}")
-    topic, _ = asyncio.run(_compare(site, trees[name]))
+    topic, ids, _ = asyncio.run(_compare(site, trees[name]))
     if not topic:
         raise SettingsError(f"nothing is in force for {name}: the journal has no record of it; `tocsin config sync` writes the first")
-    typer.echo(to_yaml(_as_tree(trees[name], topic)), nl=False)
+    typer.echo(to_yaml(_as_tree(trees[name], topic, ids)), nl=False)
 
 
 def _trees(site: SiteSettings) -> list[ConfigTree]:
@@ -147,12 +145,14 @@ def _without_files(site: SiteSettings) -> list[ConfigTree]:
     return [arrange(name, zone, {}, {}) for name, zone in named]
 
 
-async def _compare(site: SiteSettings, tree: ConfigTree) -> tuple[dict[str, Settings], SyncPlan]:
+async def _compare(site: SiteSettings, tree: ConfigTree) -> tuple[dict[str, Settings], dict[str, str], SyncPlan]:
+    """What is in force: settings and identities by path; and what the files would change."""
     if site.journal == "sqlite" and not site.store.exists():
-        return {}, plan(tree, {}, {})
+        return {}, {}, plan(tree, {}, {})
     async with visiting(site) as journal:
         current = await in_force(journal, tree.name, ZoneInfo(tree.time_zone))
-        return current.topic, plan(tree, current.topic, current.synced, keep=site.sync.edits == "keep")
+        difference = plan(tree, current.topic, current.synced, keep=site.sync.edits == "keep", ids=current.ids)
+        return current.topic, current.ids, difference
 
 
 async def _sync(site: SiteSettings, tree: ConfigTree) -> tuple[dict[str, Settings], SyncPlan]:
@@ -180,10 +180,10 @@ def _user() -> str:
         return f"uid {os.getuid()}"
 
 
-def _as_tree(tree: ConfigTree, settings: dict[str, Settings]) -> ConfigTree:
+def _as_tree(tree: ConfigTree, settings: dict[str, Settings], ids: dict[str, str] | None = None) -> ConfigTree:
     nodes = {path: value for path, value in settings.items() if isinstance(value, NodeSettings)}
     alarms = {path: value for path, value in settings.items() if isinstance(value, AlarmSettings)}
-    return arrange(tree.name, tree.time_zone, nodes, alarms)
+    return arrange(tree.name, tree.time_zone, nodes, alarms, ids={path: one for path, one in (ids or {}).items() if path in nodes})
 
 
 def _print(tree: ConfigTree, topic: dict[str, Settings], difference: SyncPlan) -> None:
@@ -198,6 +198,8 @@ def _print(tree: ConfigTree, topic: dict[str, Settings], difference: SyncPlan) -
         else:
             sign, style = ("+", "green") if change.kind is ChangeKind.ADDED else ("-", "red")
             console.print(f"{sign} {change.path}", style=style)
+    for path, identity in difference.ids.items():
+        console.print(f"~ {path}: " + ("no id any more" if identity is None else f"id {identity}"), style="yellow")
     for old, new in difference.moved.items():
         console.print(f"> {old} is now {new}: its state goes with it", style="cyan")
     for path in difference.drifted:
