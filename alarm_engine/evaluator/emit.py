@@ -235,7 +235,9 @@ class Emitter:
         return bool(self._held or self._missed)
 
     def gather(self, now: Moment, *, more: bool) -> bool:
-        """Make one sentence of alarms that could not be spoken in time, and one of many whose PVs went; wait for those that are still to come (`more`), but not for long.
+        """Make one sentence of alarms that could not be spoken in time, and one of many whose PVs went.
+
+        Those that are still to come (`more`) are waited for, but not for long.
 
         Returns True if something will be said in this round.
         """

@@ -147,7 +147,6 @@ class Evaluator:
         self._await_servers()
         self.servers.worked_to = None
         changes = self.emitter.changes
-        root = self.tree.root
         nodes = self.tree.roll_up()
         again = self._again.difference(nodes)
         nodes += sorted(again, key=lambda node: (-node.depth, node.path))

@@ -83,6 +83,7 @@ async def test_what_waited_for_the_journal_is_summed_up(monkeypatch):
 
     journal = Away()
     await journal.start()
+    await journal.ensure_topics(Topics("Plant").specs())
     changes = Changes(NORMAL)
     changes.talks = [Talk(path, Severity.MAJOR, "MAJOR Alarm: x") for path in PATHS]
     await Publisher(journal, Topics("Plant"), UTC, 1).publish(changes)
