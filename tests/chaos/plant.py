@@ -30,6 +30,7 @@ from tocsin.settings_sections import KafkaSection
 PATIENCE_S = 90.0
 """Longest wait for anything; a starved machine needs it."""
 ENGINES = ("A", "B")
+PAIRS = (("A", "B"), ("B", "A"))
 SUFFIXES = ("", "Command", "Talk", "Events", "Settings", "Runtime")
 
 
@@ -119,7 +120,7 @@ class Plant:
             self._stack.callback(self.stream.close)
         self.operator = Operator(self.kafka.servers, self.config, [leaf.path for leaf in self.leaves.values()])
         self._stack.callback(self.operator.close)
-        self.until(lambda: all(self.is_ready(name) for name in ENGINES), "both engines to be ready")
+        self.until(self.is_redundant, "one engine to evaluate and another to be warm")
         self.until(lambda: {event.pv for event in self.events() if event.state and event.connected} >= self.leaves.keys(), "all PVs")
 
     def _lay_out(self) -> None:
@@ -204,21 +205,19 @@ class Plant:
         processes = (*self.engines.values(), *self.others.values()) if hasattr(self, "engines") else ()
         return "\n".join(f"--- {one.name} ({one.status})\n{one.log()[-3000:]}" for one in processes)
 
-    def is_ready(self, name: str) -> bool:
-        """The engine says so."""
-        try:
-            return httpx.get(f"http://{LOOPBACK}:{self.ports[name]}/readyz", timeout=5).status_code == 200
-        except httpx.HTTPError:
-            return False
-
     def leader(self) -> str:
         """The engine that evaluates; empty if neither does, or nobody answers."""
-        for name in ENGINES:
-            with contextlib.suppress(httpx.HTTPError):
-                text = httpx.get(f"http://{LOOPBACK}:{self.ports[name]}/metrics", timeout=5).text
-                if any(line.startswith("tocsin_engine_serving{") and line.endswith(" 1.0") for line in text.splitlines()):
-                    return name
-        return ""
+        return next((name for name in ENGINES if self._says(name, "tocsin_engine_serving")), "")
+
+    def _says(self, name: str, figure: str) -> bool:
+        with contextlib.suppress(httpx.HTTPError):
+            text = httpx.get(f"http://{LOOPBACK}:{self.ports[name]}/metrics", timeout=5).text
+            return any(line.startswith(figure + "{") and line.endswith(" 1.0") for line in text.splitlines())
+        return False
+
+    def is_redundant(self) -> bool:
+        """One engine evaluates, and the other could take over at once."""
+        return any(self._says(one, "tocsin_engine_serving") and self._says(other, "tocsin_engine_standby") for one, other in PAIRS)
 
     def await_leader(self) -> str:
         """The engine that evaluates, as soon as there is one."""
@@ -271,8 +270,8 @@ class Plant:
         self._awaited.clear()
 
     def recover_engines(self) -> None:
-        """Start what has ended; returns when both engines are there, and one of them evaluates."""
-        self.until(lambda: self._restarted() and all(self.is_ready(name) for name in ENGINES) and self.leader(), "both engines to be there")
+        """Start what has ended; returns when one engine evaluates, and the other could take over at once."""
+        self.until(lambda: self._restarted() and self.is_redundant(), "one engine to evaluate and another to be warm")
 
     def _restarted(self) -> bool:
         for process in (*self.engines.values(), *self.others.values()):

@@ -56,8 +56,9 @@ def run(plant: Plant, faults: Sequence[tuple[Fault, ...]], seed: int, say: objec
     plant.flows(time.time_ns())
     for these in faults:
         befall(plant, these, chance)
+    end = time.time_ns()
     evidence = settle(plant)
-    return Result(check(evidence), gaps(evidence, plant.marks, time.time_ns()), evidence)
+    return Result(check(evidence), gaps(evidence, plant.marks, end), evidence)
 
 
 def befall(plant: Plant, faults: Sequence[Fault], chance: random.Random) -> None:

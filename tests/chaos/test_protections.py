@@ -53,5 +53,5 @@ def test_with_them_it_is_there(tmp_path):
 
 def test_without_fencing_there_is_a_split_brain(tmp_path):
     with Plant(tmp_path, without("fencing")) as plant:
-        result = run(plant, named("engine cut from Kafka"), 1)
+        result = run(plant, named("SIGSTOP"), 1)
     assert "split brain" in {violation.rule for violation in result.violations}, result.violations[:5]
