@@ -142,3 +142,10 @@ def test_words_on_fills_are_readable():
         assert {shade.text(light=True), shade.text(light=False)} <= {"#1B1B1B", "#FFFFFF"}
     assert PALETTE["MINOR"].text(light=False) == "#1B1B1B"
     assert Nanos(3) == 3
+
+
+@given(st.text(alphabet="ab/\\", max_size=12))
+def test_short_cuts_give_what_the_long_way_gives(text):
+    long_way = tuple(part.replace("\\/", "/") for part in p._SEPARATOR.split(text) if part)
+    assert p.split(text) == long_way
+    assert p.ancestors(text) == tuple(p.build(long_way[:n]) for n in range(len(long_way) - 1, 0, -1))
