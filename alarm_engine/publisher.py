@@ -35,6 +35,7 @@ class Publisher:
         self._topics = topics
         self._zone = zone
         self._epoch = str(epoch)
+        self._ours = headers(engine=self._epoch)
 
     async def publish(self, changes: Changes, positions: Sequence[Position] = ()) -> None:
         """Write everything or nothing; waits while the journal cannot be used, since nothing that was decided may be lost.
@@ -76,7 +77,7 @@ class Publisher:
             if event is not None:
                 records.append(Record(topics.events, key(RecordType.EVENT, event.path), encode_event(event)))
         for node in changes.nodes:
-            records.append(Record(topics.config, key(RecordType.STATE, node.path), encode_node_state(node.severity, modes)))
+            records.append(Record(topics.config, key(RecordType.STATE, node.path), encode_node_state(node.severity, modes), self._ours))
         for path, runtime in changes.runtimes.items():
             value = encode_runtime(runtime) if runtime is not None else None
             records.append(Record(topics.runtime, key(RecordType.RUNTIME, path), value))

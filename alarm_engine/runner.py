@@ -13,8 +13,10 @@ import structlog
 from alarm_engine.clock import Clock
 from alarm_engine.errors import JournalUnavailable, WireError
 from alarm_engine.evaluator import Commander, Evaluator, EvaluatorSettings
+from alarm_engine.foreign import ForeignWatch
 from alarm_engine.intake import Intake
 from alarm_engine.journal.port import Journal, JournalReader, Position
+from alarm_engine.logic.foreign import ForeignWriter
 from alarm_engine.model.path import canonical
 from alarm_engine.model.state import EventId
 from alarm_engine.model.status import EngineStatus
@@ -50,6 +52,8 @@ class RunnerSettings:
     """Ask sources for every change of the value, as Phoebus does, instead of alarm changes only."""
     intake_bound: int = 200_000
     events_keep_days: int = 30
+    foreign_writer: ForeignWriter = ForeignWriter.REASSERT
+    """What is done while somebody else writes states of the configuration."""
 
 
 class Inputs(NamedTuple):
@@ -81,6 +85,7 @@ class Runner:
         self._broken_before = 0
         """Records that could not be understood when the configuration was restored."""
         self._orders: Orders | None = None
+        self.foreign = ForeignWatch(settings.foreign_writer, self.topics)
 
     def _wake(self) -> None:
         """From any thread: there is something to do."""
@@ -178,7 +183,7 @@ class Runner:
     @property
     def fault(self) -> str:
         """Why commands or configuration may be overlooked, with what mends it; empty while nothing is wrong."""
-        return self._reader.fault if self._reader is not None else ""
+        return (self._reader.fault if self._reader is not None else "") or self.foreign.text
 
     def status(self, engine: str) -> EngineStatus:
         """The life sign of this configuration as it is now."""
@@ -200,6 +205,7 @@ class Runner:
             backlog=self.intake.backlog,
             dropped=self.intake.dropped,
             last_event=str(self._last_event) if self._last_event else "",
+            foreign=self.foreign.text,
         )
 
     # ------------------------------------------------------------------ loops
@@ -224,12 +230,17 @@ class Runner:
                 log.info("journal is read again", config=self.topics.config)
                 said.clear()
             if fetched.records:
+                self.foreign.look(fetched.records, self.epoch, self._clock.now())
                 self._orders.offer(fetched.records)
                 self._wakeup.set()
 
     async def _run(self) -> None:
         while True:
             await self._idle()
+            if self.foreign.holds(self._clock.now()):
+                self._evaluated = self._clock.now().monotonic
+                await asyncio.sleep(_IDLE_TICK_S)
+                continue
             await self._round()
 
     async def _idle(self) -> None:
@@ -260,6 +271,7 @@ class Runner:
             self.evaluator.feed(inputs[begin : begin + _AT_ONCE], now)
             await asyncio.sleep(0)
         self.evaluator.tick(now, BATCH)
+        self.foreign.act(self.evaluator, now)
         changes = self.evaluator.take(now)
         if positions or not changes.is_empty:
             self._orders.sent(changes.configs)

@@ -243,6 +243,7 @@ class Application:
                 zone=config.zone,
                 monitor_values=engine.monitor == "values",
                 intake_bound=engine.intake_bound,
+                foreign_writer=engine.foreign_writer,
                 events_keep_days=self._settings.history.journal_days,
             )
             for config in configs

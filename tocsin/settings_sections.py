@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from alarm_engine.errors import SettingsError
+from alarm_engine.logic.foreign import ForeignWriter
 from backend.history.elastic_options import ElasticOptions
 from backend.kpi.targets import FIGURES, TARGETS, Limits, own_target
 
@@ -103,6 +104,11 @@ class EngineSection(Section):
     command_max_age_s: float = Field(15, gt=0, description="Seconds after which a command is refused as too old.")
     monitor: Literal["alarms", "values"] = Field(
         "alarms", description="`alarms`: IOCs send changes of the alarm only; `values`: every change of the value, as Phoebus asks for."
+    )
+    foreign_writer: ForeignWriter = Field(
+        ForeignWriter.REASSERT,
+        description="While somebody else writes states of a tree, such as a Phoebus server that was left running. `reassert`: our states "
+        "are written over its own; `yield`: nothing is written until it has been quiet for 30 s.",
     )
     intake_bound: int = Field(200_000, ge=1000, description="Inputs kept while the journal is away; beyond it they are merged per PV.")
     watchdog_s: float = Field(

@@ -38,6 +38,8 @@ class EventKind(StrEnum):
     """A switch of the whole configuration: maintenance, notifications."""
     ENGINE = "engine"
     """An engine took the configuration over."""
+    FOREIGN = "foreign"
+    """Somebody else wrote states of the configuration, or has been quiet since; `comment` says which, and what is done."""
     SERVER = "server"
     """An IOC (or gateway) went, with all or many of its PVs, or is back: `host` is its address, `description` says how many PVs."""
 

@@ -30,3 +30,5 @@ class EngineStatus:
     """Inputs merged since the start because the backlog was at its bound."""
     last_event: str
     """Id of the newest committed event, `""` before the first."""
+    foreign: str = ""
+    """That somebody else writes states of the configuration too, in words; `""` while nobody does."""

@@ -15,7 +15,7 @@ UNTIL = "tocsin-until"
 STATE = "tocsin-state"
 """On `state:` records of alarms: what the snapshot has beyond the record."""
 ENGINE = "tocsin-engine"
-"""On `config:` records that an engine wrote: its epoch."""
+"""On `config:` records that an engine wrote, and on its `state:` records of components: its epoch."""
 REVISION = "tocsin-revision"
 """On `config:` records that a sync from files wrote: the number of its revision. They come into force together, when it closes."""
 

@@ -21,6 +21,6 @@ def decode_status(value: bytes) -> EngineStatus:
     """The life sign; fields that are not known are left aside. Raises `WireError`."""
     try:
         data = orjson.loads(value)
-        return EngineStatus(**{name: data[name] for name in EngineStatus.__dataclass_fields__})
+        return EngineStatus(**{name: data[name] for name in EngineStatus.__dataclass_fields__ if name in data})
     except (ValueError, KeyError, TypeError) as problem:
         raise WireError(f"not a status record ({problem!r}): {value[:200]!r}") from problem

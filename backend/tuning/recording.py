@@ -94,7 +94,9 @@ def excursions(recording: Recording) -> tuple[Excursion, ...]:
     return tuple(sorted(found, key=lambda one: (one.start, one.severity)))
 
 
-_OF_A_CONFIGURATION = frozenset({EventKind.COMMAND, EventKind.REFUSED, EventKind.MODE, EventKind.ENGINE, EventKind.SERVER})
+_OF_A_CONFIGURATION = frozenset(
+    {EventKind.COMMAND, EventKind.REFUSED, EventKind.MODE, EventKind.ENGINE, EventKind.SERVER, EventKind.FOREIGN}
+)
 
 
 def _visible(event: Event) -> Severity:
