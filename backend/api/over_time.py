@@ -20,6 +20,7 @@ from backend.history.port import Interval
 from backend.live.follower import Follower
 from backend.past.acknowledgements import Acknowledged, acknowledgements
 from backend.past.paths import alarms_below
+from backend.past.reach import span_remark
 from backend.services import Services
 
 MAX_LINES = 1_000
@@ -72,8 +73,9 @@ def over_time_router(services: Services) -> APIRouter:
         for one in await history.intervals(tree.config, shown, within.start, end):
             lines[one.path].append(interval_object(one))
         alarms = [{"path": path, "pv": name(path), "system": system(path), "intervals": line} for path, line in lines.items()]
-        body = {"start": iso(within.start), "end": iso(end), "total": len(paths), "cut": len(paths) > len(shown), "alarms": alarms}
-        return history_response(body)
+        remark = await span_remark(history, tree.config, (within.start, end), now, tree)
+        body = {"start": iso(within.start), "end": iso(end), "complete": not remark, "remark": remark}
+        return history_response({**body, "total": len(paths), "cut": len(paths) > len(shown), "alarms": alarms})
 
     @router.get("/acknowledgements", summary="Who acknowledged what, and how soon", response_model=AcknowledgementPage)
     async def past_acknowledgements(question: Annotated[AcknowledgementQuestion, Query()]) -> Response:

@@ -88,6 +88,8 @@ class IntervalsAnswer(Form):
 
     start: Time
     end: Time = Field(description="Not after now: nobody knows the future.")
+    complete: bool = Field(description="Everything that happened in the range is in the answer. False: do not read silence as calm.")
+    remark: str = Field(description="Why it is not; empty if it is.")
     total: int = Field(description="Alarms that were asked for.")
     cut: bool = Field(description="There are more than are shown.")
     alarms: list[LineForm]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from alarm_engine.errors import HistoryUnavailable
-from alarm_engine.model.times import Nanos
+from alarm_engine.model.event import EventKind
+from alarm_engine.model.times import Nanos, iso
 from backend.history.horizon import horizon, read_page, stands_ahead
 from backend.history.matching import check_range
 from backend.history.port import MAX_RANGE_DAYS, EventQuery, HistoryStore
@@ -23,6 +24,7 @@ MOST_EVENTS = 50_000
 DAYS_AT_ONCE = 3
 """Days of stored summaries that are held at a time; each may be some MB."""
 _TRIES = 5
+_MOST_TAKEN_OVER = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Performance:
 
     figures: Figures
     complete_from: Nanos | None
-    """Begin of the range, or the first that is known; None: nothing is."""
+    """Begin of the range, or the first that is known; None: nothing is known for certain. What was imported never is."""
     complete_until: Nanos | None
     """End of the range, or the last that is known."""
 
@@ -43,6 +45,8 @@ class Known(NamedTuple):
     """No event before that time is to come."""
     now: Nanos
     """Our own clock: events beyond it were written by one that was ahead."""
+    taken_over: tuple[Nanos, ...] = ()
+    """When engines took over within the range, the last first: before that, none may have run."""
 
 
 class _End(NamedTuple):
@@ -61,7 +65,13 @@ async def last_known(store: HistoryStore, config: str, end: Nanos) -> Nanos:
     return stored[0].time if stored else Nanos(0)
 
 
-async def performance(store: SummaryStore, config: str, span: Span, known: Known, selection: Selection = EVERYTHING) -> Performance:
+async def known(store: HistoryStore, config: str, span: Span, until: Nanos, now: Nanos) -> Known:
+    """What is to be known beside the summaries for figures of a span."""
+    query = EventQuery(config, span.start, span.end, kinds=frozenset({EventKind.ENGINE}), limit=_MOST_TAKEN_OVER)
+    return Known(until, now, tuple(event.time for event in (await store.events(query)).events))
+
+
+async def performance(store: SummaryStore, config: str, span: Span, knowing: Known, selection: Selection = EVERYTHING) -> Performance:
     """Figures of a span, widened to full 10 minutes, as far as the history is known.
 
     Raises `QueryTooLarge` for a span that is too long, and what the store raises.
@@ -72,9 +82,9 @@ async def performance(store: SummaryStore, config: str, span: Span, known: Known
         frontier = await store.frontier(config)
         stored = _Stored(Gatherer(span.start, span.end, selection))
         is_whole = await stored.read(store, config, span, frontier)
-        recent, end = await _recent(store, config, frontier, (span.end, known))
+        recent, end = await _recent(store, config, frontier, (span.end, knowing))
         if is_whole and await store.frontier(config) == frontier:
-            return await asyncio.to_thread(_answer, stored, recent, (span, end))
+            return await asyncio.to_thread(_answer, stored, recent, (span, end), knowing.taken_over)
     raise HistoryUnavailable(f"the figures of {config} are being worked out anew: ask again in a minute")
 
 
@@ -142,19 +152,24 @@ def _before_it_was_ahead(course: Course, frontier: Frontier | None, ahead: Nanos
     return _End(min(known.until, last), f"{why[0].upper()}{why[1:]}; until that time has come it is in no figure.")
 
 
-def _answer(stored: _Stored, recent: Course | None, ends: tuple[Span, _End]) -> Performance:
+def _answer(stored: _Stored, recent: Course | None, ends: tuple[Span, _End], taken_over: Sequence[Nanos]) -> Performance:
     span, (until, remark) = ends
     if recent is not None:
         begin = span.start // DAY_NS * DAY_NS
         stored.gatherer.take(one for one in recent.until(min(span.end, until)) if one.end > begin)
     found = stored.gatherer.figures()
+    if taken_over:
+        often = "An engine" if len(taken_over) == 1 else f"{len(taken_over)} times an engine"
+        more = f"{often} took over, the last one at {iso(taken_over[0])}: what happened while none ran is not known, and looks quiet."
+        found = replace(found, remarks=(*found.remarks, more))
     if remark and until < span.end:
         found = replace(found, remarks=(*found.remarks, remark))
     within = [one for one in stored.gatherer.outlines if one.end > span.start and one.start < one.end]
     if not within:
         return Performance(found, None, None)
-    known = until if stored.end is None else max(until, stored.end)
-    return Performance(found, max(span.start, within[0].start), min(span.end, known))
+    known = min(span.end, until if stored.end is None else max(until, stored.end))
+    since = max(span.start, within[0].start, *(one.end for one in within if one.imported))
+    return Performance(found, since, known) if since < known else Performance(found, None, None)
 
 
 def _given_up(parts: list[Stored]) -> Iterator[Stored]:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Self
 
-from alarm_engine.model.event import Event
+from alarm_engine.model.event import Event, Origin
 from alarm_engine.model.state import EventId
 from alarm_engine.model.times import Nanos
 from backend.kpi.carried import CarriedState
@@ -47,12 +47,15 @@ class Accumulator:
         self._open = OpenPeriod(start)
         self._open.counting = False
         self._opening: tuple[Change, ...] = ()
+        self._imported = False
+        """The last event was imported: until the next one comes, not even quiet is certain."""
 
     @classmethod
     def resumed(cls, carried: CarriedState) -> Self:
         """One that goes on where another one was."""
         self = cls(carried.config, carried.end)
         self._last, self._time, self._day = carried.last, carried.time, carried.day
+        self._imported = self._open.imported = carried.imported
         self._follower.resume(carried.alarms)
         return self
 
@@ -63,7 +66,8 @@ class Accumulator:
         """
         if self._open.touched:
             raise ValueError("the carried state is that between two summaries: ask for it when a summary was handed out, before going on")
-        return CarriedState(self.config, self._last, self._time, self._start, self._day, self._follower.carry(self._start))
+        alarms = self._follower.carry(self._start)
+        return CarriedState(self.config, self._last, self._time, self._start, self._day, alarms, self._imported)
 
     def feed(self, events: Iterable[Event], others: Mapping[EventId, Nanos] = NO_OTHERS) -> Iterator[Summary]:
         """Take events in; each summary is handed out when the first event after it has come. Read the iterator to its end.
@@ -90,6 +94,8 @@ class Accumulator:
             if time != event.time and self._open.counting:
                 self._open.held += event.time < time
                 self._open.ahead += event.time > time
+            self._imported = event.origin is Origin.IMPORTED
+            self._open.imported |= self._imported
             if event.snapshot is not None or event.kind in ABOUT_AN_ALARM:
                 self._follower.take(event, time, self._open)
 
@@ -145,6 +151,7 @@ class Accumulator:
         self._start = end
         self._open = OpenPeriod(end)
         self._open.counting = False
+        self._open.imported = self._imported
         return summary
 
     def _summary(self, end: Nanos, aged: list[Change], opening: tuple[Change, ...]) -> Summary:
@@ -156,5 +163,6 @@ class Accumulator:
             opening=opening if self._opens else None,
             held=self._open.held,
             ahead=self._open.ahead,
+            imported=self._open.imported,
             **self._open.content(self._follower.paths),
         )

@@ -88,3 +88,5 @@ class CarriedState:
     """The UTC day of the last summary with an opening, in days since 1970; -1: there was none."""
     alarms: dict[str, Carried]
     """Alarms of which something has to be known; the others are OK and were not annunciated just before."""
+    imported: bool = False
+    """The last event was imported."""

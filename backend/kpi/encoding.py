@@ -43,6 +43,8 @@ def encode_summary(summary: Summary) -> bytes:
         data["held"] = summary.held
     if summary.ahead:
         data["ahead"] = summary.ahead
+    if summary.imported:
+        data["imported"] = True
     return orjson.dumps(data, default=tuple)
 
 
@@ -72,6 +74,7 @@ def decode_summary(body: bytes) -> Summary:
             opening=_changes(data["opening"]) if "opening" in data else None,
             held=data.get("held", 0),
             ahead=data.get("ahead", 0),
+            imported=data.get("imported", False),
         )
     except _ODD as problem:
         raise WireError(f"not a summary of alarm figures ({problem!r}): {body[:200]!r}") from problem
@@ -87,6 +90,7 @@ def encode_carried(carried: CarriedState) -> bytes:
         "end": carried.end,
         "day": carried.day,
         "alarms": carried.alarms,
+        "imported": carried.imported,
     }
     return orjson.dumps(data, default=tuple)
 
@@ -97,7 +101,8 @@ def decode_carried(body: bytes) -> CarriedState:
         data = _load(body, "carried state")
         epoch, number = data["last"]
         alarms = {path: Carried(*fields) for path, fields in data["alarms"].items()}
-        return CarriedState(data["config"], (epoch, number), Nanos(data["time"]), Nanos(data["end"]), data["day"], alarms)
+        mark, time, end = (epoch, number), Nanos(data["time"]), Nanos(data["end"])
+        return CarriedState(data["config"], mark, time, end, data["day"], alarms, data.get("imported", False))
     except _ODD as problem:
         raise WireError(f"not a carried state of alarm figures ({problem!r}): {body[:200]!r}") from problem
 

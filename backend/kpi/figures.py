@@ -143,4 +143,6 @@ def _remarks(sums: Tally) -> tuple[str, ...]:
         remarks.append(f"The clock ran back: {sums.held:,} times an event is counted at the time of the one before.")
     if sums.ahead:
         remarks.append(f"The clock was ahead: {sums.ahead:,} times an event is counted at the time of the next one that can be right.")
+    if sums.imported:
+        remarks.append("Some of this is imported: what the logger that it comes from did not store is missing, and looks quiet.")
     return tuple(remarks)

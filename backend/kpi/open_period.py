@@ -17,8 +17,8 @@ class OpenPeriod:
     """Counts of one period by alarm number; owned by one accumulator."""
 
     __slots__ = (
-        "acknowledged", "ahead", "begin", "changes", "chattering", "counting", "fleeting", "held", "offsets_ms", "rises", "silent", "start",
-        "touched",
+        "acknowledged", "ahead", "begin", "changes", "chattering", "counting", "fleeting", "held", "imported", "offsets_ms", "rises",
+        "silent", "start", "touched",
     )  # fmt: skip
 
     def __init__(self, begin: Nanos) -> None:
@@ -34,6 +34,7 @@ class OpenPeriod:
         self.changes: list[Change] = []
         self.held = 0
         self.ahead = 0
+        self.imported = False
         self.touched = False
         """An event has come."""
         self.counting = True

@@ -121,10 +121,21 @@ class Summary:
     """Events whose time ran back."""
     ahead: int = field(default=0, kw_only=True)
     """Events by a clock that was ahead, counted when the next one came by a clock that was not."""
+    imported: bool = field(default=False, kw_only=True)
+    """Of some of it only a logger of others knows: what it dropped is not here, so that not even quiet is certain."""
 
     def outline(self) -> Summary:
         """Without what was annunciated: next to nothing, where the summary of a busy day is a megabyte."""
-        return Summary(self.config, self.start, self.end, changes=self.changes, opening=self.opening, held=self.held, ahead=self.ahead)
+        return Summary(
+            self.config,
+            self.start,
+            self.end,
+            changes=self.changes,
+            opening=self.opening,
+            held=self.held,
+            ahead=self.ahead,
+            imported=self.imported,
+        )
 
 
 def in_order(changes: Iterable[Change]) -> tuple[Change, ...]:
@@ -187,6 +198,7 @@ def merge(summaries: Iterable[Summary]) -> Summary:
         opening=parts[0].opening,
         held=sum(part.held for part in parts),
         ahead=sum(part.ahead for part in parts),
+        imported=any(part.imported for part in parts),
     )
 
 

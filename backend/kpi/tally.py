@@ -81,6 +81,8 @@ class Tally:
     """Events whose time ran back, in all of the summaries."""
     ahead: int = 0
     """Events by a clock that was ahead, likewise."""
+    imported: bool = False
+    """Some of the range was imported."""
 
     @property
     def annunciated(self) -> int:
@@ -110,6 +112,7 @@ def add_up(sums: Tally, summary: Summary, selection: Selection) -> None:
     _cover(sums, summary)
     sums.held += summary.held
     sums.ahead += summary.ahead
+    sums.imported |= summary.imported and summary.end > sums.span.start
     found = _selected(summary.paths, selection.prefix)
     if not found:
         return

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from alarm_engine.model.event import Event
-from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, iso
+from alarm_engine.model.event import Event, EventKind, Origin
+from alarm_engine.model.path import is_below
+from alarm_engine.model.times import Nanos, iso
+from backend.history.horizon import horizon, stands_ahead
 from backend.history.matching import MAX_RANGE_NS
 from backend.history.port import EventQuery, HistoryStore, PastStates
 from backend.live.model import LiveTree
-
-_AHEAD_NS = 60 * NANOS_PER_SECOND
-"""An event may be as much ahead of our clock: hosts differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,32 +35,71 @@ async def moment(
 ) -> Moment:
     """The alarms at and below a path at a moment. `tree`: how it is now, where it is known: it tells whether history is behind."""
     states = await history.states_at(config, time, prefix)
-    newest = await _one(history, EventQuery(config, Nanos(time + 1 - MAX_RANGE_NS), Nanos(time + 1), limit=1))
-    remark = await _remark(history, config, (time, states, newest), now, tree)
+    newest = await _newest(history, config, time)
+    remark = await _remark(history, config, (time, states.complete, newest), now, tree)
+    if not remark and newest is not None and tree is not None:
+        remark = _what_is_lost(states, newest, prefix or "/", tree)
     if not remark and prefix is not None and not states.alarms:
         remark = f"there was no alarm and no component {prefix}"
     return Moment(time, states, newest, remark)
 
 
-async def _remark(
-    history: HistoryStore, config: str, found: tuple[Nanos, PastStates, Event | None], now: Nanos, tree: LiveTree | None
-) -> str:
-    time, states, newest = found
+async def span_remark(history: HistoryStore, config: str, span: tuple[Nanos, Nanos], now: Nanos, tree: LiveTree | None = None) -> str:
+    """Why an answer about a range may not be all; empty: it is."""
+    begin = await history.summaries.begin(config)
+    for time in span:
+        newest = await _newest(history, config, time)
+        if remark := await _remark(history, config, (time, begin is None or time >= begin, newest), now, tree):
+            return f"{iso(time)}: {remark}"
+    taken_over = await _one(history, EventQuery(config, *span, kinds=frozenset({EventKind.ENGINE}), limit=1))
+    return f"an engine took over at {iso(taken_over.time)}: what happened before, while none ran, is not known" if taken_over else ""
+
+
+async def _remark(history: HistoryStore, config: str, found: tuple[Nanos, bool, Event | None], now: Nanos, tree: LiveTree | None) -> str:
+    time, is_kept, newest = found
     if newest is None:
         return "nothing was recorded by then"
-    if not states.complete:
-        return "events of that time have been deleted: only what had not changed since is known"
+    if not is_kept:
+        return "events of that time, or of one before it, have been deleted: only what had not changed since is known"
+    if newest.origin is Origin.IMPORTED:
+        return "it was imported: what the logger that it comes from did not store is not known"
     later = await _one(history, EventQuery(config, Nanos(time + 1), Nanos(time + MAX_RANGE_NS), limit=1, oldest_first=True))
     if later is not None:
-        # The time of events never runs back, so a clock that was once ahead holds all that follows there.
-        ahead = f"the clock of the engine was ahead: what it has recorded since stands at {iso(later.time)}, not before"
-        return ahead if later.time > now + _AHEAD_NS else ""
+        return _between(newest, later, now)
     if tree is None:
         return f"nothing has been recorded since {iso(newest.time)}"
     freshness = tree.freshness()
     if freshness.as_of is not None and freshness.as_of[1:] > newest.id[1:]:
         return f"history is behind: what happened after {iso(newest.time)} is not in it yet"
     return "the alarm engine gives no life sign: what happened since is not known" if freshness.stale else ""
+
+
+def _between(newest: Event, later: Event, now: Nanos) -> str:
+    """What two events that follow each other say of the time between them."""
+    if later.time > horizon(now):
+        # The time of events never runs back, so a clock that was once ahead holds all that follows there.
+        return stands_ahead(later.time)
+    if later.kind is EventKind.ENGINE:
+        return f"an engine took over at {iso(later.time)}: whether one ran since {iso(newest.time)} is not known"
+    return ""
+
+
+def _what_is_lost(states: PastStates, newest: Event, prefix: str, tree: LiveTree) -> str:
+    """Alarms still are as an event has made them that was before the newest one, and is not there."""
+    then = {alarm.path: alarm.event[1:] for alarm in states.alarms}
+    lost = [
+        path
+        for path, alarm in tree.alarms.items()
+        if (version := alarm.version) is not None
+        and version[1:] <= newest.id[1:]
+        and then.get(path, (-1, -1)) < version[1:]
+        and is_below(path, prefix)
+    ]
+    return f"events are missing: how {lost[0]} was{f', and {len(lost) - 1} more,' if len(lost) > 1 else ''} is not known" if lost else ""
+
+
+async def _newest(history: HistoryStore, config: str, time: Nanos) -> Event | None:
+    return await _one(history, EventQuery(config, Nanos(time + 1 - MAX_RANGE_NS), Nanos(time + 1), limit=1))
 
 
 async def _one(history: HistoryStore, query: EventQuery) -> Event | None:

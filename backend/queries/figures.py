@@ -8,7 +8,7 @@ from typing import Protocol
 from alarm_engine.model.path import name, system
 from alarm_engine.model.subsystem import system_uid, title
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, iso, to_ms
-from backend.history.performance import Known, Performance, performance
+from backend.history.performance import Performance, known, performance
 from backend.history.port import MAX_RANGE_DAYS, EventQuery, HistoryStore
 from backend.kpi.definitions import DAY_NS
 from backend.kpi.tally import Selection, Span
@@ -34,7 +34,8 @@ async def known_until(tree: LiveTree, history: HistoryStore, now: Nanos) -> Nano
 async def performance_of(sources: Sources, tree: LiveTree, within: Span, selection: Selection) -> Performance:
     """The figures of a range of one configuration."""
     until = await known_until(tree, sources.history, sources.now)
-    return await performance(sources.history.summaries, tree.config, within, Known(until, sources.now), selection)
+    knowing = await known(sources.history, tree.config, within, until, sources.now)
+    return await performance(sources.history.summaries, tree.config, within, knowing, selection)
 
 
 async def _each(sources: Sources, ask: Ask) -> AsyncIterator[tuple[LiveTree, Selection, Performance]]:

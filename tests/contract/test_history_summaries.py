@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alarm_engine.errors import HistoryUnavailable
+from alarm_engine.model.event import Origin
 from alarm_engine.model.times import Nanos
 from backend.history.elastic_names import month_span
 from backend.history.horizon import horizon, read_page
-from backend.history.performance import Known, performance
+from backend.history.performance import Known, known, performance
 from backend.history.summaries import Frontier, unpack
 from backend.history.summariser import Summariser, SummariserOptions, course_from
 from backend.kpi.accumulator import Accumulator
@@ -406,3 +407,37 @@ async def test_only_what_a_clock_that_was_ahead_wrote_is_there(store):
     await store.write(script.events)
     numbers, found = await counted(store, at(days=2))
     assert (numbers, found.complete_from) == ({0: 2}, at(minutes=5))
+
+
+# ------------------------------------------------------------------ what is not known for certain
+
+
+async def test_what_was_imported_is_counted_and_never_complete(store):
+    script = Script()
+    for hour in (1, 3, 5):
+        script.add(at(hours=hour), "alarm", "/Site/A/x", "MAJOR", origin=Origin.IMPORTED)
+    for hour in (30, 40, 50, 100):
+        script.rise(at(hours=hour), "/Site/A/y")
+    await store.write(script.events)
+    for known_from in (at(hours=30, minutes=10), at(days=2)):  # days are stored as a whole
+        _, found = await counted(store, at(hours=72))
+        assert found.figures.figure("per_day").value == pytest.approx(6 / (71 / 24))
+        assert (found.complete_from, found.complete_until) == (known_from, at(hours=72))
+        assert any(remark.startswith("Some of this is imported") for remark in found.figures.remarks)
+        _, before = await counted(store, at(hours=4))
+        assert (before.complete_from, before.figures.covered_s) == (None, 3 * 3600)
+        await Summariser(store.summaries, ["Site"]).catch_up("Site")
+
+
+async def test_that_an_engine_took_over_is_said(store):
+    script = Script()
+    script.rise(at(hours=1), "/Site/A/x")
+    script.add(at(hours=5), "engine", "/Site", "OK", bare=True)
+    script.rise(at(hours=6), "/Site/A/x")
+    await store.write(script.events)
+    span = Span(at(), at(hours=7))
+    found = await performance(store.summaries, "Site", span, await known(store, "Site", span, at(hours=7), NOW))
+    assert found.figures.remarks[-1].startswith("An engine took over, the last one at 2024-10-04T05:00:00")
+    span = Span(at(), at(hours=5))
+    found = await performance(store.summaries, "Site", span, await known(store, "Site", span, at(hours=5), NOW))
+    assert "took over" not in " ".join(found.figures.remarks)

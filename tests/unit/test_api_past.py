@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from alarm_engine.errors import HistoryUnavailable
-from alarm_engine.model.event import EventKind
+from alarm_engine.model.event import EventKind, Origin
 from alarm_engine.model.settings import AlarmSettings
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.times import NANOS_PER_MS, NANOS_PER_SECOND, Nanos, iso
@@ -154,6 +154,54 @@ async def test_what_a_clock_that_was_ahead_hides_is_said():
         assert not now["complete"]
         assert f"the clock of the engine was ahead: what it has recorded since stands at {iso(past.time(-86_400))}" in now["remark"]
         assert (await get(client, f"{API}/alarms", at=past.text(250)))["complete"]  # what came before the clock went wrong
+
+
+async def test_what_happened_before_an_engine_took_over_is_not_known():
+    async with world(engine=False) as site, site.client() as client:
+        past = await story(site)
+        await past.add(100, "/Acc", K.ENGINE, S.OK, state=None)
+        await past.add(50, V1, severity=S.MAJOR)
+        between = await get(client, f"{API}/alarms", at=past.text(150))
+        assert not between["complete"]
+        assert (
+            between["remark"] == f"an engine took over at {iso(past.time(100))}: whether one ran since {iso(past.time(200))} is not known"
+        )
+        assert (await get(client, f"{API}/alarms", at=past.text(90)))["complete"]
+        assert (await get(client, f"{API}/alarms", at=past.text(250)))["complete"]
+        line = await get(client, f"{API}/intervals", path=V1, start=past.text(300), end=past.text(60))
+        past_forms.IntervalsAnswer.model_validate(line)
+        assert not line["complete"]
+        assert line["remark"].startswith(f"an engine took over at {iso(past.time(100))}")
+        assert (await get(client, f"{API}/intervals", path=V1, start=past.text(300), end=past.text(250)))["complete"]
+        late = await get(client, f"{API}/intervals", path=V1, start=past.text(300))
+        assert "no life sign" in late["remark"]
+
+
+async def test_what_was_imported_is_never_called_complete():
+    async with world(engine=False) as site, site.client() as client:
+        past = Past(site)
+        for ago in (900, 800):
+            await past.add(ago, V1, origin=Origin.IMPORTED)
+        await past.add(700, V1, K.CLEARED, S.OK)
+        await past.add(600, V1)
+        then = await get(client, f"{API}/alarms", at=past.text(850))
+        assert (then["complete"], then["total"], then["remark"][:15]) == (False, 1, "it was imported")
+        assert (await get(client, f"{API}/alarms", at=past.text(650)))["complete"]
+
+
+async def test_an_event_that_is_missing_is_noticed_by_what_it_has_made_of_its_alarm():
+    async with world() as site, site.client() as client:
+        for path in PVS:
+            site.feed(path.rpartition("/")[2], S.OK)
+        await site.raised(V1)
+        await site.raised(P1)
+        lost = site.tree.alarms[V1].version
+        await site.copy_history(but=lost)
+        for path, complete in ((None, False), ("/Acc/Vacuum", False), ("/Acc/RF", True)):
+            now = await get(client, f"{API}/alarms", at="now", **({"path": path} if path else {}))
+            assert (now["complete"], now["remark"]) == (complete, "" if complete else f"events are missing: how {V1} was is not known")
+        await site.copy_history()
+        assert (await get(client, f"{API}/alarms", at="now"))["complete"]
 
 
 async def test_history_that_is_behind_says_so():

@@ -16,7 +16,7 @@ from alarm_engine.model.path import canonical, is_path
 from alarm_engine.model.times import Nanos, iso
 from backend.api.figures import figures_object
 from backend.api.lookup import moment
-from backend.history.performance import Known, Performance, last_known, performance
+from backend.history.performance import Performance, known, last_known, performance
 from backend.kpi.judged import Figure
 from backend.kpi.tally import Selection, Span
 from backend.kpi.targets import Verdict
@@ -67,11 +67,11 @@ def figures(  # noqa: PLR0913, PLR0917 - each is an option
 
 async def _figures(site: Settings, names: list[str], span: Span, selection: Selection) -> dict[str, Performance]:
     async with visiting_history(site) as store:
-        now = Nanos(time.time_ns())
-        return {
-            name: await performance(store.summaries, name, span, Known(await last_known(store, name, span.end), now), selection)
-            for name in names
-        }
+        found: dict[str, Performance] = {}
+        for name in names:
+            knowing = await known(store, name, span, await last_known(store, name, span.end), Nanos(time.time_ns()))
+            found[name] = await performance(store.summaries, name, span, knowing, selection)
+        return found
 
 
 def _prefix(path: str | None) -> str:
@@ -97,18 +97,18 @@ def _span(start: str, end: str) -> Span:
 
 def _show(console: Console, config: str, prefix: str, found: Performance) -> None:
     figures = found.figures
-    about = config if prefix == "/" else prefix
-    table = Table("figure", "value", "verdict", "", title=f"{escape(about)}, {iso(figures.start)[:16]} to {iso(figures.end)[:16]} UTC")
+    of = config if prefix == "/" else prefix
+    table = Table("figure", "value", "verdict", "", title=f"{escape(of)}, {iso(figures.start)[:16]} to {iso(figures.end)[:16]} UTC")
     table.columns[1].justify = "right"
     for figure in figures.figures:
         colour = _COLOURS[figure.verdict]
         table.add_row(figure.title, _value(figure), f"[{colour}]{figure.verdict.value}[/]", escape(figure.text))
     console.print(table)
     if found.complete_from is None or found.complete_until is None:
-        known = "Nothing of this range is stored."
+        about = "Nothing of this range is stored." if not figures.covered_s else "Nothing of this range is known for certain."
     else:
-        known = f"Complete from {iso(found.complete_from)} until {iso(found.complete_until)}, the last event that is stored before its end."
-    for line in (known, *figures.remarks):
+        about = f"Complete from {iso(found.complete_from)} until {iso(found.complete_until)}, the last event that is stored before its end."
+    for line in (about, *figures.remarks):
         console.print(f"[dim]{escape(line)}[/]")
     for flood in figures.floods[:_SHOWN]:
         first = ", ".join(one.path.rpartition("/")[2] for one in flood.first[:3])
