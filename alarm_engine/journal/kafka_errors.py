@@ -48,6 +48,8 @@ _PASSING = {
     "NOT_ENOUGH_REPLICAS": "too few copies of topic {topic} are in step (min.insync.replicas): are brokers down?",
     "NOT_ENOUGH_REPLICAS_AFTER_APPEND": "too few copies of topic {topic} are in step (min.insync.replicas): are brokers down?",
     "KAFKA_STORAGE_ERROR": "the broker cannot write to its disk: is it full or broken? Its log says more",
+    "INVALID_SESSION_TIMEOUT": "the brokers take no session of {session_s:g} s: give kafka.session_s a value between their"
+    " group.min.session.timeout.ms and group.max.session.timeout.ms, or change those",
     "INVALID_REPLICATION_FACTOR": "there are fewer brokers than copies asked for (replication factor)",
 }
 
@@ -152,6 +154,7 @@ def translate(doing: str, error: KafkaError, complaints: Complaints, settings: K
         "topic": topic or "<topic>",
         "principal": settings.security.principal,
         "prefix": settings.prefix,
+        "session_s": settings.session_s,
     }
     if name in _PERMANENT:
         return JournalError(f"cannot {doing}: {_PERMANENT[name].format(**values)}")

@@ -121,3 +121,12 @@ async def test_rights_that_are_missing_are_named_with_what_gives_them(secured, c
         await (await waiting).release()
     assert not [text for text in heard if "does not answer" in text]
     assert len(heard) < 10
+
+
+async def test_a_session_shorter_than_the_broker_allows_is_told_with_what_mends_it(settings, config):
+    short = replace(settings, session_s=1)  # the brokers of tests take no less than 2 s
+    async with taking_part(short, config) as ownership:
+        heard: list[str] = []
+        waiting = asyncio.create_task(lease_of(ownership, config, heard))
+        await until(lambda: any("group.min.session.timeout.ms" in said and "kafka.session_s" in said for said in heard))
+        waiting.cancel()
