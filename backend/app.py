@@ -15,6 +15,7 @@ from backend.api.commands import commands_router
 from backend.api.description import describe
 from backend.api.events import events_router
 from backend.api.figures import figures_router
+from backend.api.files import files_router
 from backend.api.grafana import grafana_router
 from backend.api.health import health_router
 from backend.api.over_time import over_time_router
@@ -73,6 +74,7 @@ def create_app(services: Services) -> FastAPI:
     for router in (
         alarms_router(services),
         tree_router(services),
+        files_router(services),
         events_router(services),
         figures_router(services),
         past_router(services),

@@ -44,6 +44,8 @@ class _LiveCollector(Collector):
         broken = GaugeMetricFamily("tocsin_broken_records", "Records of the journal that could not be understood", labels=["config"])
         faulty = GaugeMetricFamily("tocsin_journal_faulty", "1: the journal cannot be read, or not all of it", labels=["config"])
         problems = self._live.problems()
+        refused = GaugeMetricFamily("tocsin_files_refused", "1: newer files have errors and are not in force", labels=["config"])
+        drift = GaugeMetricFamily("tocsin_files_drift", "Paths that a client edited and that differ from the files", labels=["config"])
         gone = GaugeMetricFamily("tocsin_disconnected", "Alarms whose PV is not connected", labels=["config"])
         for config, tree in self._live.trees.items():
             counts, freshness = tree.root.counts, tree.freshness()
@@ -57,7 +59,10 @@ class _LiveCollector(Collector):
             broken.add_metric([config], tree.broken)
             faulty.add_metric([config], config in problems)
             gone.add_metric([config], counts.disconnected)
-        yield from (alarms, stale, age, broken, faulty, gone)
+            if tree.files.report is not None:
+                refused.add_metric([config], tree.files.report.is_refused)
+                drift.add_metric([config], tree.files.report.drift_count)
+        yield from (alarms, stale, age, broken, faulty, gone, refused, drift)
 
 
 class Measure:

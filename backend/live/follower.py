@@ -18,6 +18,7 @@ from alarm_engine.wire.keys import RecordType, key
 from alarm_engine.wire.status import decode_status
 from alarm_engine.wire.topics import status_topic
 from backend.history.port import HistoryStore
+from backend.live.files import TreeFiles
 from backend.live.life import PHOEBUS_STALE_AFTER_S, STALE_AFTER_S, LifeSign
 from backend.live.model import Freshness, LiveAlarm, LiveNode
 from backend.live.ring import KEPT
@@ -92,6 +93,11 @@ class Follower:
     def nodes(self) -> Mapping[str, LiveNode]:
         """All components by path, the root included."""
         return self._tree.nodes
+
+    @property
+    def files(self) -> TreeFiles:
+        """What is known of the files that the tree comes from."""
+        return self._tree.files
 
     @property
     def notable(self) -> Mapping[Standing, Mapping[str, LiveAlarm]]:
@@ -216,7 +222,8 @@ class Follower:
             starts[topics.events] = max(0, await self._journal.end(topics.events) - _EVENTS_BACK)
         if self._status_topic not in starts:
             starts[self._status_topic] = max(0, await self._journal.end(self._status_topic) - _STATUS_BACK)
-        return self._journal.reader([topics.config, topics.runtime, topics.events, self._status_topic], starts)
+        ours = [] if self.phoebus else [topics.settings]  # beside a Phoebus server it need not exist
+        return self._journal.reader([topics.config, topics.runtime, topics.events, self._status_topic, *ours], starts)
 
     async def _recall(self, history: HistoryStore) -> None:
         """Ask for the last events of suppressed alarms: only those tell what the PV says behind the suppression."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 
 import structlog
@@ -25,6 +25,7 @@ from alarm_engine.wire.runtime import Switches, decode_runtime, decode_switches
 from alarm_engine.wire.state import NORMAL, NodeState, decode_extras, decode_state
 from alarm_engine.wire.topics import Topics
 from backend.live.facts import Facts, StateWord
+from backend.live.files import TreeFiles
 from backend.live.model import LiveAlarm, LiveNode
 from backend.live.ring import EventRing
 from backend.live.standing import NOTABLE, Standing, count, standing
@@ -57,6 +58,8 @@ class Tree:
         """`zone` is that of dates without one in `config:` records."""
         self.config = config
         self.topics = Topics(config)
+        self.files = TreeFiles(self.topics)
+        """What is known of the files that the tree comes from."""
         self.ring = EventRing()
         self.notable: dict[Standing, dict[str, LiveAlarm]] = {one: {} for one in sorted(NOTABLE)}
         """Alarms that are in alarm or suppressed, by what they are and by path."""
@@ -113,17 +116,37 @@ class Tree:
     def apply(self, record: StoredRecord) -> None:
         """Work one record in; one that cannot be understood is counted and reported, and harms nothing else. `settle` must follow."""
         try:
+            due = self.files.take(record)
+        except BROKEN as problem:
+            self._skip(record, problem)
+            return
+        for one in due:
+            self._work_in(one.record, one.overtaken)
+
+    def _skip(self, record: StoredRecord, problem: Exception) -> None:
+        self.broken += 1
+        log.warning("record skipped", topic=record.topic, offset=record.offset, key=record.key, problem=str(problem))
+
+    def _work_in(self, record: StoredRecord, overtaken: bool) -> None:
+        """`overtaken`: an operator has chosen `enabled` after this was written, and before it came into force."""
+        try:
             kind, raw_path = parse_key(record.key)
             apply = self._apply.get(kind)
             if apply is None:
                 raise WireError(f"a {kind} record does not belong on this topic")
-            apply(self._place(raw_path), record)
+            path = self._place(raw_path)
+            before = self._settings(path) if overtaken else None
+            apply(path, record)
+            if isinstance(before, AlarmSettings) and (alarm := self._alarms.get(path)) is not None:
+                alarm.settings = replace(alarm.settings, enabled=before.enabled, enabled_at=before.enabled_at)
+                self._conclude(path)
         except BROKEN as problem:
-            self.broken += 1
-            log.warning("record skipped", topic=record.topic, offset=record.offset, key=record.key, problem=str(problem))
+            self._skip(record, problem)
 
     def settle(self) -> None:
-        """Bring siblings into their order after a batch of records."""
+        """After a batch of records, when there are no more: what is in force of revisions, and siblings in their order."""
+        for one in self.files.settle(lambda path: path in self._facts and self._facts[path].state is not None):
+            self._work_in(one.record, one.overtaken)
         for path in self._unsorted:
             node = self._nodes.get(path)
             if node is not None:

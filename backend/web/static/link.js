@@ -90,6 +90,12 @@ export async function configurations(signal) {
   return answer.configurations.map((item) => item.name);
 }
 
+/** What is known of the files that a tree comes from. */
+export async function files(config, signal) {
+  const answer = await request("files", { query: { config }, signal });
+  return answer.files[0];
+}
+
 /** Components of the tree, to any depth. @returns {Promise<import("./tree.js").TreeNode>} */
 export async function tree(config, signal) {
   const answer = await request("tree", { query: { path: `/${config}`, depth: 100 }, signal });

@@ -3,6 +3,7 @@
 import { columns, offered } from "./columns.js";
 import { Commander } from "./commands.js";
 import { Detail } from "./detail.js";
+import { Files } from "./files.js";
 import { clock, day, elements, isBelow, make, setText } from "./format.js";
 import * as link from "./link.js";
 import { KINDS, Store, compareIds, sortRows } from "./store.js";
@@ -44,6 +45,7 @@ class Page {
       onMoved: () => this.commander.say("hint", "The rows moved just before the click: nothing was done. Click again."),
     });
     this.table.pending = this.pending;
+    this.files = new Files({ $, config: () => this.config });
     this.tree = new Tree($("tree"), { words: this.words, onPick: (path) => this.go({ path: path === `/${this.config}` ? "" : path }) });
     this.detail = new Detail($("detail"), {
       words: this.words,
@@ -193,6 +195,7 @@ class Page {
       if (event.kind === "configured") this.openDetail(event.path);
     }
     if (event.kind === "configured" || event.kind === "removed") this.treeChanged();
+    if (event.kind === "configured" && event.path === `/${this.config}`) this.files.look(true);
     if (this.tab === "events" && this.matches(event)) {
       this.paged.rows = [event, ...this.paged.rows.filter((known) => known.id !== event.id)].slice(0, EVENTS_KEPT);
     }
@@ -533,6 +536,7 @@ class Page {
     this.detail.state();
     this.table.paint();
     this.trust.show();
+    this.files.look();
   }
 
   start() {
