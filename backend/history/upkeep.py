@@ -17,6 +17,8 @@ from alarm_engine.model.times import NANOS_PER_SECOND, Moment, Monotonic, Nanos
 from backend.history.port import EventQuery, HistoryStore
 
 _DAY_NS = 86_400 * NANOS_PER_SECOND
+_SOON_S = 60.0
+"""What was deleted in part is finished soon: until then some events may be there twice."""
 _PATIENCE_NS = _DAY_NS
 """A clock that has gone on evenly for that long is right."""
 _JUMP_NS = 3600 * NANOS_PER_SECOND
@@ -72,15 +74,17 @@ async def expire(store: HistoryStore, configs: Sequence[str], keep: tuple[int, C
     evenness = Evenness()
     while True:
         now = clock.now()
-        is_even = evenness.lasts(now)
+        is_even, pause_s = evenness.lasts(now), period_s
         for config in configs:
             try:
+                time: Nanos | None = Nanos(now.wall - days * _DAY_NS)
                 if not is_even and not await _was_recorded_lately(store, config, now.wall):
-                    continue  # nothing hurries
-                deleted = await store.delete_before(config, Nanos(now.wall - days * _DAY_NS))
+                    time = await store.summaries.begin(config)  # what was begun is finished; nothing else hurries
+                deleted = 0 if time is None else await store.delete_before(config, time)
             except HistoryError as problem:
+                pause_s = min(period_s, _SOON_S)
                 log.warning("old events could not be deleted, trying again later", config=config, problem=str(problem))
             else:
                 if deleted:
                     log.info("old events deleted", config=config, events=deleted, keep_days=days)
-        await asyncio.sleep(period_s)
+        await asyncio.sleep(pause_s)

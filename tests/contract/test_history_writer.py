@@ -346,6 +346,29 @@ async def test_a_clock_that_jumps_ahead_deletes_nothing(journal, started):
     await until(lambda: asked[-1] == at(371 * day))
 
 
+async def test_a_deletion_that_was_interrupted_is_finished_whatever_the_clock_says(journal, started):
+    day = 86_400
+    store = FlakyStore()
+    await store.write([event(n, n * day) for n in range(1, 10)])
+    asked = []
+    delete_before = store.delete_before
+
+    async def deleting(config, time):
+        asked.append(time)
+        if len(asked) == 1:
+            raise HistoryUnavailable("the store sleeps")
+        return await delete_before(config, time)
+
+    async def begin(config):
+        return at(5 * day) if config == "Demo" else None
+
+    store.delete_before, store.summaries.begin = deleting, begin
+    await started(journal, store, keep_days=1, clock=SetClock(at(400 * day)))
+    await until(lambda: len(asked) > 2)
+    assert set(asked) == {at(5 * day)}
+    assert await stored(store) == [4, 5, 6, 7, 8, 9]
+
+
 async def test_a_fault_of_ours_is_seen(journal, started):
     class Broken(MemoryHistory):
         async def write(self, events):
