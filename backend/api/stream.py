@@ -20,7 +20,7 @@ from pydantic import Field
 from starlette.types import Receive, Scope, Send
 
 from alarm_engine.errors import HistoryError
-from alarm_engine.model.event import Event
+from alarm_engine.model.event import Event, EventKind
 from alarm_engine.model.path import is_below
 from alarm_engine.model.state import EventId
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
@@ -145,7 +145,7 @@ class Streams:
                 recent = (recent or [])[:_AT_ONCE]
                 known = recent[-1].id if recent else known
                 chunk = b"".join(self.encode(event) for event in recent if _concerns(event, wish.path))
-                if loop.time() >= due:
+                if loop.time() >= due or any(event.kind is EventKind.FOREIGN for event in recent):
                     chunk += _status(tree, known)
                     due = loop.time() + _STATUS_S
                 if chunk:
@@ -293,6 +293,7 @@ def _status(tree: Follower, known: EventId | None) -> bytes:
         engine = {name: getattr(status, name) for name in ("engine", "epoch", "pvs_total", "pvs_connected", "backlog", "dropped")}
     unknown = tree.root.counts.unknown
     data = {**trust([tree]), "unknown": unknown, "maintenance": freshness.maintenance, "notify": freshness.notify, "engine": engine}
+    data["foreign"] = freshness.foreign
     return _message("status", known, data)
 
 

@@ -124,7 +124,9 @@ class Follower:
         age_s = self._life.age_s(now)
         lagging = self._lagging_since is not None and now.monotonic - self._lagging_since > _LAG_NS
         stale = bool(self.problem) or lagging or self._life.is_stale(now)
-        return Freshness(self._tree.as_of, age_s, stale, self._life.status, self._tree.maintenance, self._tree.notify)
+        tree, status = self._tree, self._life.status
+        foreign = tree.foreign or (status.foreign if status is not None else "")
+        return Freshness(tree.as_of, age_s, stale, status, tree.maintenance, tree.notify, foreign)
 
     def recent(self, after: EventId | None) -> list[Event] | None:
         """Events after that one which are still in memory, oldest first; None if the gap is larger than what is kept.

@@ -95,6 +95,8 @@ class Freshness:
     status: EngineStatus | None
     maintenance: bool
     notify: bool
+    foreign: str = ""
+    """That somebody else writes states of the configuration too, in words; empty while nobody does."""
 
 
 class LiveTree(Protocol):

@@ -10,6 +10,7 @@ from datetime import tzinfo
 import structlog
 
 from alarm_engine.errors import WireError
+from alarm_engine.foreign import BEGUN
 from alarm_engine.journal.port import StoredRecord
 from alarm_engine.model.event import Event, EventKind
 from alarm_engine.model.path import canonical, is_below, name, natural_key, parent, system
@@ -67,6 +68,8 @@ class Tree:
         """The newest events that closed a command, by its id."""
         self.broken = 0
         """Records that could not be understood."""
+        self.foreign = ""
+        """What an engine said last of somebody else who writes states; empty once it is over."""
         self._zone = zone
         self._root = _Node("/" + config, config, NodeSettings())
         self._nodes: dict[str, _Node] = {self._root.path: self._root}
@@ -211,7 +214,10 @@ class Tree:
         event = decode_event(record.value or b"")
         if event.id.config != self.config:
             raise WireError(f"event {event.id} is of another configuration than {self.config}")
-        if self.ring.append(event) and event.correlation and event.kind in (EventKind.COMMAND, EventKind.REFUSED):
+        new = self.ring.append(event)
+        if new and event.kind in (EventKind.FOREIGN, EventKind.ENGINE):
+            self.foreign = event.comment if event.reason == BEGUN else ""
+        if new and event.correlation and event.kind in (EventKind.COMMAND, EventKind.REFUSED):
             self.answers[event.correlation] = event
             if len(self.answers) > _ANSWERS:
                 self.answers.popitem(last=False)

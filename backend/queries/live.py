@@ -21,6 +21,9 @@ from backend.queries.scope import LIVE, STALE, Subsystem, age_s, alarms_of, is_s
 NO_DATA = "NO_DATA"
 """Word of a subsystem with alarms that no engine has said anything about."""
 
+SECOND_WRITER = "SECOND WRITER"
+"""Word of an engine beside which somebody else writes states."""
+
 STALE_RANK = 9
 NO_DATA_RANK = 8
 _MAX_ACTIVE = 2000
@@ -131,7 +134,9 @@ def active(sources: Sources, ask: Ask) -> list[Row]:
         found = _active(tree, ask)
         if freshness.stale:
             rows.append(_note(STALE, stale_note(freshness)))
-        elif not found:
+        if freshness.foreign:
+            rows.append(_note(STALE, f"Second writer: {freshness.foreign}"))
+        elif not found and not freshness.stale:
             rows.append(_all_clear(tree, ask))
         links = GuidanceLinks(tree)
         rows += [_active_row(links, tree.config, alarm, sources) for alarm in found[:limit]]
@@ -286,7 +291,7 @@ def _engine_row(tree: LiveTree) -> Row:
     modes = [*(["maintenance"] if freshness.maintenance else []), *([] if freshness.notify else ["silent"])]
     return {
         "config": tree.config,
-        "state": STALE if freshness.stale else " ".join((LIVE, *modes)),
+        "state": STALE if freshness.stale else SECOND_WRITER if freshness.foreign else " ".join((LIVE, *modes)),
         "age": None if freshness.age_s is None else round(freshness.age_s, 1),
         "maintenance": freshness.maintenance,
         "notify": freshness.notify,

@@ -48,6 +48,12 @@ export class Trust {
     return null;
   }
 
+  /** What is to be known beside what is on screen, which can be trusted; null for nothing. */
+  notice() {
+    const { foreign } = this.status ?? {};
+    return foreign ? { kind: "foreign", title: "SECOND WRITER", text: `${foreign[0].toUpperCase()}${foreign.slice(1)}.` } : null;
+  }
+
   /** Shows it: banner, colours, the engine in the head, the title of the window. */
   show() {
     const { $ } = this;
@@ -55,14 +61,15 @@ export class Trust {
     const changed = Boolean(blind) !== this.blind;
     this.blind = Boolean(blind);
     document.body.classList.toggle("blind", this.blind);
-    $("banner").hidden = !blind;
-    if (blind) {
-      $("banner").dataset.kind = blind.kind;
-      setText($("banner-title"), blind.title);
-      setText($("banner-text"), blind.text);
+    const said = blind ?? this.notice();
+    $("banner").hidden = !said;
+    if (said) {
+      $("banner").dataset.kind = said.kind;
+      setText($("banner-title"), said.title);
+      setText($("banner-text"), said.text);
     }
-    setText($("engine-state"), blind ? blind.title : "LIVE");
-    $("engine-state").className = blind ? "s-STALE" : "s-OK";
+    setText($("engine-state"), said ? said.title : "LIVE");
+    $("engine-state").className = said ? "s-STALE" : "s-OK";
     setText($("engine-text"), blind ? "" : this.#engine());
     const modes = [this.status?.maintenance && "MAINTENANCE", this.status?.notify === false && "NO NOTIFICATIONS"].filter(Boolean);
     setText($("modes"), modes.join(" "));
