@@ -16,15 +16,17 @@ class Stopwatch:
     def __init__(self, session: int | None = None) -> None:
         self.wall_s = 0.0
         self.cpu_s = 0.0
-        self._session = session
+        self._others = [] if session is None else _of_session(session)
 
     def __enter__(self) -> Self:
-        self._began = time.perf_counter(), self._cpu_s()
+        # What it takes to look is left out.
+        self._began = _taken(self._others), time.process_time(), time.perf_counter()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.wall_s += time.perf_counter() - self._began[0]
-        self.cpu_s += self._cpu_s() - self._began[1]
+        wall, own, others = time.perf_counter(), time.process_time(), _taken(self._others)
+        self.wall_s += wall - self._began[2]
+        self.cpu_s += own - self._began[1] + others - self._began[0]
 
     def rate(self, number: int) -> float:
         """So many, by the second."""
@@ -34,18 +36,19 @@ class Stopwatch:
         """So many, by the second of a processor."""
         return number / self.cpu_s
 
-    def _cpu_s(self) -> float:
-        return time.process_time() + (0.0 if self._session is None else of_session(self._session))
+
+def _of_session(session: int) -> list[Path]:
+    return [stat for stat in Path("/proc").glob("[0-9]*/stat") if _field(stat, 3) == session]
 
 
-def of_session(session: int) -> float:
-    """Seconds of processors that the living processes of a session have taken."""
-    total = 0
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:  # it has just ended
-            continue
-        if int(fields[3]) == session:
-            total += int(fields[11]) + int(fields[12])
-    return total * _TICK_S
+def _taken(processes: list[Path]) -> float:
+    """Seconds of processors that processes have taken."""
+    return _TICK_S * sum(_field(stat, 11) + _field(stat, 12) for stat in processes)
+
+
+def _field(stat: Path, number: int) -> int:
+    """A field after the name, in which there may be blanks; 0 of a process that has ended."""
+    try:
+        return int(stat.read_text().rpartition(")")[2].split()[number])
+    except OSError:
+        return 0
