@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -22,7 +23,7 @@ from backend.live import Standing
 from backend.past.difference import Change, difference
 from backend.past.reach import Moment
 from backend.past.reach import moment as look
-from backend.past.tree import PastTree, standing_then, with_states
+from backend.past.tree import PastTree, found_in, standing_then, with_states
 from backend.services import Services
 
 MAX_ALARMS = 10_000
@@ -50,6 +51,7 @@ class PastAlarmQuestion(Question):
         description="Repeatable; MAJOR includes MAJOR_ACK. Default: any.",
         json_schema_extra={"items": {"type": "string", "enum": list(NAMES)}},
     )
+    q: str | None = Field(None, max_length=200, description="Part of path, description or message, in any case.")
     limit: int = Field(1000, ge=1, le=MAX_ALARMS, description="Rows of a page.")
     offset: int = Field(0, ge=0, description="Rows to leave out.")
 
@@ -83,7 +85,7 @@ def past_router(services: Services) -> APIRouter:
         """Components with the severity and counts that they had; alarms that are no longer in the tree are in it."""
         tree = one_tree(live, question.config, question.path)
         found = await look(history, tree.config, when("at", question.at), services.clock.now().wall, question.path, tree)
-        past = PastTree(tree.config, found.states)
+        past = await asyncio.to_thread(PastTree, tree.config, found.states)
         root = past.nodes.get(question.path or past.root.path)
         if root is None:
             raise Problem(404, _nothing_at(question.path, past, found))
@@ -108,6 +110,8 @@ def past_router(services: Services) -> APIRouter:
         wanted = {one for severity in question.severity for one in (severity, severity.acknowledged)}
         passing = [one for one in found.states.alarms if standing_then(one) in states and (not wanted or one.severity in wanted)]
         passing.sort(key=lambda one: (-one.severity, -one.time, one.path))
+        if question.q:
+            passing = await found_in(history, tree.config, passing, found.time, question.q)
         shown = await with_states(history, tree.config, passing[question.offset : question.offset + question.limit], found.time)
         return history_response({**about_object(found), "total": len(passing), "alarms": [alarm_object(one) for one in shown]})
 
@@ -121,7 +125,7 @@ def past_router(services: Services) -> APIRouter:
         now = services.clock.now().wall
         before = await look(history, tree.config, first, now, question.path, tree)
         after = await look(history, tree.config, second, now, question.path, tree)
-        changes = difference(before.states, after.states)
+        changes = await asyncio.to_thread(difference, before.states, after.states)
         body = {"before": about_object(before), "after": about_object(after), "total": len(changes), "cut": len(changes) > question.limit}
         return history_response({**body, "changes": [change_object(one) for one in changes[: question.limit]]})
 

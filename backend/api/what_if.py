@@ -23,6 +23,8 @@ from backend.tuning.recording import Recording
 
 MOST_EVENTS = 10_000
 """Replaying more of one alarm takes too long beside live answers; the command line takes more."""
+_LONGEST_WAIT_S = 10.0
+"""Replays go one by one, so that they leave a processor to live answers."""
 _MOST_DELAY_S = 86_400
 _MOST_COUNT = 10_000
 
@@ -62,9 +64,16 @@ def what_if_router(services: Services) -> APIRouter:
         if within.start >= now:
             raise faulty_request([fault("query.start", "lies in the future, of which nothing is recorded", question.start)])
         span = Range(tree.config, within.start, Nanos(min(within.end, now)))
-        async with one_at_a_time:
+        try:
+            async with asyncio.timeout(_LONGEST_WAIT_S):
+                await one_at_a_time.acquire()
+        except TimeoutError:
+            raise Problem(503, "other questions of this kind are being answered, one at a time: ask again in a minute") from None
+        try:
             recording = await Gatherer(services.history, span, MOST_EVENTS).recording(question.path)
             judgement = await asyncio.to_thread(_judge, recording, alarm.settings, question)
+        finally:
+            one_at_a_time.release()
         return history_response(encode_judgement(judgement))
 
     return router

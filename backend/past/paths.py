@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from alarm_engine.errors import QueryTooLarge
 from alarm_engine.model.path import ancestors
 from alarm_engine.model.times import Nanos
 from backend.history.port import MAX_PAGE, HistoryStore
@@ -25,6 +26,8 @@ async def alarms_below(
         prefix = next(iter(components)) if len(components) == 1 else None
         then = [alarm.path for time in span for alarm in (await history.states_at(config, time, prefix)).alarms]
         rose = [one.path for one in await history.most_frequent(config, *span, MAX_PAGE, prefix)]
+        if len(rose) == MAX_PAGE:
+            raise QueryTooLarge(f"{MAX_PAGE} alarms or more rose in the range: ask for a shorter one, or for a part of the tree")
         known = [*now, *sorted([*then, *rose])]
     for alarm in dict.fromkeys([*(found.keys() & now.keys()), *known]):
         for path in (alarm, *ancestors(alarm), "/"):

@@ -11,6 +11,9 @@ from backend.history.port import HistoryStore, PastAlarm, PastStates
 from backend.live.model import LiveAlarm, LiveNode
 from backend.live.standing import Standing, count, standing_by
 
+_SEARCHED_AT_ONCE = 1_000
+"""Alarms whose descriptions are held at a time."""
+
 
 def standing_then(alarm: PastAlarm) -> Standing:
     """What an alarm counted as."""
@@ -60,6 +63,22 @@ class PastTree:
             node.nodes = dict(sorted(node.nodes.items(), key=lambda item: (natural_key(item[0]), item[0])))
             if node is not self.root and (above := self.nodes.get(parent(node.path))):
                 above.counts.add(node.counts)
+
+
+async def found_in(history: HistoryStore, config: str, alarms: Sequence[PastAlarm], time: Nanos, text: str) -> list[PastAlarm]:
+    """Those that have a text, in any case, in path, description or messages; in the order given."""
+    folded = text.casefold()
+    found: list[PastAlarm] = []
+    for at in range(0, len(alarms), _SEARCHED_AT_ONCE):
+        some = alarms[at : at + _SEARCHED_AT_ONCE]
+        known = {alarm.path: alarm for alarm in await with_states(history, config, some, time)}
+        found += [one for one in some if (alarm := known.get(one.path)) is not None and _has(alarm, folded)]
+    return found
+
+
+def _has(alarm: LiveAlarm, folded: str) -> bool:
+    messages = (alarm.snapshot.alarm.message, alarm.snapshot.current.message) if alarm.snapshot else ()
+    return any(folded in part.casefold() for part in (alarm.path, alarm.settings.description, *messages))
 
 
 async def with_states(history: HistoryStore, config: str, alarms: Iterable[PastAlarm], time: Nanos) -> list[LiveAlarm]:

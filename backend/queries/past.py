@@ -5,6 +5,8 @@ A moment that is not known completely says so, as the tiles of now do when the e
 
 from __future__ import annotations
 
+import asyncio
+
 from alarm_engine.model.path import is_below, name, system
 from alarm_engine.model.subsystem import system_uid, title
 from alarm_engine.model.times import Nanos, to_ms
@@ -14,7 +16,7 @@ from backend.live.standing import NOTABLE, Standing, counted
 from backend.past.acknowledgements import Acknowledged, acknowledgements
 from backend.past.difference import Change, difference
 from backend.past.reach import Moment, moment
-from backend.past.tree import PastTree, standing_then, with_states
+from backend.past.tree import PastTree, found_in, standing_then, with_states
 from backend.queries.ages import past_age_s
 from backend.queries.live import spoken, system_row
 from backend.queries.log import events_asked
@@ -31,7 +33,7 @@ async def systems(sources: Sources, ask: Ask) -> list[Row]:
     rows: list[Row] = []
     for tree in sources.asked(ask):
         found = await _moment(tree, ask, sources)
-        past = PastTree(tree.config, found.states)
+        past = await asyncio.to_thread(PastTree, tree.config, found.states)
         parts = [Subsystem(tree.config, node.name, node.path, node.counts, node, {}) for node in past.root.nodes.values()]
         direct = await with_states(sources.history, tree.config, past.directly_below(past.root.path), found.time)
         if direct:
@@ -54,12 +56,14 @@ async def alarms(sources: Sources, ask: Ask) -> list[Row]:
         here = [one for one in found.states.alarms if _is_asked(one.path, tree, ask)]
         asked = [one for one in here if standing_then(one) in NOTABLE and (not ask.severities or ask.wants(one.severity))]
         asked.sort(key=lambda one: (-one.severity, -one.time, one.path))
+        if ask.text:
+            asked = await found_in(sources.history, tree.config, asked, found.time, ask.text)
         if not found.complete:
             rows.append(_note(found, STALE, f"Not all is known of that moment: {found.remark}"))
         elif here and not asked:
             rows.append(_note(found, "OK", "No alarm stood"))
         shown = await with_states(sources.history, tree.config, asked[:limit], found.time)
-        rows += [_alarm_row(found, tree.config, one) for one in shown if not ask.text or _has(one, ask.text.casefold())]
+        rows += [_alarm_row(found, tree.config, one) for one in shown]
         if len(asked) > limit:
             rows.append(_note(found, asked[limit].severity.name, f"and {len(asked) - limit} more: choose a subsystem or a severity"))
     return rows
@@ -124,11 +128,6 @@ def _is_asked(path: str, tree: LiveTree, ask: Ask) -> bool:
         return False
     of = system(path)
     return not ask.systems or title(of) in ask.systems or system_uid(tree.config, of) in ask.systems
-
-
-def _has(alarm: LiveAlarm, needle: str) -> bool:
-    message = alarm.snapshot.alarm.message if alarm.snapshot else ""
-    return needle in f"{alarm.path}\n{alarm.settings.description}\n{message}".casefold()
 
 
 def _note(found: Moment, severity: str, text: str) -> Row:

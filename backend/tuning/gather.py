@@ -34,7 +34,7 @@ class Gatherer:
         self._history = history
         self._span = span
         self._most = most_events
-        self._shared: list[Event] | None = None
+        self._shared: tuple[list[Event], bool] | None = None
 
     async def worst(self, prefix: str, number: int) -> list[str]:
         """The alarms at and below a path that rose most often, most first."""
@@ -56,8 +56,11 @@ class Gatherer:
         start = own[0].time if cut else span.start
         if self._shared is None:
             # Commands may have been given to a component above, switches and takeovers are about the whole configuration.
-            self._shared, _ = await self._all(EventQuery(span.config, span.start, span.end, kinds=_SHARED), MOST_EVENTS)
-        together = {event.id: event for event in (*self._shared, *own) if event.time >= start}
+            self._shared = await self._all(EventQuery(span.config, span.start, span.end, kinds=_SHARED), MOST_EVENTS)
+        shared, shared_cut = self._shared
+        if shared_cut:  # what is older would be replayed without the commands and switches of its time
+            start, cut = max(start, shared[0].time), True
+        together = {event.id: event for event in (*shared, *own) if event.time >= start}
         events = tuple(together[event_id] for event_id in sorted(together, key=lambda one: one[1:]))
         before, maintenance = await self._before(path, start), await self._maintenance(start)
         return Recording(span.config, path, start, span.end, events, before, maintenance, is_cut=cut)

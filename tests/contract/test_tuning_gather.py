@@ -121,3 +121,20 @@ async def test_worst_and_touched(past: Past) -> None:
     later = await past.gatherer(past.wait())
     assert await gatherer.touched([PATH, OTHER, "/Demo/unknown"]) == [PATH, OTHER]
     assert await later.touched([PATH, OTHER]) == []
+
+
+async def test_it_begins_where_the_commands_and_switches_that_are_read_begin(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.tuning.gather.MOST_EVENTS", 1)
+    monkeypatch.setattr("backend.tuning.gather.MAX_PAGE", 1)
+    past.control.sample(PV, MAJOR)
+    past.wait()
+    past.control.command(CommandKind.MAINTENANCE, "/Demo")
+    past.wait()
+    past.control.command(CommandKind.NORMAL, "/Demo")
+    begin = past.control.now.wall
+    past.wait()
+    past.control.sample(PV, OK)
+    found = await past.recording(most_events=100)
+    assert found.is_cut
+    assert found.start == begin
+    assert all(event.time >= begin for event in found.events)

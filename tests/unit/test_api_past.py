@@ -340,6 +340,28 @@ async def test_the_history_is_asked_once_however_many_paths_are_given(monkeypatc
         assert ([line["path"] for line in body["alarms"]], len(asked)) == ([V1, V2, "/Acc/Vacuum/GC10", P1], 2)
 
 
+async def test_a_text_is_looked_for_before_anything_is_cut_off():
+    async with world(engine=False) as site, site.client() as client:
+        past = await story(site)
+        found = await get(client, f"{API}/alarms", at=past.text(250), state="all", q="VACUUM/gc1", limit=1)
+        assert ([one["path"] for one in found["alarms"]], found["total"]) == ([V1], 1)  # an INVALID and an UNDEFINED one are worse
+        assert (await get(client, f"{API}/alarms", at=past.text(850), state="all", q="press"))["total"] == 1
+        assert (await get(client, f"{API}/alarms", at=past.text(850), state="all", q="nothing of that"))["total"] == 0
+        rows = await get(client, "/grafana/rows/past/alarms", at=past.text(250), q="gc1", limit=1)
+        assert V1 in [row["path"] for row in rows]
+
+
+async def test_more_alarms_than_can_be_read_are_told(monkeypatch):
+    monkeypatch.setattr("backend.past.paths.MAX_PAGE", 2)
+    async with world(engine=False) as site, site.client() as client:
+        past = await story(site)
+        answer = await client.get(f"{API}/intervals", params={"path": "/Acc/RF", "start": past.text(950)})
+        assert answer.status_code == 200, answer.text
+        answer = await client.get(f"{API}/intervals", params={"path": ["/Acc/RF", "/Acc/Vacuum"], "start": past.text(950)})
+        assert answer.status_code == 422
+        assert "alarms or more rose in the range" in answer.text
+
+
 async def test_more_leaves_than_can_be_shown(monkeypatch):
     monkeypatch.setattr("backend.api.past.MAX_ALARMS", 3)
     async with world(engine=False) as site, site.client() as client:

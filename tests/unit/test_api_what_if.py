@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 from alarm_engine.model.settings import AlarmSettings
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.times import NANOS_PER_SECOND, Moment, Monotonic, Nanos
+from backend.api import what_if
 from backend.api.what_if_forms import WhatIfForm
 from tests.unit.backend_world import World, world
 from tests.unit.evaluating import Control
@@ -88,3 +91,25 @@ async def test_mistakes_are_problems():
         ]  # fmt: skip
         for parameters in wrong:
             assert (await refused(**{"path": PATH} | parameters))[0] == 422, parameters
+
+
+async def test_who_would_wait_for_long_is_told_so(monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def judge(recording, in_force, question):
+        begun.set()
+        go_on.wait(20)
+        return real(recording, in_force, question)
+
+    real = what_if._judge
+    monkeypatch.setattr(what_if, "_judge", judge)
+    monkeypatch.setattr(what_if, "_LONGEST_WAIT_S", 0.01)
+    async with rattled() as (client, ask):
+        first = asyncio.create_task(ask())
+        await asyncio.to_thread(begun.wait, 20)
+        answer = await client.get("/api/v1/history/what-if", params={"path": PATH})
+        assert answer.status_code == 503
+        assert "ask again in a minute" in answer.json()["message"]
+        go_on.set()
+        await first
+        await ask()
