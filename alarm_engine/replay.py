@@ -13,6 +13,7 @@ import structlog
 from alarm_engine.errors import WireError
 from alarm_engine.evaluator import Evaluator, Saved
 from alarm_engine.evaluator.commands import Given
+from alarm_engine.evaluator.emit import by_itself
 from alarm_engine.evaluator.moving import arrived
 from alarm_engine.evaluator.restoration import restore_leaf, restore_node
 from alarm_engine.journal.port import Journal, StoredRecord
@@ -206,6 +207,10 @@ class Replayed:
                 evaluator.tree.count_node(node, state.severity)
         for old, new in moved.items():
             arrived(evaluator, new, old, now)
+        for path, state in self.states.items():
+            if isinstance(state, LeafState) and path in self.extras and path not in self.settings:
+                # An engine of ours had it, and was not there any more when it was removed.
+                evaluator.emitter.left(path, state.alarm.severity, "", by_itself("removed while no engine ran"), now)
 
     def _carry_over(self) -> dict[str, str]:
         """Alarms that a revision moved while no engine was there to move them, or one died over it: what was known goes to the new path."""

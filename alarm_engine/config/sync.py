@@ -207,7 +207,10 @@ class Synchroniser:
         while self.in_force.own_records < count or state not in self.in_force.own_marks:
             if time.monotonic() > deadline:
                 raise JournalUnavailable(f"{self._topics.config}: what was written cannot be read back")
+            before = self.in_force.own_records
             await self.follow(0.5)
+            if self.in_force.own_records > before:
+                deadline = time.monotonic() + _PATIENCE_S
 
 
 class _Writing:

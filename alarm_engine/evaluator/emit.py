@@ -182,7 +182,10 @@ class Emitter:
 
     def gone(self, path: str, leaf: Leaf, cause: Cause, now: Moment) -> None:
         """An alarm is at a path no more."""
-        before = leaf.logic.alarm.severity
+        self.left(path, leaf.logic.alarm.severity, leaf.settings.description, cause, now)
+
+    def left(self, path: str, before: Severity, description: str, cause: Cause, now: Moment) -> None:
+        """Of an alarm that is no more, only this is known."""
         event = Event(
             id=self._next_id(),
             time=self.time(now),
@@ -191,7 +194,7 @@ class Emitter:
             from_severity=before,
             to_severity=Severity.OK,
             reason=cause.reason,
-            description=leaf.settings.description,
+            description=description,
             user=cause.user,
             host=cause.host,
             comment=cause.comment,
@@ -283,6 +286,6 @@ def sentence(outcome: Outcome) -> str:
     """What became of a server, in words."""
     if isinstance(outcome, Went):
         return f"{outcome.server}: {outcome.pvs} of {outcome.total} PVs disconnected"
-    away_s = max(0, outcome.time - outcome.since) / NANOS_PER_SECOND
+    away_s = outcome.away_ns / NANOS_PER_SECOND
     moved = f", now at {', '.join(outcome.elsewhere)}" if outcome.elsewhere else ""
     return f"{outcome.server}: {outcome.pvs} of {outcome.lost} PVs are back after {away_s:.0f} s{moved}"

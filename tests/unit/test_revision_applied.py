@@ -212,6 +212,18 @@ async def _true(value: bool) -> bool:
     return value
 
 
+async def test_an_alarm_that_was_removed_while_no_engine_ran_is_told_of_once_by_the_next(site):
+    async with site.running():
+        await site.raised("GV1")
+    await site.sync({GC: BOTH[GC]})
+    for _ in range(2):
+        async with site.running():
+            await site.until(lambda e: e.kind is EventKind.REMOVED)
+    (removed,) = [e for e in await site.events() if e.kind is EventKind.REMOVED]
+    assert (removed.path, removed.from_severity, removed.reason) == (GV, S.MAJOR, "removed while no engine ran")
+    assert [r.value for r in await site.read(T.config) if r.key == f"state:{GV}"][-1] is None
+
+
 async def test_where_two_could_be_meant_nothing_moves(site):
     async with site.running() as engine:
         await site.raised("GC1")
