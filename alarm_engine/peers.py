@@ -19,6 +19,8 @@ log = structlog.get_logger()
 
 FRESH_NS = 3 * NANOS_PER_SECOND
 """Life signs come each second."""
+_DEAF_NS = 10 * NANOS_PER_SECOND
+"""An engine that hears nothing, and cannot, takes part all the same: a standby that never stands in is worse than a cold one."""
 _BACK = 50
 _RETRY_S = 1.0
 
@@ -83,8 +85,9 @@ class Peers:
 
     @property
     def sure(self) -> bool:
-        """Whoever runs a configuration would have been heard by now."""
-        return self._known and (self._empty or self._clock.now().monotonic - self._began > FRESH_NS // 2)
+        """Whoever runs a configuration would have been heard by now, or never will be: a right to read may be missing."""
+        listened = self._clock.now().monotonic - self._began
+        return (self._known and (self._empty or listened > FRESH_NS // 2)) or listened > _DEAF_NS
 
     def running(self, config: str) -> EngineStatus | None:
         """See `Signs.running`."""
@@ -95,6 +98,7 @@ class Peers:
         return self._signs.standing_by(config, self._clock.now().monotonic)
 
     async def _listen(self) -> None:
+        said = ""
         while True:
             reader: JournalReader | None = None
             try:
@@ -111,7 +115,9 @@ class Peers:
                     for record in (await reader.fetch()).records:
                         self._hear(record, Nanos(0))
             except JournalError as problem:
-                log.debug("life signs cannot be read", problem=str(problem))
+                if str(problem) != said:
+                    log.warning("life signs of other engines cannot be read", topic=self._topic, problem=str(problem))
+                said = str(problem)
             finally:
                 if reader is not None:
                     await reader.close()
