@@ -55,6 +55,17 @@ async def span_remark(history: HistoryStore, config: str, span: tuple[Nanos, Nan
     return f"an engine took over at {iso(taken_over.time)}: what happened before, while none ran, is not known" if taken_over else ""
 
 
+async def ahead_since(history: HistoryStore, config: str, now: Nanos) -> Nanos | None:
+    """The last event before the clock of the engine went ahead, if all that came since stands at a time to come; None if it does not."""
+    ahead = await _one(history, EventQuery(config, Nanos(horizon(now) + 1), Nanos(now + MAX_RANGE_NS), limit=1, oldest_first=True))
+    if ahead is None:
+        return None
+    last = await _newest(history, config, horizon(now))
+    if last is None:
+        return Nanos(0)
+    return None if last.id[1:] > ahead.id[1:] else last.time
+
+
 async def _remark(history: HistoryStore, config: str, found: tuple[Nanos, bool, Event | None], now: Nanos, tree: LiveTree | None) -> str:
     time, is_kept, newest = found
     if newest is None:

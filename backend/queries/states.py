@@ -12,6 +12,7 @@ from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, to_ms
 from backend.history.port import EventQuery, Interval
 from backend.live.model import LiveAlarm, LiveTree
 from backend.live.standing import Standing, standing
+from backend.past.reach import ahead_since
 from backend.queries.components import parts
 from backend.queries.request import Ask, Row, Sources
 from backend.queries.scope import STALE, Subsystem, alarms_of, knows, subsystems
@@ -147,10 +148,10 @@ def _by_path(found: Iterable[Interval]) -> dict[str, list[Interval]]:
 
 
 async def _known_until(tree: LiveTree, ask: Ask, sources: Sources) -> Nanos | None:
-    """None while the engine is alive; else the time of its last life sign, or of the last event where none was seen."""
+    """None while the engine is alive and its clock right; else the time of its last life sign, or of the last event where none was seen."""
     freshness = tree.freshness()
     if not freshness.stale:
-        return None
+        return await ahead_since(sources.history, tree.config, sources.now)
     if freshness.age_s is not None:
         return Nanos(sources.now - round(freshness.age_s * NANOS_PER_SECOND))
     page = await sources.history.events(EventQuery(tree.config, ask.start, ask.end, limit=1))

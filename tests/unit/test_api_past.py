@@ -156,6 +156,22 @@ async def test_what_a_clock_that_was_ahead_hides_is_said():
         assert (await get(client, f"{API}/alarms", at=past.text(250)))["complete"]  # what came before the clock went wrong
 
 
+async def test_a_line_of_states_does_not_go_on_where_the_clock_of_the_engine_was_ahead():
+    async with world() as site, site.client() as client:
+        await site.raised(V1)
+        await site.copy_history()
+        past = Past(site)
+        asked = {"path": V1, "from": past.text(600), "to": past.text(-60)}
+        rows = await get(client, "/grafana/rows/pv/intervals", **asked)
+        assert rows[-1]["severity"] == "MAJOR"
+        version = site.tree.alarms[V1].version
+        cleared = replace(event(1, 0, V1, K.CLEARED, severity=S.OK), id=version._replace(n=version.n + 1000), time=past.time(-86_400))
+        await site.history.write([cleared])
+        site.clock.shift_s = 1
+        rows = await get(client, "/grafana/rows/pv/intervals", **asked)
+        assert rows[-1]["severity"] == "STALE"
+
+
 async def test_what_happened_before_an_engine_took_over_is_not_known():
     async with world(engine=False) as site, site.client() as client:
         past = await story(site)
