@@ -16,7 +16,7 @@ from grafanalib.core import Dashboard
 
 from alarm_engine.model import path as paths
 from alarm_engine.model.settings import AlarmSettings, NodeSettings
-from alarm_engine.model.subsystem import shape
+from alarm_engine.model.subsystem import Made, shape
 from dashboards.audit import audit
 from dashboards.health import health
 from dashboards.history import history
@@ -59,6 +59,11 @@ class Tree(Protocol):
         """Alarms by canonical path, in the order of the tree."""
         ...
 
+    @property
+    def ids(self) -> Mapping[str, str]:
+        """Lasting identities of components that have one, by path."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
@@ -88,7 +93,7 @@ def build(trees: Sequence[Tree], options: BuildOptions | None = None) -> dict[st
     source = Datasource(options.datasource, options.datasource_uid or DEFAULT_UIDS[options.datasource])
     for tree in trees:
         chosen = _components(tree, options.depth)
-        site = Site(tree.name, source, options.look, shape(tree.nodes), frozenset(chosen))
+        site = Site(tree.name, source, options.look, shape(_made(tree)), frozenset(chosen), tree.ids)
         made: Iterable[Dashboard] = _dashboards(tree, site, chosen)
         if options.extra is not None:
             made = chain(made, site_dashboards(options.extra, site))
@@ -98,6 +103,11 @@ def build(trees: Sequence[Tree], options: BuildOptions | None = None) -> dict[st
                 raise BuildError(f"two dashboards would be {name}: is the configuration {tree.name!r} or the uid given twice?")
             files[name] = encode(dashboard)
     return files
+
+
+def _made(tree: Tree) -> Made:
+    """What `_dashboards` takes from a tree."""
+    return Made(tree.nodes, tree.ids, next(iter(tree.alarms), ""), "" in systems_of(tree))
 
 
 def _refuse(options: BuildOptions) -> None:

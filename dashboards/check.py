@@ -73,6 +73,8 @@ class _File:
             elif type(value) is dict:
                 if value.get("id") == "byName":
                     found.append(("matcher", str(value.get("options"))))
+                elif value.get("id") == "byNames":
+                    found += [("matcher", str(name)) for name in value.get("options", {}).get("names", [])]
                 else:
                     waiting += value.items()
             elif type(value) is list:

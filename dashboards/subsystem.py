@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from alarm_engine.model.path import name, split
-from alarm_engine.model.subsystem import TOP_LEVEL, browser_uid, component_uid, system_uid
+from alarm_engine.model.subsystem import DIRECT, TOP_LEVEL, browser_uid, system_uid
 from dashboards.kit import ages, links, state_panels, table_panels, time_panels, variables
 from dashboards.kit.dashboard import GeneratedDashboard, Json, Page, generated
 from dashboards.kit.layout import Slot, flow
@@ -27,8 +28,8 @@ class Subject:
     title: str
     whole: str
     """The question for its state."""
-    children: dict[str, str]
-    """Titles of the components in it, with the addresses of their dashboards."""
+    parts: state_panels.Parts | None = None
+    """The components in it; None: there are none for alarms that stand in no component."""
     scope: Parameter | None = None
     """Where its guidance is; None: there is none for alarms that stand in no component."""
 
@@ -37,16 +38,19 @@ def component(site: Site, path: str, children: Sequence[str]) -> GeneratedDashbo
     """The dashboard of a component by its path; `children` are the paths of the components in it."""
     elements = split(path)
     asked = Parameter("path", path)
-    leads_to = {name(child): links.to_component(site.config, child, site.pages) for child in children}
+    leads_to = {name(child): links.to_component(site, child) for child in children}
+    # Where it holds nothing but alarms its only tile is itself.
+    itself = [one for one in (name(path), DIRECT) if one not in leads_to]
+    parts = state_panels.Parts(name="components", of=quote(path, safe=""), to=leads_to, without_link=itself)
     title = " / ".join(elements[1:])
     page = Page(
-        uid=component_uid(site.config, path),
+        uid=site.component_uid(path),
         name=title,
         description=f"{title}: what is wrong in it, since when, how often, and what to do.",
         tags=(links.subsystem_tag(site.config),) if len(elements) == 2 else (links.part_tag(site.config),),
         path=links.page(site.look.page_url, path),
     )
-    return _generated(site, page, Subject(asked, title, "component", leads_to, asked))
+    return _generated(site, page, Subject(asked, title, "component", parts, asked))
 
 
 def top_level(site: Site) -> GeneratedDashboard:
@@ -57,7 +61,7 @@ def top_level(site: Site) -> GeneratedDashboard:
         description="Alarms that stand in no component.",
         tags=(links.subsystem_tag(site.config),),
     )
-    return _generated(site, page, Subject(Parameter("system", TOP_LEVEL), TOP_LEVEL, "systems", {}))
+    return _generated(site, page, Subject(Parameter("system", TOP_LEVEL), TOP_LEVEL, "systems"))
 
 
 def browser(site: Site, first: str) -> GeneratedDashboard:
@@ -70,7 +74,8 @@ def browser(site: Site, first: str) -> GeneratedDashboard:
         path=links.page_of_variable(site.look.page_url, "component"),
     )
     chosen = variables.component(site.source, site.config, first)
-    return _generated(site, page, Subject(COMPONENT_VARIABLE, "${component:text}", "component", {}, COMPONENT_VARIABLE), [chosen])
+    parts = state_panels.Parts(name="components", of="${component:percentencode}", to={}, without_link=[DIRECT])
+    return _generated(site, page, Subject(COMPONENT_VARIABLE, "${component:text}", "component", parts, COMPONENT_VARIABLE), [chosen])
 
 
 def _generated(site: Site, page: Page, about: Subject, chosen: Sequence[Json] = ()) -> GeneratedDashboard:
@@ -82,14 +87,14 @@ def _generated(site: Site, page: Page, about: Subject, chosen: Sequence[Json] = 
         Slot(ages.age(site, 4), 2, 5),
         Slot(state_panels.generation(site, 5), 2, 5),
     ]
-    if about.scope is not None:
-        lines = -(-len(about.children) // _TILES_PER_LINE)
+    if about.parts is not None:
+        lines = -(-len(about.parts.to) // _TILES_PER_LINE)
         items += [
-            Slot(state_panels.tiles(site, 6, asked, to=about.children, name="components"), 24, 1 + 4 * max(1, min(4, lines))),
+            Slot(state_panels.tiles(site, 6, about.parts, asked), 24, 1 + 4 * max(1, min(4, lines))),
             Slot(
                 time_panels.timeline(site, (7, "State of the components"), "component_intervals", "system", asked),
                 24,
-                min(3 + max(2, len(about.children)), _TIMELINES),
+                min(3 + max(2, len(about.parts.to)), _TIMELINES),
             ),
         ]
     items += [

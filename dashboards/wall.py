@@ -5,7 +5,7 @@ Colour means that somebody has to act: what is acknowledged is dark, what is qui
 
 from __future__ import annotations
 
-from alarm_engine.model.subsystem import system_uid, title, view_uid
+from alarm_engine.model.subsystem import view_uid
 from dashboards.kit import ages, links, state_panels, time_panels
 from dashboards.kit.dashboard import GeneratedDashboard, Page, generated
 from dashboards.kit.layout import Slot, flow
@@ -16,8 +16,7 @@ WALL = "wall"
 
 def wall(site: Site, systems: list[str]) -> GeneratedDashboard:
     """The dashboard; `systems` are the names of the subsystems in the order of the tree."""
-    leads_to = {title(system): links.to_dashboard(system_uid(site.config, system)) for system in systems}
-    tiles = state_panels.tiles(site, 4, to=leads_to, large=True)
+    tiles = state_panels.tiles(site, 4, state_panels.systems_of(site, systems), large=True)
     tiles.transparent = True
     placed = flow(
         [

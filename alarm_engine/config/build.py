@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from alarm_engine.config import keys, values
@@ -31,6 +31,8 @@ class Built:
     places: dict[str, Place]
     left_out: dict[str, None]
     """Paths of alarms that were left out, and of components of which something is missing."""
+    ids: dict[str, str] = field(default_factory=dict)
+    """Identities of components by path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,16 @@ class Builder:
         self._entries = 0
         self._pvs: dict[str, str] = {}
         self._lists: dict[tuple[str, str], tuple[tuple[Any, ...], Place]] = {}
+        self._root = ""
+        self._identities: dict[str, tuple[str, Place]] = {}
+        """Who has an identity: path and place, by the identity without regard to case (as some databases of Grafana compare them)."""
         self.instantiated: set[str] = set()
         """Names of templates that were put in somewhere."""
 
     def first(self, file: SourceFile, root: str) -> None:
         """Build all from the first file; raises `TreeTooLarge`."""
         assert file.root is not None
+        self._root = root
         self.built.places[root] = Scope(file).place(file.root)
         self.built.nodes[root] = NodeSettings()
         self._content(file.root, keys.ROOT, Scope(file, files=frozenset({file.real})), _Within(root, {}))
@@ -83,6 +89,8 @@ class Builder:
         for name in keys.LISTS:
             if name in parts and name in keys.NODE:
                 self._list(name, parts[name], scope, path)
+        if "id" in parts:
+            self._identity(parts["id"][1], scope, path)
         if "include" in parts:
             self._includes(parts["include"][1], scope, within)
         if "pvs" in parts:
@@ -166,6 +174,30 @@ class Builder:
             self._faults.error(scope.spot(part[0], path, name), problem, "one place for it among the files and templates of a component")
         elif entries and path in self.built.nodes:
             self.built.nodes[path] = replace(self.built.nodes[path], **{name: entries})
+
+    def _identity(self, node: Node, scope: Scope, path: str) -> None:
+        """The identity of a component: one, and nobody else's."""
+        text = self._reader.text(node, scope, path, "id")
+        if text is None or not isinstance(node, Scalar):
+            self._incomplete(path)
+            return
+        try:
+            given = values.component_id(text)
+            self._look_at_identity(given, path, scope.place(node))
+            self.built.ids[path] = given
+        except BadValue as bad:
+            self._reader.bad(bad, node, scope, path, "id")
+            self._incomplete(path)
+
+    def _look_at_identity(self, given: str, path: str, place: Place) -> None:
+        if path == self._root:
+            raise BadValue("stands at the root", "no id: the root is known by the name of the configuration")
+        former = self.built.ids.get(path, given)
+        if former != given:
+            raise BadValue(f"differs from {former}, which is given elsewhere for this component", "one id")
+        owner, where = self._identities.setdefault(given.casefold(), (path, place))
+        if owner != path:
+            raise BadValue(f"is the id of {owner} too, at {where}", "each id once in the tree, in whatever case")
 
     def _alarms(self, node: Node, scope: Scope, within: _Within) -> None:
         if (table := self._reader.expect_mapping(node, "names of PVs with their fields", scope, within.path, "pvs")) is None:

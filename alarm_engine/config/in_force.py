@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from alarm_engine.config import identities
 from alarm_engine.errors import WireError
 from alarm_engine.journal.port import Journal, StoredRecord
 from alarm_engine.journal.reading import read_to_end
@@ -35,6 +36,8 @@ class InForce:
         """By path, as the engine sees it."""
         self.synced: dict[str, Settings] = {}
         """What the last sync from files wrote."""
+        self.ids: dict[str, str] = {}
+        """Lasting identities of components, by path."""
         self.report: FileReport | None = None
         """What a sync process said last of the files."""
         self.next: dict[str, int] = {}
@@ -124,6 +127,8 @@ class InForce:
                 settings = decode_config(record.value, self._zone).settings
                 if settings is not None:
                     self.synced[path] = settings
+        elif record.key.startswith(identities.PREFIX):
+            identities.take(self.ids, record)
         elif record.key.startswith(_REPORT):
             self.report = decode_report(record.value) if record.value is not None else None
         else:

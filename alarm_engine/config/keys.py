@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
-from alarm_engine.config.values import CONFIG_NAME
+from alarm_engine.config.values import COMPONENT_ID, CONFIG_NAME
 
 Keys = MappingProxyType[str, tuple[str, dict[str, Any]]]
 """Key -> (what it means, its JSON schema)."""
@@ -52,10 +52,15 @@ _CONTENT = _keys(
 
 NODE: Keys = MappingProxyType(
     {
+        "id": (
+            "Lasting identity of the component, once in the tree: with it the dashboard keeps its address when the component is renamed "
+            "or moved.",
+            {"anyOf": [{"type": "string", "pattern": f"^{COMPONENT_ID}$"}, _ref("macro_text")]},
+        ),
         "include": (
             "File or files with more content of this node, relative to this file.",
             {"anyOf": [_ref("text"), {"type": "array", "items": _ref("text")}]},
-        )
+        ),
     }
     | {name: DEFAULTS[name] for name in LISTS}
     | _CONTENT
@@ -108,8 +113,8 @@ ROOT: Keys = MappingProxyType(
         ),
         "time_zone": ("IANA zone of dates without a zone. Default: UTC.", {"type": "string"}),
     }
-    | FILE
+    | {name: FILE[name] for name in FILE if name != "id"}
 )
-"""Top of the first file."""
+"""Top of the first file. The root is known by the name of the configuration."""
 
 FREE_PREFIX = "x-"

@@ -133,7 +133,7 @@ def _build(first: SourceFile, files: Files, limits: Limits, faults: Faults, now:
             _try_out(template, _builder(files, templates, zone, limits, tried), faults, tried)
     if name is None:
         return LoadResult(None, faults.result(), tuple(built.left_out), files.names)
-    tree = arrange(name, zone_name, built.nodes, built.alarms, built.places)
+    tree = arrange(name, zone_name, built.nodes, built.alarms, built.places, built.ids)
     if now is not None:
         _look_at_dates(tree, now, faults)
     return LoadResult(tree, faults.result(), tuple(built.left_out), files.names)

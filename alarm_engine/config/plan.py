@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from alarm_engine.config.identities import changes
 from alarm_engine.config.tree import ConfigTree
 from alarm_engine.model.path import ancestors, is_below, split
 from alarm_engine.model.settings import AlarmSettings, NodeSettings, Settings
@@ -40,22 +41,31 @@ class SyncPlan:
     """What files say now, where that is not what the last sync wrote."""
     forgotten: list[str] = field(default_factory=list)
     """Paths that a sync wrote once, and that neither files nor topic have any more."""
+    ids: dict[str, str | None] = field(default_factory=dict)
+    """New lasting identity of a component by its path; None: it has none any more."""
 
     @property
     def is_empty(self) -> bool:
         """The topic is as the files are."""
-        return not (self.write or self.removed or self.synced or self.forgotten)
+        return not (self.write or self.removed or self.synced or self.forgotten or self.ids)
 
 
 def plan(
-    tree: ConfigTree, topic: Mapping[str, Settings], synced: Mapping[str, Settings], left_out: Sequence[str] = (), *, keep: bool = False
+    tree: ConfigTree,
+    topic: Mapping[str, Settings],
+    synced: Mapping[str, Settings],
+    left_out: Sequence[str] = (),
+    *,
+    keep: bool = False,
+    ids: Mapping[str, str] | None = None,
 ) -> SyncPlan:
     """The difference between files, topic and the last sync.
 
     `left_out`: paths at or below which the files have faults; what is missing there is not taken for removed.
     `keep`: what somebody else edited or deleted stays so until the files say something new there.
+    `ids`: lasting identities of components in force, by path.
     """
-    result, root = SyncPlan(), f"/{tree.name}"
+    result, root = SyncPlan(ids=changes(tree, ids or {}, left_out)), f"/{tree.name}"
     wanted: dict[str, Settings] = {**tree.nodes, **tree.alarms}
     # Most of a large tree is as it was: only the others are looked at closely.
     news = [path for path, settings in wanted.items() if not (_same(synced.get(path), settings) and _same(topic.get(path), settings))]

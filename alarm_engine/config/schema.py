@@ -41,6 +41,7 @@ def json_schema() -> dict[str, Any]:
         "patternProperties": {f"^{keys.FREE_PREFIX}": {"description": "Left alone: a place for YAML anchors."}},
         "definitions": {
             "text": _TEXT,
+            "macro_text": _MACRO,
             "flag": {"anyOf": [{"type": "boolean"}, _MACRO]},
             "count": {"anyOf": [count, {"type": "string", "pattern": "^[0-9]{1,10}$"}, _MACRO]},
             "duration": {"anyOf": [count, {"type": "string", "pattern": rf"^\s*(?=[0-9]){_groups(DURATION)}\s*$|^[0-9]{{1,10}}$"}, _MACRO]},

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from alarm_engine.config import identities
 from alarm_engine.config.in_force import InForce, in_force
 from alarm_engine.config.plan import SyncPlan, plan
 from alarm_engine.config.tree import ConfigTree
@@ -139,7 +140,8 @@ class Synchroniser:
 
     def plan(self, wanted: Wanted) -> SyncPlan:
         """What would be written now."""
-        return plan(wanted.tree, self.in_force.topic, self.in_force.synced, wanted.left_out, keep=wanted.keep)
+        found = self.in_force
+        return plan(wanted.tree, found.topic, found.synced, wanted.left_out, keep=wanted.keep, ids=found.ids)
 
     async def bring(self, wanted: Wanted, writer: Writer) -> SyncPlan:
         """One revision, if there is a difference; returns what it was, as it was planned first. Raises `JournalError`."""
@@ -247,6 +249,8 @@ class _Writing:
     def synced(self, difference: SyncPlan) -> Iterator[list[Record]]:
         """What the files say from now on. After all else: what they said before is needed if this revision never closes."""
         topic = self._topics.settings
+        for record in identities.records(self._topics.config_name, difference.ids):
+            yield [record]
         for path in [*difference.removed, *difference.forgotten]:
             if path not in difference.synced:
                 yield [Record(topic, key(RecordType.SYNCED, path), None)]

@@ -52,6 +52,8 @@ class ConfigTree:
     """Alarms by canonical path, in the order of the tree."""
     places: dict[str, Place] = field(default_factory=dict, compare=False)
     """Where each path stands in the files; no part of what the tree is."""
+    ids: dict[str, str] = field(default_factory=dict)
+    """Lasting identities of components that have one, by path. They are no part of a Phoebus record, so they stand apart."""
 
     @property
     def root(self) -> str:
@@ -70,8 +72,9 @@ def arrange(
     nodes: Mapping[str, NodeSettings],
     alarms: Mapping[str, AlarmSettings],
     places: Mapping[str, Place] | None = None,
+    ids: Mapping[str, str] | None = None,
 ) -> ConfigTree:
-    """A tree in its order; components that are missing above something get empty settings. Paths must be canonical."""
+    """A tree in its order; components that are missing above something get empty settings. Paths must be canonical, ids unique."""
     complete = {paths.join(None, name): NodeSettings()} | dict(nodes)
     for parent in {path.rpartition("/")[0] if "\\/" not in path else paths.parent(path) for path in (*nodes, *alarms)}:
         while parent not in complete and parent not in ("", "/"):
@@ -83,6 +86,7 @@ def arrange(
         {path: complete[path] for path in sorted(complete, key=order)},
         {path: alarms[path] for path in sorted(alarms, key=order)},
         dict(places or {}),
+        {path: ids[path] for path in sorted(ids or {}, key=order)} if ids else {},
     )
 
 
@@ -97,4 +101,5 @@ def below(tree: ConfigTree, path: str) -> ConfigTree:
         {p: settings for p, settings in tree.nodes.items() if paths.is_below(p, path)},
         {p: settings for p, settings in tree.alarms.items() if paths.is_below(p, path)},
         {p: place for p, place in tree.places.items() if paths.is_below(p, path)},
+        {p: one for p, one in tree.ids.items() if paths.is_below(p, path)},
     )

@@ -20,10 +20,12 @@ DURATION = r"(?:(\d{1,6})\s*h)?\s*(?:(\d{1,8})\s*min)?\s*(?:(\d{1,10})\s*s)?"
 """Hours, minutes and seconds, each once and in that order."""
 DATE = r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?\s*(Z|[+-]\d\d:\d\d)?"
 CONFIG_NAME = r"[a-zA-Z0-9._-]{1,200}"
+COMPONENT_ID = r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}"
 
 _DURATION = re.compile(DURATION)
 _DATE = re.compile(DATE)
 _CONFIG_NAME = re.compile(CONFIG_NAME)
+_COMPONENT_ID = re.compile(COMPONENT_ID)
 _WHOLE = re.compile(r"[0-9]{1,10}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PLAIN_PV = re.compile(r"[!-#%-.0-\[\]-~]+(?:/[!-#%-.0-\[\]-~]+)*")
@@ -173,6 +175,13 @@ def component_name(value: str) -> str:
     """Name of a component: single words or several, as people say it."""
     _name(value, "a name like Vacuum or Sector 3")
     return value
+
+
+def component_id(value: str) -> str:
+    """Lasting identity of a component, part of the address of its dashboard."""
+    if _COMPONENT_ID.fullmatch(value):
+        return value
+    raise BadValue("cannot be an id", "1 to 64 letters, digits, dots, underscores and hyphens, a letter or digit first")
 
 
 def _name(value: str, expected: str) -> None:

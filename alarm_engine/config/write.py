@@ -65,6 +65,8 @@ def _children(tree: ConfigTree) -> dict[str, list[str]]:
 
 
 def _content(path: str, tree: ConfigTree, children: dict[str, list[str]], zone: tzinfo, indent: str = "") -> Iterator[str]:
+    if path in tree.ids:
+        yield f"{indent}id: {scalar(tree.ids[path])}"
     yield from _lists(tree.nodes[path], indent)
     alarms = [child for child in children[path] if child in tree.alarms]
     if alarms:

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 from alarm_engine.model.path import split
 
 TOP_LEVEL = "(top level)"
 """Name on the tile of alarms that stand directly below the root, in no component."""
+
+DIRECT = "(directly here)"
+"""Name on the tile of alarms that stand in a component itself, beside components."""
 
 MAX_UID = 40
 """Grafana's limit for the identity of a dashboard."""
@@ -39,14 +43,19 @@ def overview_uid(config: str) -> str:
     return _uid((config,), "")
 
 
-def system_uid(config: str, system: str) -> str:
+def system_uid(config: str, system: str, identity: str = "") -> str:
     """Dashboard of one subsystem; `""` is what stands directly below the root."""
+    if identity:
+        return _uid((config, identity), "id")
     return _uid((config, system), "") if system else _uid((config,), "top")
 
 
-def component_uid(config: str, path: str) -> str:
-    """Dashboard of a component at any depth, by its canonical path; of one directly below the root that is `system_uid`."""
-    return _uid((config, *split(path)[1:]), "")
+def component_uid(config: str, path: str, identity: str = "") -> str:
+    """Dashboard of a component at any depth, by its canonical path; of one directly below the root that is `system_uid`.
+
+    With an `identity` of its own, that and not the path: it stays the same when the component is renamed or moved.
+    """
+    return _uid((config, identity), "id") if identity else _uid((config, *split(path)[1:]), "")
 
 
 def browser_uid(config: str) -> str:
@@ -85,6 +94,21 @@ def _uid(parts: tuple[str, ...], purpose: str) -> str:
     return f"{readable[: MAX_UID - _DIGEST - 1].rstrip('-')}_{digest}"
 
 
-def shape(components: Iterable[str]) -> str:
-    """A short text that is the same for trees with the same components, given as paths."""
-    return hashlib.sha256("\0".join(sorted(components)).encode()).hexdigest()[:_SHAPE]
+@dataclass(frozen=True, slots=True)
+class Made:
+    """All of a tree that dashboards are made from; the rest of it they ask for."""
+
+    components: Iterable[str]
+    """Paths, the root included."""
+    ids: Mapping[str, str]
+    """Lasting identities by path; those of paths that are no components do not count."""
+    first_alarm: str
+    """Path of the first alarm in the order of the tree: what the page of one alarm shows unless another is chosen; empty: there is none."""
+    has_direct: bool
+    """Alarms stand directly below the root."""
+
+
+def shape(made: Made) -> str:
+    """A short text that is the same for trees of which the same dashboards are made."""
+    parts = [f"{path}\0{made.ids.get(path, '')}" for path in sorted(made.components)]
+    return hashlib.sha256("\0\0".join((*parts, made.first_alarm, str(made.has_direct))).encode()).hexdigest()[:_SHAPE]

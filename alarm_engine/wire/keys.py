@@ -19,6 +19,8 @@ class RecordType(StrEnum):
     """What must survive a restart beyond the state record."""
     SYNCED = "synced"
     """What the last sync from files wrote for a path."""
+    COMPONENT = "component"
+    """What a component has beyond the fields of Phoebus."""
     REVISION = "revision"
     """How far the newest sync from files has come; the path is that of the root."""
     REPORT = "report"

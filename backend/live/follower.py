@@ -95,6 +95,11 @@ class Follower:
         return self._tree.nodes
 
     @property
+    def ids(self) -> Mapping[str, str]:
+        """Lasting identities of components that have one, by path."""
+        return self._tree.ids
+
+    @property
     def files(self) -> TreeFiles:
         """What is known of the files that the tree comes from."""
         return self._tree.files

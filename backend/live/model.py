@@ -122,6 +122,11 @@ class LiveTree(Protocol):
         """All components by path, the root included."""
         ...
 
+    @property
+    def ids(self) -> Mapping[str, str]:
+        """Lasting identities of components that have one, by path."""
+        ...
+
     def freshness(self) -> Freshness:
         """How much of this can be trusted now."""
         ...

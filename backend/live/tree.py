@@ -18,10 +18,11 @@ from alarm_engine.model.settings import AlarmSettings, NodeSettings, Settings
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.state import EventId
 from alarm_engine.model.times import Nanos
+from alarm_engine.wire.component import decode_component
 from alarm_engine.wire.config import decode_config
 from alarm_engine.wire.event import decode_event
 from alarm_engine.wire.headers import STATE
-from alarm_engine.wire.keys import RecordType, parse_key
+from alarm_engine.wire.keys import RecordType, key, parse_key
 from alarm_engine.wire.runtime import Switches, decode_runtime, decode_switches
 from alarm_engine.wire.state import NORMAL, NodeState, decode_extras, decode_state
 from alarm_engine.wire.topics import Topics
@@ -34,6 +35,7 @@ from backend.live.standing import NOTABLE, Standing, count, standing
 log = structlog.get_logger()
 
 _MAX_DEPTH = 100
+_COMPONENT = key(RecordType.COMPONENT, "")
 _ANSWERS = 10_000
 BROKEN = (WireError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError)
 """A record's fields are others' work: one of a wrong type must not end the tree."""
@@ -66,6 +68,8 @@ class Tree:
         """Alarms that are in alarm or suppressed, by what they are and by path."""
         self.answers: OrderedDict[str, Event] = OrderedDict()
         """The newest events that closed a command, by its id."""
+        self.ids: dict[str, str] = {}
+        """Lasting identities of components that have one, by path."""
         self.broken = 0
         """Records that could not be understood."""
         self.foreign = ""
@@ -83,6 +87,7 @@ class Tree:
             RecordType.CONFIG: self._apply_config,
             RecordType.STATE: self._apply_state,
             RecordType.RUNTIME: self._apply_runtime,
+            RecordType.COMPONENT: self._apply_component,
             RecordType.EVENT: self._apply_event,
         }
 
@@ -132,6 +137,8 @@ class Tree:
 
     def _work_in(self, record: StoredRecord, overtaken: bool) -> None:
         """`overtaken`: an operator has chosen `enabled` after this was written, and before it came into force."""
+        if record.topic == self.topics.settings and not record.key.startswith(_COMPONENT):
+            return  # what files last said is for those who sync them
         try:
             kind, raw_path = parse_key(record.key)
             apply = self._apply.get(kind)
@@ -209,6 +216,13 @@ class Tree:
         runtime = None if record.value is None else decode_runtime(record.value)
         self._facts.setdefault(path, Facts()).runtime = runtime
         self._conclude(path)
+
+    def _apply_component(self, path: str, record: StoredRecord) -> None:
+        identity = "" if record.value is None else decode_component(record.value)
+        if identity:
+            self.ids[path] = identity
+        else:
+            self.ids.pop(path, None)
 
     def _apply_event(self, _: str, record: StoredRecord) -> None:
         event = decode_event(record.value or b"")

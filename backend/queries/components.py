@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from alarm_engine.model.path import parent
 from alarm_engine.model.severity import Severity
+from alarm_engine.model.subsystem import DIRECT
 from backend.live.model import LiveAlarm, LiveNode, LiveTree
 from backend.live.standing import Standing, counted, standing
 from backend.queries.ages import live_age_s
 from backend.queries.live import NO_DATA, spoken, system_row
 from backend.queries.request import Ask, Row, Sources
 from backend.queries.scope import STALE, Subsystem, age_s, is_suppressed, stale_note
-
-DIRECT = "(directly here)"
-"""Name on the tile of alarms that stand in a component itself, beside components."""
 
 _MAX_NEIGHBOURS = 200
 
@@ -54,7 +52,7 @@ def _node(tree: LiveTree, ask: Ask) -> LiveNode | None:
 
 
 def _whole(tree: LiveTree, node: LiveNode) -> Subsystem:
-    return Subsystem(tree.config, node.name, node.path, node.counts, node, {})
+    return Subsystem(tree.config, node.name, node.path, node.counts, node, {}, tree.ids.get(node.path, ""))
 
 
 def neighbours(sources: Sources, ask: Ask) -> list[Row]:

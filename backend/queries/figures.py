@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Protocol
 
 from alarm_engine.model.path import name, system
-from alarm_engine.model.subsystem import system_uid, title
+from alarm_engine.model.subsystem import title
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, iso, to_ms
 from backend.history.performance import Performance, known, performance
 from backend.history.port import MAX_RANGE_DAYS, EventQuery, HistoryStore
@@ -14,7 +14,7 @@ from backend.kpi.definitions import DAY_NS
 from backend.kpi.tally import Selection, Span
 from backend.live.model import LiveTree
 from backend.queries.request import Ask, Row, Sources
-from backend.queries.scope import knows, prefixes, span
+from backend.queries.scope import dash_of, knows, prefixes, span
 
 
 async def known_until(tree: LiveTree, history: HistoryStore, now: Nanos) -> Nanos:
@@ -131,9 +131,7 @@ async def _alarms(sources: Sources, ask: Ask, pick: Callable[[Performance], Iter
     async for tree, _, found in _each(sources, ask):
         for alarm, more in pick(found):
             about = system(alarm.path)
-            rows.append(
-                {"pv": name(alarm.path), "path": alarm.path, "system": title(about), "dash": system_uid(tree.config, about), **more}
-            )
+            rows.append({"pv": name(alarm.path), "path": alarm.path, "system": title(about), "dash": dash_of(tree, about), **more})
     return rows[: ask.limit] if ask.limit else rows
 
 

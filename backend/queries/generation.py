@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from alarm_engine.model.subsystem import shape
+from alarm_engine.model.path import natural_key
+from alarm_engine.model.subsystem import Made, shape
+from backend.live.model import LiveAlarm, LiveNode, LiveTree
 from backend.queries.request import Ask, Row, Sources
 
 CURRENT = "CURRENT"
@@ -10,8 +12,23 @@ OLDER = "OLDER"
 
 
 def generation(sources: Sources, ask: Ask) -> list[Row]:
-    """For each configuration: is `tree`, the shape that a dashboard was made from, the one in force."""
-    return [_row(config, ask.tree, shape(tree.nodes)) for config, tree in ((tree.config, tree) for tree in sources.asked(ask))]
+    """For each configuration: is `tree`, the shape of the tree that a dashboard was made from, that of the one in force."""
+    return [_row(tree.config, ask.tree, shape_of(tree)) for tree in sources.asked(ask)]
+
+
+def shape_of(tree: LiveTree) -> str:
+    """What dashboards made of it now would have as the shape of their tree."""
+    return shape(Made(tree.nodes, tree.ids, _first_alarm(tree.root), bool(tree.root.alarms)))
+
+
+def _first_alarm(node: LiveNode) -> str:
+    """Path of the first alarm in the order of tree files, where components and alarms of one parent are sorted together."""
+    together: list[tuple[str, LiveAlarm | LiveNode]] = [*node.alarms.items(), *node.nodes.items()]
+    for _, one in sorted(together, key=lambda item: (natural_key(item[0]), item[0])):
+        found = one.path if isinstance(one, LiveAlarm) else _first_alarm(one)
+        if found:
+            return found
+    return ""
 
 
 def _row(config: str, made_from: str, live: str) -> Row:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from alarm_engine.model.severity import Severity
-from alarm_engine.model.subsystem import system_uid, title
+from alarm_engine.model.subsystem import title
 from alarm_engine.model.times import to_ms
 from backend.live.model import Counts, LiveAlarm, LiveTree
 from backend.live.standing import Standing, counted, standing
 from backend.queries.ages import live_age_s, oldest
 from backend.queries.guidance import GuidanceLinks
 from backend.queries.request import Ask, Row, Sources
-from backend.queries.scope import LIVE, STALE, Subsystem, age_s, alarms_of, is_suppressed, knows, span, stale_note, subsystems
+from backend.queries.scope import LIVE, STALE, Subsystem, age_s, alarms_of, dash_of, is_suppressed, knows, span, stale_note, subsystems
 
 NO_DATA = "NO_DATA"
 """Word of a subsystem with alarms that no engine has said anything about."""
@@ -139,7 +139,7 @@ def active(sources: Sources, ask: Ask) -> list[Row]:
         elif not found and not freshness.stale:
             rows.append(_all_clear(tree, ask))
         links = GuidanceLinks(tree)
-        rows += [_active_row(links, tree.config, alarm, sources) for alarm in found[:limit]]
+        rows += [_active_row(links, tree, alarm, sources) for alarm in found[:limit]]
         if len(found) > limit:
             rows.append(_note(found[limit].severity.name, f"and {len(found) - limit} more alarms: choose a subsystem or a severity"))
     return rows
@@ -174,7 +174,7 @@ def _note(severity: str, description: str) -> Row:
     }
 
 
-def _active_row(links: GuidanceLinks, config: str, alarm: LiveAlarm, sources: Sources) -> Row:
+def _active_row(links: GuidanceLinks, tree: LiveTree, alarm: LiveAlarm, sources: Sources) -> Row:
     snapshot = alarm.snapshot
     assert snapshot is not None, "only an alarm that is known can be active"
     guidance = links.url(alarm)
@@ -187,7 +187,7 @@ def _active_row(links: GuidanceLinks, config: str, alarm: LiveAlarm, sources: So
         "age": age_s(snapshot.since, sources),
         "since": to_ms(snapshot.since),
         "system": title(alarm.system),
-        "dash": system_uid(config, alarm.system),
+        "dash": dash_of(tree, alarm.system),
         "pv": alarm.pv,
         "path": alarm.path,
         "description": spoken(alarm.settings.description),
@@ -272,7 +272,7 @@ def _shelved_row(tree: LiveTree, alarm: LiveAlarm, sources: Sources) -> Row:
         "pv": alarm.pv,
         "path": alarm.path,
         "system": title(alarm.system),
-        "dash": system_uid(tree.config, alarm.system),
+        "dash": dash_of(tree, alarm.system),
         "by": suppression.user if suppression else "",
         "reason": suppression.reason if suppression else "",
         "kind": "out of service" if until is None else "shelved",

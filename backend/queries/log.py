@@ -7,13 +7,13 @@ from dataclasses import replace
 from alarm_engine.model.event import Event, EventKind
 from alarm_engine.model.path import name, system
 from alarm_engine.model.severity import BY_NAME, Severity
-from alarm_engine.model.subsystem import system_uid, title
+from alarm_engine.model.subsystem import title
 from alarm_engine.model.times import Nanos, to_ms
 from backend.history.port import MAX_PAGE, EventQuery
 from backend.live.model import LiveTree
 from backend.queries.live import spoken
 from backend.queries.request import Ask, Row, Sources
-from backend.queries.scope import knows, prefixes
+from backend.queries.scope import dash_of, knows, prefixes
 
 _MAX_EVENTS = 500
 _LEVELS = {Severity.UNDEFINED: "error", Severity.INVALID: "error", Severity.MAJOR: "critical", Severity.MINOR: "warning"}
@@ -38,7 +38,7 @@ async def events(sources: Sources, ask: Ask) -> list[Row]:
         return [_note(ask.end, "No events in this range")]
     what = "oldest" if ask.oldest_first else "newest"
     more = [_note(found[limit].time, f"Only the {what} {limit} events are shown: choose a shorter range")] if len(found) > limit else []
-    return [*(_event_row(event) for event in found[:limit]), *more]
+    return [*(_event_row(event, sources.trees[event.id.config]) for event in found[:limit]), *more]
 
 
 def events_asked(sources: Sources, ask: Ask, limit: int) -> list[tuple[LiveTree, EventQuery]]:
@@ -67,7 +67,7 @@ def events_asked(sources: Sources, ask: Ask, limit: int) -> list[tuple[LiveTree,
     ]
 
 
-def _event_row(event: Event) -> Row:
+def _event_row(event: Event, tree: LiveTree) -> Row:
     snapshot = event.snapshot
     value = snapshot.current.value if snapshot else ""
     description = spoken(event.description) or event.comment or event.reason
@@ -82,7 +82,7 @@ def _event_row(event: Event) -> Row:
         "level": level,
         "body": f"{to if about_alarm else event.kind.value:9} {event.path}  {description}" + (f" = {value}" if value else ""),
         "system": title(system(event.path)) if about_alarm else "",
-        "dash": system_uid(event.id.config, system(event.path)) if about_alarm else "",
+        "dash": dash_of(tree, system(event.path)) if about_alarm else "",
         "path": event.path,
         "pv": name(event.path),
         "kind": event.kind.value,

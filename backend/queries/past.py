@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from alarm_engine.model.path import is_below, name, system
-from alarm_engine.model.subsystem import system_uid, title
+from alarm_engine.model.subsystem import title
 from alarm_engine.model.times import Nanos, to_ms
 from backend.history.port import PastAlarm
 from backend.live.model import LiveAlarm, LiveTree
@@ -21,7 +21,7 @@ from backend.queries.ages import past_age_s
 from backend.queries.live import spoken, system_row
 from backend.queries.log import events_asked
 from backend.queries.request import Ask, Row, Sources
-from backend.queries.scope import STALE, Subsystem
+from backend.queries.scope import STALE, Subsystem, dash_of
 
 _MAX_ALARMS = 1_000
 _MAX_ACKNOWLEDGED = 200
@@ -34,7 +34,8 @@ async def systems(sources: Sources, ask: Ask) -> list[Row]:
     for tree in sources.asked(ask):
         found = await _moment(tree, ask, sources)
         past = await asyncio.to_thread(PastTree, tree.config, found.states)
-        parts = [Subsystem(tree.config, node.name, node.path, node.counts, node, {}) for node in past.root.nodes.values()]
+        nodes = past.root.nodes.values()
+        parts = [Subsystem(tree.config, node.name, node.path, node.counts, node, {}, tree.ids.get(node.path, "")) for node in nodes]
         direct = await with_states(sources.history, tree.config, past.directly_below(past.root.path), found.time)
         if direct:
             parts.append(Subsystem(tree.config, "", past.root.path, counted(direct), None, {one.path: one for one in direct}))
@@ -63,7 +64,7 @@ async def alarms(sources: Sources, ask: Ask) -> list[Row]:
         elif here and not asked:
             rows.append(_note(found, "OK", "No alarm stood"))
         shown = await with_states(sources.history, tree.config, asked[:limit], found.time)
-        rows += [_alarm_row(found, tree.config, one) for one in shown]
+        rows += [_alarm_row(found, tree, one) for one in shown]
         if len(asked) > limit:
             rows.append(_note(found, asked[limit].severity.name, f"and {len(asked) - limit} more: choose a subsystem or a severity"))
     return rows
@@ -84,7 +85,7 @@ async def changes(sources: Sources, ask: Ask) -> list[Row]:
         here = any(_is_asked(one.path, tree, ask) for one in (*before.states.alarms, *after.states.alarms))
         if here and not found and before.complete and after.complete:
             rows.append(_change_note(end, "No alarm differs"))
-        rows += [_change_row(tree.config, one) for one in found[:limit]]
+        rows += [_change_row(tree, one) for one in found[:limit]]
         if len(found) > limit:
             rows.append(_change_note(end, f"and {len(found) - limit} more: choose a subsystem"))
     return rows
@@ -100,7 +101,7 @@ async def acknowledged(sources: Sources, ask: Ask) -> list[Row]:
         found += some
         more = more or following is not None
     found.sort(key=lambda one: (one.event.time, one.event.id), reverse=not ask.oldest_first)
-    rows = [_acknowledged_row(one) for one in found[:limit]]
+    rows = [_acknowledged_row(one, sources.trees[one.event.id.config]) for one in found[:limit]]
     if more or len(found) > limit:
         rows.append({**dict.fromkeys(ACKNOWLEDGED.split()), "description": f"Only {limit} are shown: choose a shorter range"})
     elif not rows and sources.asked(ask):
@@ -127,14 +128,14 @@ def _is_asked(path: str, tree: LiveTree, ask: Ask) -> bool:
     if ask.paths and not any(is_below(path, one) for one in ask.paths):
         return False
     of = system(path)
-    return not ask.systems or title(of) in ask.systems or system_uid(tree.config, of) in ask.systems
+    return not ask.systems or title(of) in ask.systems or dash_of(tree, of) in ask.systems
 
 
 def _note(found: Moment, severity: str, text: str) -> Row:
     return {**dict.fromkeys(ALARM.split()), "time": to_ms(found.time), "severity": severity, "description": text}
 
 
-def _alarm_row(found: Moment, config: str, alarm: LiveAlarm) -> Row:
+def _alarm_row(found: Moment, tree: LiveTree, alarm: LiveAlarm) -> Row:
     snapshot = alarm.snapshot
     assert snapshot is not None, "only alarms with a state are looked up"
     return {
@@ -145,7 +146,7 @@ def _alarm_row(found: Moment, config: str, alarm: LiveAlarm) -> Row:
         "ack_by": snapshot.acknowledgement.user if snapshot.acknowledgement else "",
         "since": to_ms(snapshot.since),
         "system": title(alarm.system),
-        "dash": system_uid(config, alarm.system),
+        "dash": dash_of(tree, alarm.system),
         "pv": alarm.pv,
         "path": alarm.path,
         "description": spoken(alarm.settings.description),
@@ -158,7 +159,7 @@ def _change_note(time: Nanos, text: str) -> Row:
     return {**dict.fromkeys(CHANGE.split()), "time": to_ms(time), "description": text}
 
 
-def _change_row(config: str, change: Change) -> Row:
+def _change_row(tree: LiveTree, change: Change) -> Row:
     of, last = system(change.path), change.after or change.before
     return {
         "time": to_ms(last.time) if last else None,
@@ -166,7 +167,7 @@ def _change_row(config: str, change: Change) -> Row:
         "before": _word(change.before),
         "after": _word(change.after),
         "system": title(of),
-        "dash": system_uid(config, of),
+        "dash": dash_of(tree, of),
         "pv": name(change.path),
         "path": change.path,
         "description": "",
@@ -179,7 +180,7 @@ def _word(alarm: PastAlarm | None) -> str | None:
     return "SHELVED" if standing_then(alarm) in _HIDDEN else alarm.severity.name
 
 
-def _acknowledged_row(one: Acknowledged) -> Row:
+def _acknowledged_row(one: Acknowledged, tree: LiveTree) -> Row:
     event = one.event
     of = system(event.path)
     return {
@@ -190,7 +191,7 @@ def _acknowledged_row(one: Acknowledged) -> Row:
         "delay": one.after_s,
         "annunciated": to_ms(one.annunciation.time) if one.annunciation else None,
         "system": title(of),
-        "dash": system_uid(event.id.config, of),
+        "dash": dash_of(tree, of),
         "pv": name(event.path),
         "path": event.path,
         "description": spoken(event.description),

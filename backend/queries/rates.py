@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from alarm_engine.model.event import EventKind
 from alarm_engine.model.path import system
-from alarm_engine.model.subsystem import system_uid, title
+from alarm_engine.model.subsystem import title
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, to_ms
 from backend.history.port import CountBy, EventQuery, Frequency
 from backend.live.model import LiveTree
 from backend.queries.live import spoken
 from backend.queries.request import Ask, Row, Sources
-from backend.queries.scope import knows, prefixes, span
+from backend.queries.scope import dash_of, knows, prefixes, span
 
 SEVERITIES = ("MAJOR", "INVALID", "UNDEFINED", "MINOR")
 BUCKET_S = 600
@@ -109,7 +109,7 @@ async def _top_row(tree: LiveTree, one: Frequency, sums: tuple[int, int], questi
         "pv": one.pv,
         "path": one.path,
         "system": title(name),
-        "dash": system_uid(tree.config, name),
+        "dash": dash_of(tree, name),
         "description": spoken(alarm.settings.description) if alarm else "no longer in the tree",
         "count": one.count,
         "share": round(100 * one.count / total, 1),

@@ -24,6 +24,7 @@ from backend.queries import (
     variables,
 )
 from backend.queries.request import Ask, BadQuestion, Row, Sources
+from backend.queries.scope import resolved
 
 Answer = list[Row]
 Run = Callable[[Sources, Ask], Answer] | Callable[[Sources, Ask], Awaitable[Answer]]
@@ -50,7 +51,7 @@ class Query:
         """The answer; `BadQuestion` for several paths where one is meant. `HistoryUnavailable` or `QueryTooLarge` go through."""
         if ask.further and not self.several_paths:
             raise BadQuestion(f"path: {self.name} takes one, not {len(ask.paths)}")
-        found = self.run(sources, ask)
+        found = self.run(sources, resolved(sources, ask))
         return await found if inspect.isawaitable(found) else found
 
 

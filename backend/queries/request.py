@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from alarm_engine.errors import TocsinError
 from alarm_engine.model.event import EventKind
-from alarm_engine.model.path import canonical, is_path
+from alarm_engine.model.path import PathError, canonical, is_path, join
 from alarm_engine.model.severity import BY_NAME, Severity
 from alarm_engine.model.state import EventId
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, from_datetime, from_ms, to_ms
@@ -52,6 +52,8 @@ class Ask:
     """Part of path, description or message, in any case."""
     path: str | None = None
     """Canonical path."""
+    tile_of: str | None = None
+    """The component on whose dashboard a tile leads to `path`; None: the path was given as it is."""
     further: tuple[str, ...] = ()
     """Further ones, which only some questions take."""
     pv: str | None = None
@@ -124,7 +126,7 @@ PARAMETERS: dict[str, str] = {
     "system": "subsystem; repeated for several",
     "severity": "severity names, repeated or with commas; MAJOR includes MAJOR_ACK",
     "q": "part of path, description or message",
-    "path": "path of an alarm or component",
+    "path": "path of an alarm or component; `COMPONENT//TILE` for what a tile of a component shows",
     "from": "start of the range, milliseconds since the epoch",
     "to": "end of the range, milliseconds since the epoch",
     "at": "a moment, milliseconds since the epoch; without it: the end of the range",
@@ -180,7 +182,8 @@ def read_ask(pairs: Iterable[tuple[str, str]], now: Nanos) -> Ask:
         systems=values.several("system"),
         severities=severities,
         text=(values.last("q") or "").strip(),
-        path=canonical(paths[0]) if paths else None,
+        path=_path(paths[0])[0] if paths else None,
+        tile_of=_path(paths[0])[1] if paths else None,
         further=tuple(map(canonical, paths[1:])),
         pv=values.last("pv"),
         kinds=frozenset(map(EventKind, kinds)) if not faults else frozenset(),
@@ -194,6 +197,18 @@ def read_ask(pairs: Iterable[tuple[str, str]], now: Nanos) -> Ask:
         older_s=older_s or 0,
         tree=values.last("tree") or "",
     )
+
+
+def _path(text: str) -> tuple[str, str | None]:
+    """Canonical path; for `COMPONENT//TILE` that of the part that a tile stands for, and of the component."""
+    first, *tiles = text.split("//")
+    above, path = None, canonical(first)
+    for tile in filter(None, tiles):
+        try:
+            above, path = path, join(path, tile)
+        except PathError:
+            return canonical(text), None
+    return path, above
 
 
 def _bucket_s(text: str | None, faults: list[str]) -> int | None:

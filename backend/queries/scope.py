@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from alarm_engine.model.path import is_below
+from alarm_engine.model.path import is_below, name
 from alarm_engine.model.severity import Severity
-from alarm_engine.model.subsystem import system_uid, title
+from alarm_engine.model.subsystem import DIRECT, TOP_LEVEL, system_uid, title
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
 from backend.live.model import Counts, Freshness, LiveAlarm, LiveNode, LiveTree
 from backend.live.standing import Standing, counted, standing
@@ -30,6 +30,8 @@ class Subsystem:
     """None for alarms directly below the root."""
     direct: Mapping[str, LiveAlarm]
     """Those, else empty."""
+    identity: str = ""
+    """The lasting identity of the component, if it has one."""
 
     @property
     def title(self) -> str:
@@ -39,7 +41,7 @@ class Subsystem:
     @property
     def dash(self) -> str:
         """Identity of its dashboard."""
-        return system_uid(self.config, self.name)
+        return system_uid(self.config, self.name, self.identity)
 
     def alarms(self, notable: bool = False) -> Iterator[LiveAlarm]:
         """Its alarms; with `notable`, of those that are OK or unknown most are left out without looking at them."""
@@ -57,6 +59,12 @@ def _walk(node: LiveNode, notable: bool) -> Iterator[LiveAlarm]:
         yield from _walk(child, notable)
 
 
+def dash_of(tree: LiveTree, system: str) -> str:
+    """Identity of the dashboard of a subsystem, by its name in the tree."""
+    node = tree.root.nodes.get(system) if tree.ids else None
+    return system_uid(tree.config, system, "" if node is None else tree.ids.get(node.path, ""))
+
+
 def is_suppressed(alarm: LiveAlarm) -> bool:
     """Shelved or out of service."""
     return standing(alarm) in (Standing.SHELVED, Standing.DISABLED)
@@ -69,7 +77,9 @@ def subsystems(tree: LiveTree, ask: Ask) -> list[Subsystem]:
 
 def _all(tree: LiveTree) -> list[Subsystem]:
     root = tree.root
-    found = [Subsystem(tree.config, node.name, node.path, node.counts, node, {}) for node in root.nodes.values()]
+    found = [
+        Subsystem(tree.config, node.name, node.path, node.counts, node, {}, tree.ids.get(node.path, "")) for node in root.nodes.values()
+    ]
     if root.alarms:
         found.append(Subsystem(tree.config, "", root.path, counted(root.alarms.values()), None, root.alarms))
     return found
@@ -77,6 +87,15 @@ def _all(tree: LiveTree) -> list[Subsystem]:
 
 def _is_asked(system: Subsystem, ask: Ask) -> bool:
     return not ask.systems or system.title in ask.systems or system.dash in ask.systems
+
+
+def resolved(sources: Sources, ask: Ask) -> Ask:
+    """The question with the path that a tile leads to: some tiles stand for the component itself that they are in."""
+    if ask.path is None or ask.tile_of is None or any(ask.path in tree.nodes for tree in sources.asked(ask)):
+        return ask
+    if name(ask.path) in (DIRECT, TOP_LEVEL, name(ask.tile_of)):
+        return replace(ask, path=ask.tile_of)
+    return ask
 
 
 def alarms_of(tree: LiveTree, ask: Ask, notable: bool = False) -> Iterator[LiveAlarm]:

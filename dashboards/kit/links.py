@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from typing import Any
 from urllib.parse import quote
 
-from alarm_engine.model.subsystem import alarm_uid, browser_uid, component_uid
+from alarm_engine.model.subsystem import alarm_uid, browser_uid
+from dashboards.kit.site import Site
 
 Json = dict[str, Any]
 
@@ -25,11 +25,19 @@ def to_dashboard(uid: str) -> str:
     return f"/d/{uid}?{RANGE}"
 
 
-def to_component(config: str, path: str, pages: Container[str]) -> str:
-    """Address of the dashboard of a component, keeping the time range; `pages` are the paths of those that have one of their own."""
-    if path in pages:
-        return to_dashboard(component_uid(config, path))
-    return f"/d/{browser_uid(config)}?var-component={quote(path, safe='')}&{RANGE}"
+def to_component(site: Site, path: str) -> str:
+    """Address of the dashboard of a component, keeping the time range: its own, or that where any can be chosen."""
+    if path in site.pages:
+        return to_dashboard(site.component_uid(path))
+    return f"/d/{browser_uid(site.config)}?var-component={quote(path, safe='')}&{RANGE}"
+
+
+def to_tile(site: Site, component: str) -> str:
+    """Address for a tile that was not there when the dashboard was made: it is looked at where any component can be chosen.
+
+    `component` is the path of the component that the tiles are parts of, percent-encoded.
+    """
+    return f"/d/{browser_uid(site.config)}?var-component={component}%2F%2F${{__field.name:percentencode}}&{RANGE}"
 
 
 def to_subsystem_of_row() -> Json:

@@ -35,6 +35,12 @@ def override(name: str, **properties: Any) -> Json:
     }
 
 
+def override_others(names: Iterable[str], **properties: Any) -> Json:
+    """Settings of all columns but these."""
+    options = {"mode": "exclude", "names": list(names), "prefix": "All except:", "readOnly": False}
+    return {**override("", **properties), "matcher": {"id": "byNames", "options": options}}
+
+
 def organize(names: Iterable[str]) -> Json:
     """Columns in this order: the datasource sorts them by name."""
     order = {name: index for index, name in enumerate(names)}

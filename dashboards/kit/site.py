@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from alarm_engine.model.path import join
+from alarm_engine.model.subsystem import component_uid, system_uid
 from dashboards.kit.palette import Theme, fill, steps
 from dashboards.kit.targets import Datasource, Form, Parameter, Query, target
 
@@ -49,11 +52,21 @@ class Site:
     """Shape of the tree that the dashboards are made from."""
     pages: frozenset[str] = frozenset()
     """Paths of the components that have a dashboard of their own; the others are looked at where any can be chosen."""
+    ids: Mapping[str, str] = field(default_factory=dict)
+    """Lasting identities of components that have one, by path."""
 
     @property
     def theme(self) -> Theme:
         """Colours."""
         return self.look.theme
+
+    def component_uid(self, path: str) -> str:
+        """Identity of the dashboard of a component."""
+        return component_uid(self.config, path, self.ids.get(path, ""))
+
+    def system_uid(self, system: str) -> str:
+        """Identity of the dashboard of a subsystem; `""` is what stands directly below the root."""
+        return self.component_uid(join(join(None, self.config), system)) if system else system_uid(self.config, "")
 
     def query(self, name: str, columns: dict[str, str], *parameters: Parameter, ranged: bool = False) -> Query:
         """A question about this configuration."""

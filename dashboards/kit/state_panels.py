@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import attr
 
-from dashboards.kit import palette
+from alarm_engine.model.path import join
+from alarm_engine.model.subsystem import title
+from dashboards.kit import links, palette
 from dashboards.kit.links import data_link
 from dashboards.kit.palette import fill, steps
-from dashboards.kit.panels import Stat, organize, override, rows_to_fields
+from dashboards.kit.panels import Stat, organize, override, override_others, rows_to_fields
 from dashboards.kit.site import NO_ANSWER, NO_DATA, Site
 from dashboards.kit.targets import Parameter
 
@@ -121,29 +124,54 @@ _TILES = (
 )
 
 
-def tiles(site: Site, panel_id: int, *asked: Parameter, to: dict[str, str], name: str = "systems", large: bool = False) -> Stat:
-    """A tile for each row of the question `name`; `to` has the address that each title leads to.
+@attr.s(auto_attribs=True, frozen=True, kw_only=True)
+class Parts:
+    """What tiles stand for: the parts of the component of a question."""
+
+    name: str
+    """The question."""
+    of: str
+    """Path of the component, percent-encoded, or the variable that has it."""
+    to: Mapping[str, str]
+    """Address that the tile of each known part leads to, by its name."""
+    without_link: Sequence[str] = ()
+    """Names of tiles that stand for the component itself."""
+
+
+def tiles(site: Site, panel_id: int, parts: Parts, *asked: Parameter, large: bool = False) -> Stat:
+    """A tile for each part.
 
     Rows become fields, so that each tile can have a link of its own: in the other form of tiles every further column of text, also the
-    one with the link, would be part of their names. A tile that came after the dashboard was made is there, without a link.
+    one with the link, would be part of their names. A tile that came after the dashboard was made leads to where any component is shown.
     """
-    query = site.query(name, {"system": "string", "tile": "string"}, *asked)
-    head = site.head(panel_id, "Subsystems" if name == "systems" else "Components", query, _TILES)
+    query = site.query(parts.name, {"system": "string", "tile": "string"}, *asked)
+    head = site.head(panel_id, "Subsystems" if parts.name == "systems" else "Components", query, _TILES)
     defaults = {"noValue": NO_DATA, "thresholds": site.stale(), "mappings": palette.tile_mappings(site.theme)}
+    others = data_link("Open ${__field.name}", links.to_tile(site, parts.of))
     return Stat(
         **head,
         fields="/.*/",
         text_mode="value_and_name",
         sizes=WALL_SIZES if large else None,
         defaults=defaults,
-        overrides=[override(title, links=[data_link(f"Open {title}", url)]) for title, url in to.items()],
+        overrides=[
+            *(override(title, links=[data_link(f"Open {title}", url)]) for title, url in parts.to.items()),
+            override_others([*parts.to, *parts.without_link], links=[others]),
+        ],
         transformations=[rows_to_fields("system", "tile")],
     )
 
 
-def whole_tile(site: Site, panel_id: int, title: str, name: str, asked: Parameter) -> Stat:
+def systems_of(site: Site, systems: Sequence[str]) -> Parts:
+    """The subsystems by their names in the tree, `""` for what stands directly below the root."""
+    root = join(None, site.config)
+    to = {title(one): links.to_component(site, join(root, one)) if one else links.to_dashboard(site.system_uid("")) for one in systems}
+    return Parts(name="systems", of=quote(root, safe=""), to=to)
+
+
+def whole_tile(site: Site, panel_id: int, shown: str, name: str, asked: Parameter) -> Stat:
     """The state of one subsystem or component; `name` is the question."""
-    head = site.head(panel_id, title, site.query(name, {"tile": "string"}, asked), _TILES)
+    head = site.head(panel_id, shown, site.query(name, {"tile": "string"}, asked), _TILES)
     defaults = {"noValue": NO_DATA, "thresholds": site.stale(), "mappings": palette.tile_mappings(site.theme)}
     return Stat(**head, fields="/^tile$/", values=True, limit=1, defaults=defaults)
 

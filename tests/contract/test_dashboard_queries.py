@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+from datetime import UTC
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
 
 from alarm_engine.config.tree import arrange
+from alarm_engine.journal.port import Record
+from alarm_engine.model import path as paths
 from alarm_engine.model.command import CommandKind
 from alarm_engine.model.settings import AlarmSettings
 from alarm_engine.model.severity import Severity
+from alarm_engine.model.subsystem import component_uid
 from alarm_engine.model.times import NANOS_PER_SECOND
+from alarm_engine.wire.component import encode_component
+from alarm_engine.wire.config import encode_config
+from alarm_engine.wire.keys import RecordType, key
 from backend.queries.registry import QUERIES
 from dashboards.build import BuildOptions, build
 from dashboards.kit.targets import Kind
 from tests.contract.grafana_client import Grafana
 from tests.grafana_site import ALARMS, GONE, ODD, V1, Site, running_site, scenario
+from tests.unit.evaluating import TOPICS
 
 NEVER_EMPTY = {"stat", "table", "state-timeline"}
 MAY_BE_EMPTY = {"Floods", "Chattering alarms", "Fleeting alarms", "Stale alarms"}
@@ -114,7 +124,7 @@ def named(panel, columns: set[str]) -> set[str]:
     found |= set(transformations.get("partitionByValues", {}).get("fields", []))
     found |= {one["fieldName"] for one in transformations.get("rowsToFields", {}).get("mappings", [])}
     if "rowsToFields" not in transformations:
-        found |= {one["matcher"]["options"] for one in panel["fieldConfig"]["overrides"]}
+        found |= {one["matcher"]["options"] for one in panel["fieldConfig"]["overrides"] if one["matcher"]["id"] == "byName"}
     if fields := re.fullmatch(r"/\^(\w+)\$/", panel["options"].get("reduceOptions", {}).get("fields", "")):
         found.add(fields.group(1))
     return found
@@ -226,7 +236,8 @@ async def test_every_tile_leads_to_its_own_dashboard(site, dashboards):
     browser = await opened(site, overview)
     panel = next(panel for panel in overview["panels"] if panel["title"] == "Subsystems")
     _, rows = await browser.rows(panel["targets"][0], overview)
-    leads_to = {one["matcher"]["options"]: one["properties"][0]["value"][0]["url"] for one in panel["fieldConfig"]["overrides"]}
+    known = [one for one in panel["fieldConfig"]["overrides"] if one["matcher"]["id"] == "byName"]
+    leads_to = {one["matcher"]["options"]: one["properties"][0]["value"][0]["url"] for one in known}
     assert [row["system"] for row in rows] == list(leads_to)
     for row in rows:
         uid = leads_to[row["system"]].removeprefix("/d/").split("?")[0]
@@ -271,3 +282,90 @@ async def test_a_path_with_escaped_slashes_arrives(site, dashboards):
     browser.variables["path"] = "/Demo/nothing/here"
     _, rows = await browser.rows(settings["targets"][0], page)
     assert rows == []
+
+
+async def add_to_tree(site: Site, *records: Record) -> None:
+    """Somebody changes the tree while the dashboards stay what they are."""
+    await site.live.followers["Demo"]._journal.append(list(records))
+    ends = {record.topic: await site.live.followers["Demo"]._journal.end(record.topic) for record in records}
+    async with asyncio.timeout(5):
+        while any(site.live.followers["Demo"]._next.get(topic, 0) < end for topic, end in ends.items()):
+            await asyncio.sleep(0.005)
+
+
+def new_alarm(path: str) -> Record:
+    return Record(TOPICS.config, key(RecordType.CONFIG, path), encode_config(AlarmSettings("New"), "sam", "ops1", UTC))
+
+
+def address_of(panel, tile: str, variables=()) -> str:
+    """Where a click on a tile leads, as Grafana decides it: overrides by name, and the one for all other names."""
+    found = []
+    for one in panel["fieldConfig"]["overrides"]:
+        matcher = one["matcher"]
+        if (matcher["id"] == "byName" and matcher["options"] == tile) or (
+            matcher["id"] == "byNames" and (tile in matcher["options"]["names"]) is (matcher["options"]["mode"] == "include")
+        ):
+            found += one["properties"][0]["value"]
+    (link,) = found
+    url = link["url"].replace("${__field.name:percentencode}", quote(tile, safe=""))
+    for variable, value in variables:
+        url = url.replace(f"${{{variable}:percentencode}}", quote(value, safe=""))
+    return url
+
+
+@pytest.mark.parametrize("path", ["/Demo/New one/P", "/Demo/a\\/b & c/P", f"/Demo/{COLD}/New/P", "/Demo/Vacuum/Sector 1/New/P"])
+async def test_a_tile_that_came_later_leads_to_what_it_stands_for(site, dashboards, path):
+    await add_to_tree(site, new_alarm(path))
+    component = paths.parent(path)
+    system, *below = paths.split(component)[1:]
+    holder = dashboards["tocsin-Demo"] if not below else dashboards[component_uid("Demo", paths.parent(component))]
+    browser = await opened(site, holder)
+    panel = next(one for one in holder["panels"] if one["title"] == ("Components" if below else "Subsystems"))
+    if not below:
+        browser.variables["systems"] = [system]
+    _, rows = await browser.rows(panel["targets"][0], holder)
+    assert paths.name(component) in {row["system"] for row in rows}
+    await leads_to(site, dashboards, address_of(panel, paths.name(component)), component)
+
+
+async def leads_to(site: Site, dashboards, address: str, component: str) -> None:
+    where = urlsplit(address)
+    there = dashboards[where.path.removeprefix("/d/")]
+    assert there["uid"] == "tocsin-Demo_component"
+    browser = await opened(site, there)
+    browser.variables["component"] = dict(parse_qsl(where.query))["var-component"]
+    tile = there["panels"][0]
+    _, shown = await browser.rows(tile["targets"][0], there)
+    wanted = await site.client.get("/grafana/rows/component", params={"config": "Demo", "path": component})
+    assert shown == [{"tile": wanted.json()[0]["tile"]}]
+    assert shown[0]["tile"].startswith("NO_DATA 1")
+    deeper = next(one for one in there["panels"] if one["title"] == "Components")
+    _, parts = await browser.rows(deeper["targets"][0], there)
+    assert [row["system"] for row in parts] == [paths.name(component)], "it holds nothing but alarms, and stands for itself"
+    again = address_of(deeper, paths.name(component), [("component", browser.variables["component"])])
+    browser.variables["component"] = dict(parse_qsl(urlsplit(again).query))["var-component"]
+    assert (await browser.rows(tile["targets"][0], there))[1] == shown, "a click on itself stays there"
+
+
+async def test_an_identity_leads_to_the_same_dashboard_wherever_its_component_is(site, dashboards, request):
+    kind = request.node.callspec.params["dashboards"]
+    ids = {"/Demo/Vacuum": "vac", "/Demo/Vacuum/Sector 1": "vac-1"}
+    tree = arrange("Demo", "UTC", {}, WORLD, ids=ids)
+    files = build([tree], BuildOptions(datasource=kind, depth=3))
+    made = {data["uid"]: data for data in map(json.loads, files.values())}
+    overview = made["tocsin-Demo"]
+    generation = next(panel for panel in overview["panels"] if panel["title"] == "Dashboard")["targets"][0]
+    assert (await (await opened(site, overview)).rows(generation, overview))[1] == [{"state": "OLDER"}]
+    await add_to_tree(site, *(Record(TOPICS.settings, key(RecordType.COMPONENT, at), encode_component(one)) for at, one in ids.items()))
+    browser = await opened(site, overview)
+    assert (await browser.rows(generation, overview))[1] == [{"state": "CURRENT"}]
+    active = next(panel for panel in overview["panels"] if panel["title"] == "Active alarms")["targets"][0]
+    _, rows = await browser.rows(active, overview)
+    assert {row["dash"] for row in rows if row["system"] == "Vacuum"} == {"tocsin-Demo-vac_id"}
+    assert {row["dash"] for row in rows} - {""} <= set(made)
+    for question in ("systems", "events", "top", "shelved", "past/systems", "past/alarms", "acknowledgements", "figures/frequent"):
+        answer = (await site.client.get(f"/grafana/rows/{question}", params={"config": "Demo"})).json()
+        assert {row["dash"] for row in answer if row["dash"]} <= set(made), question
+        assert any(row["dash"] == "tocsin-Demo-vac_id" for row in answer), question
+    await add_to_tree(site, Record(TOPICS.settings, key(RecordType.COMPONENT, "/Demo/Vacuum"), None))
+    assert (await browser.rows(generation, overview))[1] == [{"state": "OLDER"}]

@@ -19,7 +19,7 @@ COUNT = "expected a whole number of alarms, 0 for off"
 PV = "expected a PV name like SR01:GC1:Pressure"
 COMPONENT = "expected a name like Vacuum or Sector 3"
 ALARM_KEYS = "description, enabled, latching, annunciating, delay, count, filter, guidance, displays, commands, actions"
-NODE_KEYS = "include, guidance, displays, commands, actions, defaults, pvs, systems, use"
+NODE_KEYS = "id, include, guidance, displays, commands, actions, defaults, pvs, systems, use"
 
 
 def faults_of(directory: Path, text: str | bytes, **others: str) -> list[str]:

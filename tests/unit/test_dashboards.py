@@ -79,10 +79,18 @@ def test_components_further_down_have_dashboards_too_where_a_site_wants_them():
     assert uids(9) - uids(2) == {"tocsin-Ring-Vacuum-S1-Pumps"}
 
 
+def links_of(tiles):
+    """Address by the name of the tile; under None that of all others, whose names are told apart."""
+    found = {}
+    for one in tiles["fieldConfig"]["overrides"]:
+        (address,) = [link["url"] for link in one["properties"][0]["value"]]
+        found[None if one["matcher"]["id"] == "byNames" else one["matcher"]["options"]] = address
+    return found
+
+
 def link_of(files, name, title):
     tiles = next(one for one in json.loads(files[name])["panels"] if one["title"] == "Components")
-    (found,) = [one["properties"][0]["value"][0]["url"] for one in tiles["fieldConfig"]["overrides"] if one["matcher"]["options"] == title]
-    return found
+    return links_of(tiles)[title]
 
 
 def test_a_component_without_a_dashboard_is_looked_at_where_any_can_be_chosen():

@@ -7,7 +7,7 @@ import pytest
 from alarm_engine.errors import HistoryUnavailable
 from alarm_engine.model.command import CommandKind
 from alarm_engine.model.severity import Severity
-from alarm_engine.model.subsystem import component_uid, shape, system_uid
+from alarm_engine.model.subsystem import Made, component_uid, shape, system_uid
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, to_ms
 from backend.queries.registry import QUERIES
 from backend.queries.request import BadQuestion, pairs_of, read_ask
@@ -210,9 +210,16 @@ def test_older_is_a_whole_number(older):
 
 async def test_dashboards_of_another_tree_say_so(site):
     nodes = {"/Demo", "/Demo/Vacuum", "/Demo/Vacuum/Sector 1", "/Demo/Personnel Safety", "/Demo/RF", f"/Demo/{ODD}"}
-    (now,) = await rows(site, "generation", tree=shape(nodes))
+    first = f"/Demo/{ODD}/X"
+    (now,) = await rows(site, "generation", tree=shape(Made(nodes, {}, first, True)))
     assert now["state"] == "CURRENT"
-    for other in (shape(nodes - {"/Demo/RF"}), ""):
+    others = [
+        Made(nodes - {"/Demo/RF"}, {}, first, True),
+        Made(nodes, {"/Demo/RF": "rf"}, first, True),
+        Made(nodes, {}, V1, True),
+        Made(nodes, {}, first, False),
+    ]
+    for other in (*map(shape, others), ""):
         (row,) = await rows(site, "generation", tree=other)
         assert row["state"] == "OLDER"
 

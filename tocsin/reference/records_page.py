@@ -14,6 +14,7 @@ from alarm_engine.model.status import EngineStatus
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
 from alarm_engine.wire import headers
 from alarm_engine.wire.command import encode_command
+from alarm_engine.wire.component import encode_component
 from alarm_engine.wire.config import encode_config
 from alarm_engine.wire.keys import RecordType, key
 from alarm_engine.wire.report import Drift, FileReport, encode_report
@@ -111,6 +112,8 @@ def _example(kind: RecordType) -> str:
             return _json(encode_runtime(Runtime(acknowledgement=ack))) + f" ({documented(RecordType)['RUNTIME'].rstrip('.')})"
         case RecordType.SYNCED:
             return f"as {code(key(RecordType.CONFIG, '...'))} ({documented(RecordType)['SYNCED'].rstrip('.')})"
+        case RecordType.COMPONENT:
+            return _json(encode_component("sr-vacuum")) + f" ({documented(RecordType)['COMPONENT'].rstrip('.')})"
         case RecordType.REVISION:
             revision = Revision(42, RevisionState.CLOSED, _TIME, _COMMIT, "mara", "git-sync-0", config_end=61234, records=1, edited=1)
             return _json(encode_revision(revision)) + f" ({documented(RecordType)['REVISION'].rstrip('.')})"
