@@ -21,8 +21,10 @@ from backend.kpi.tally import Selection, Span, widened
 
 MOST_EVENTS = 50_000
 """Events read beyond the summaries: about a second. There are more only while those are not made, or not yet made again."""
-DAYS_AT_ONCE = 3
-"""Days of stored summaries that are held at a time; each may be some MB."""
+FIRST_DAYS, MOST_DAYS = 3, 12
+"""Days of stored summaries that are read at once: a few, and where they turn out to be small, twice as many the next time."""
+BYTES_AT_ONCE = 2_000_000
+"""So much of them is read at once; a day of a busy machine is half a megabyte, and may be some."""
 _TRIES = 5
 _MOST_TAKEN_OVER = 1_000
 
@@ -93,6 +95,7 @@ class _Stored:
 
     def __init__(self, gatherer: Gatherer) -> None:
         self.gatherer = gatherer
+        self._days = FIRST_DAYS
         self.end: Nanos | None = None
         """Of the last one; None: there was none."""
 
@@ -100,18 +103,20 @@ class _Stored:
         """Read all of a span; False: the parts do not follow each other up to the end of the chain or of the span."""
         if frontier is None:
             return True
-        for start, end, days in _steps(span, frontier.end):
-            parts = await store.between(config, start, end, days=days)
-            if not parts:
-                continue
-            if not follow_each_other(parts, parts[0].start if self.end is None else self.end, parts[-1].end):
-                return False
-            self.end = parts[-1].end
-            await asyncio.to_thread(self.gatherer.take, unpack(_given_up(parts)))
+        for start, end, days in _spans(span, frontier.end):
+            while start < end:
+                until = Nanos(min(end, start + self._days * DAY_NS))
+                parts = await store.between(config, start, until, days=days)
+                if parts and not follow_each_other(parts, parts[0].start if self.end is None else self.end, parts[-1].end):
+                    return False
+                self.end = parts[-1].end if parts else self.end
+                self._days = _days_next(self._days, sum(len(part.body) for part in parts))
+                await asyncio.to_thread(self.gatherer.take, unpack(_given_up(parts)))
+                start = until
         return self.end is None or self.end >= min(span.end, frontier.end)
 
 
-def _steps(span: Span, chain_end: Nanos) -> Iterator[tuple[Nanos, Nanos, bool]]:
+def _spans(span: Span, chain_end: Nanos) -> Iterator[tuple[Nanos, Nanos, bool]]:
     """From the begin of the day in which the span begins: days that are within the span as one summary (True), the others in parts."""
     start, end = Nanos(span.start // DAY_NS * DAY_NS), min(span.end, chain_end)
     first, last = Nanos(-(-span.start // DAY_NS) * DAY_NS), Nanos(end // DAY_NS * DAY_NS)
@@ -119,9 +124,13 @@ def _steps(span: Span, chain_end: Nanos) -> Iterator[tuple[Nanos, Nanos, bool]]:
         yield start, end, False
         return
     yield start, first, False
-    for some in range(first, last, DAYS_AT_ONCE * DAY_NS):
-        yield Nanos(some), min(Nanos(some + DAYS_AT_ONCE * DAY_NS), last), True
+    yield first, last, True
     yield last, end, False
+
+
+def _days_next(days: int, size: int) -> int:
+    """How many days to read after so many, which had so many bytes."""
+    return max(1, min(2 * days, MOST_DAYS, BYTES_AT_ONCE * days // max(1, size)))
 
 
 async def _recent(store: SummaryStore, config: str, frontier: Frontier | None, ends: tuple[Nanos, Known]) -> tuple[Course | None, _End]:

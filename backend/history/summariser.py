@@ -169,8 +169,10 @@ class Summariser:
         part, end = parts[-1], parts[-1].summaries.end
         if end % DAY_NS:
             return part
-        day = [one.summaries for one in parts if one.summaries.start >= end - DAY_NS]
-        day = [*await self._store.between(part.config, Nanos(end - DAY_NS), day[0].start, days=False), *day]
+        begin = Nanos(end - DAY_NS)
+        day = [one.summaries for one in parts if one.summaries.start >= begin]
+        if day[0].start > begin:
+            day = [*await self._store.between(part.config, begin, day[0].start, days=False), *day]
         if not follow_each_other(day, day[0].start, end):
             return part  # it was cut back
         return replace(part, day=await asyncio.to_thread(_merged, day))

@@ -42,8 +42,6 @@ class AlarmState:
 
     def carry(self, now: Nanos) -> Carried | None:
         """What has to be kept at a time; None if the alarm is as one that was never heard of."""
-        if now - self.last > CHATTER_NS and not (self.standing or self.unanswered or self.rising or self.level or self.level_since):
-            return None  # most of them, and each hour all are looked at
         last, before_last = (time if now - time <= CHATTER_NS else 0 for time in (self.last, self.before_last))
         held = Carried(
             self.standing, self.unanswered, self.rising, last, before_last, int(self.level), self.level_since, self.level_until

@@ -28,17 +28,22 @@ class Follower:
         self.paths: list[str] = []
         """By alarm number."""
         self._alarms: dict[str, AlarmState] = {}
+        self._stirred: dict[str, AlarmState] = {}
+        """Those of which something may have to be kept: a few of all, and each hour they are looked at."""
         self._due: dict[int, dict[AlarmState, None]] = {}
         """Alarms by the period in which they become stale if they stand until then."""
 
     def carry(self, now: Nanos) -> dict[str, Carried]:
         """What has to be kept of the alarms, by path."""
-        return {path: held for path, state in self._alarms.items() if (held := state.carry(now)) is not None}
+        kept = {path: held for path, state in self._stirred.items() if (held := state.carry(now)) is not None}
+        # Of the others nothing has to be kept at any later time, until something is said of them again.
+        self._stirred = {path: self._stirred[path] for path in kept}
+        return kept
 
     def resume(self, alarms: Mapping[str, Carried]) -> None:
         """Alarms as they were."""
         for path, held in alarms.items():
-            state = self._meet(path)
+            state = self._stirred[path] = self._meet(path)
             state.resume(held)
             if state.standing and state.level is Level.NORMAL:
                 self._expect_stale(state)
@@ -63,6 +68,7 @@ class Follower:
         state = self._alarms.get(event.path)
         if state is None:
             state = self._meet(event.path)
+        self._stirred[event.path] = state
         severity, kind = event.to_severity, event.kind
         if severity < ACTIVE:
             _answered(state, event, now, period)
