@@ -144,7 +144,8 @@ class AlarmLogic:
         if self.ring is None or self.ring.maxlen != self.count:
             self.ring = deque(maxlen=self.count)
         self.ring.append(time)
-        if len(self.ring) == self.count and time - self.ring[0] <= self.delay_ns:
+        # A clock of an IOC that was set back must not make alarms of a whole day one group.
+        if len(self.ring) == self.count and abs(time - self.ring[0]) <= self.delay_ns:
             self.ring.clear()
             return True
         return False

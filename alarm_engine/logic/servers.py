@@ -41,8 +41,8 @@ class Back(NamedTuple):
     pvs: int
     """Those that are back."""
     lost: int
-    since: Nanos
-    """Time of day of the first loss."""
+    away_ns: int
+    """From the first loss to the first that came back; not a difference of times of day, which may have been set in between."""
     time: Nanos
     """Time of day of the first that came back."""
     elsewhere: tuple[str, ...]
@@ -152,7 +152,7 @@ class Servers:
             self._dismiss(wave)
             if wave.back:
                 elsewhere = tuple(sorted(wave.places - {wave.server}))
-                outcomes.append(Back(wave.server, wave.back, len(wave.lost), wave.since, wave.back_time, elsewhere))
+                outcomes.append(Back(wave.server, wave.back, len(wave.lost), wave.back_first - wave.first, wave.back_time, elsewhere))
         return outcomes
 
     def next(self) -> Monotonic | None:

@@ -6,7 +6,7 @@ import struct
 from typing import NamedTuple
 
 from alarm_engine.model.severity import Severity
-from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, iso
+from alarm_engine.model.times import LATEST, NANOS_PER_SECOND, Nanos, iso
 from alarm_engine.sources.java_text import double_text, float_text
 
 EPICS_EPOCH_S = 631_152_000
@@ -89,10 +89,13 @@ def request_count(native: int, size: int, long_string: bool) -> int:
 
 
 def decode(data: bytes, time_type: int, count: int, form: Form, now: Nanos) -> Value:
-    """Decode a DBR_TIME buffer of `count` elements; a record without time stamp, one that was never processed, has that of `now`."""
+    """Decode a DBR_TIME buffer of `count` elements; a record without time stamp, one that was never processed, has that of `now`.
+
+    A time stamp beyond `LATEST` (an IOC may say up to 2126) is that: no store could keep what comes of it.
+    """
     status, severity, seconds, nano = _HEAD.unpack_from(data)
     native = time_type - TIME_FIRST
-    time = Nanos((seconds + EPICS_EPOCH_S) * NANOS_PER_SECOND + nano) if seconds else now
+    time = min(Nanos((seconds + EPICS_EPOCH_S) * NANOS_PER_SECOND + nano), LATEST) if seconds else now
     message = MESSAGES[status] if 0 <= status < len(MESSAGES) else f"{status}_ALARM"
     known = severity if 0 <= severity < 4 else 3
     if form.size == 1 and count == 1:
