@@ -11,7 +11,7 @@ SHARED  = $(PYTEST) --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reo
 LONGEST = tests/chaos/test_faults.py
 CHAOS   = $(filter-out $(LONGEST),$(wildcard tests/chaos/test_*.py))
 
-.PHONY: help demo test lint prepared unit system browser grafana bench docs clean
+.PHONY: help demo test lint prepared unit system browser chaos grafana bench docs clean
 
 help:  ## list what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ browser: $(VENV)/.developing  ## the operator page in headless Chromium
 
 grafana: $(VENV)/.developing  ## dashboards in a real Grafana: TOCSIN_GRAFANA_URL=http://admin:admin@127.0.0.1:3000
 	$(PYTEST) -rs tests/acceptance/grafana
+
+chaos: prepared  ## FAULTS=200 faults under load, from a seed that is printed; ends with a table of gaps
+	$(BIN)/python -m tests.chaos --faults $(or $(FAULTS),200)
 
 bench: $(VENV)/.developing  ## a table of figures beside yardsticks of the same run
 	$(BIN)/python -m benchmarks
