@@ -1,8 +1,8 @@
-"""`python -m benchmarks [NAME...] [--events N] [--keep FOLDER]`: a table of figures beside yardsticks of the same run.
+"""`python -m benchmarks [NAME...] [--events N] [--keep FOLDER] [--times N] [--seconds N]`: a table of figures beside yardsticks of one run.
 
 Each module `NAME_bench.py` has `run() -> list[tuple[str, float, str]]`: what, how much, unit; or `Figure`s, which may also say what another
 program did and whether an aim was met. `--events` is the size of those that take one, `--keep` where they leave what they filled, to be
-asked again. Figures depend on the machine; only those of one run compare.
+asked again; `--times` and `--seconds` are those of `takeover`. Figures depend on the machine; only those of one run compare.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ def _arguments() -> tuple[list[str], dict[str, Any]]:
     parser.add_argument("name", nargs="*")
     parser.add_argument("--events", type=int, help="size of `history`")
     parser.add_argument("--keep", type=Path, help="folder in which `history` keeps its stores, and asks them again if they are there")
+    parser.add_argument("--times", type=int, help="kills of `takeover`")
+    parser.add_argument("--seconds", type=int, help="how long `takeover` watches at full load, and keeps the broker away")
     given = vars(parser.parse_args())
     return given.pop("name"), {key: value for key, value in given.items() if value is not None}
 

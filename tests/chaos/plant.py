@@ -56,8 +56,8 @@ class PlantOptions:
     """Of each kind, on each IOC."""
     settings: str = ""
     """Further lines of the settings."""
-    direct: bool = False
-    """Engines reach IOCs and brokers without lines of the test: for figures."""
+    bare: bool = False
+    """Only engines, brokers, IOCs and one observer, without lines of the test in between: for figures."""
 
 
 class Plant:
@@ -93,13 +93,13 @@ class Plant:
     def _start(self) -> None:
         options = self.options
         self.network = self._stack.enter_context(Network())
-        behind = () if options.direct else ENGINES
+        behind = () if options.bare else ENGINES
         self.kafka = self._stack.enter_context(KafkaCluster(ClusterOptions(nodes=options.nodes, behind=behind, heap_mb=192)))
         self._lay_out()
         self.iocs = [TruthfulIoc(self._pvs(n), self.directory / f"truth{n}.txt") for n in range(2)]
         for ioc in self.iocs:
             self._stack.callback(ioc.close)
-        for n, name in enumerate(() if options.direct else ENGINES):
+        for n, name in enumerate(() if options.bare else ENGINES):
             self.lines[name] = [self.network.line((LOOPBACK, told), (LOOPBACK, own)) for told, own in self.kafka.detours(name)]
             for number, ioc in enumerate(self.iocs):
                 # An IOC tells clients only its port: on another address of loopback that can be ours.
@@ -109,13 +109,13 @@ class Plant:
         self._observe()
         self.engines = {name: self._process(f"engine-{name}", "engine", name, without=True) for name in ENGINES}
         self.others = {}
-        if options.backend:
+        if options.backend and not options.bare:
             self.others["backend"] = self._process("backend", "backend", "rest", "--port", str(self.ports["backend"]))
-        if options.history:
+        if options.history and not options.bare:
             self.others["history"] = self._process("history", "history", "rest")
         for process in (*self.engines.values(), *self.others.values()):
             process.start()
-        self.stream = StreamClient(lambda: [self.url], self.config) if options.backend else None
+        self.stream = StreamClient(lambda: [self.url], self.config) if "backend" in self.others else None
         if self.stream is not None:
             self._stack.callback(self.stream.close)
         self.operator = Operator(self.kafka.servers, self.config, [leaf.path for leaf in self.leaves.values()])
@@ -187,8 +187,9 @@ class Plant:
         topics = [self.config + suffix for suffix in SUFFIXES]
         self.committed = Observer(self.kafka.servers, [*topics, f"{self.config}Status"], "read_committed")
         self._stack.callback(self.committed.close)
-        self.uncommitted = Observer(self.kafka.servers, topics, "read_uncommitted")
-        self._stack.callback(self.uncommitted.close)
+        self.uncommitted = None if self.options.bare else Observer(self.kafka.servers, topics, "read_uncommitted")
+        if self.uncommitted is not None:
+            self._stack.callback(self.uncommitted.close)
 
     # ------------------------------------------------------------------ what it is doing
 
@@ -310,7 +311,7 @@ class Plant:
             leaves=self.leaves,
             truth=[one for ioc in self.iocs for one in ioc.transitions()],
             committed=list(self.committed.seen),
-            uncommitted=list(self.uncommitted.seen),
+            uncommitted=list(self.uncommitted.seen) if self.uncommitted is not None else (),
             sent=self.operator.sent(),
             blind=list(self.blind),
             stream=list(self.stream.messages) if self.stream is not None else (),
