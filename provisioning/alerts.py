@@ -13,10 +13,12 @@ RECEIVER = "tocsin"
 
 @dataclass(frozen=True, slots=True)
 class AlertOptions:
-    """When alerts fire, and who is told; without `webhook` and `mail` there are none."""
+    """When alerts fire, and who is told; without `webhook`, `mail` and `receiver` there are none."""
 
     webhook: str | None = None
     mail: tuple[str, ...] = ()
+    receiver: str | None = None
+    """Name of a contact point that the site has already, instead of one of our own."""
     engine_silent_s: int = 30
     history_lag_s: int = 300
     unacknowledged_min: int = 15
@@ -25,7 +27,7 @@ class AlertOptions:
     @property
     def is_wanted(self) -> bool:
         """Somebody is to be told."""
-        return bool(self.webhook or self.mail)
+        return bool(self.webhook or self.mail or self.receiver)
 
 
 @dataclass(frozen=True, slots=True)

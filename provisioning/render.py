@@ -63,15 +63,16 @@ def render(options: ProvisioningOptions) -> dict[str, bytes]:
         "dashboards_path": options.dashboards_path.rstrip("/"),
         "token_variable": options.token_variable,
         "poll_s": POLL_S,
-        "receiver": RECEIVER,
+        "receiver": options.alerts.receiver or RECEIVER,
+        "wanted": options.alerts.is_wanted,
         "folder": FOLDER,
         "webhook": options.alerts.webhook,
         "mail": options.alerts.mail,
         "rules": rules(options.alerts),
     }
     templates = files("provisioning") / "templates"
-    # Grafana does not start with alert rules whose receiver does not exist: without one there are none.
-    names = ("datasources", "dashboards", *(("alerting",) if options.alerts.is_wanted else ()))
+    # Grafana does not start with alert rules whose receiver does not exist: without one the file takes away what an older one made.
+    names = ("datasources", "dashboards", "alerting")
     rendered = {
         f"{name}/tocsin.yaml": environment.from_string((templates / f"{name}.yaml.j2").read_text("utf-8")).render(values).encode()
         for name in names
@@ -112,6 +113,10 @@ def _check(options: ProvisioningOptions) -> None:
     if webhook is not None and not re.fullmatch(r"https?://[^\s/]+\S*", webhook):
         faults.append(f"alert webhook {webhook!r}: expected an address as https://host/path")
     faults += [f"alert mail {mail!r}: expected an address as user@host" for mail in options.alerts.mail if not _MAIL.fullmatch(mail)]
+    if options.alerts.receiver is not None and (webhook is not None or options.alerts.mail):
+        faults.append("alert receiver: a contact point of the site is named, and webhook or mail make one: give one of them")
+    if options.alerts.receiver == RECEIVER:
+        faults.append(f"alert receiver {RECEIVER!r}: expected a contact point of the site; that one is made from webhook and mail")
     if not options.dashboards_path.startswith("/"):
         faults.append(f"dashboards path {options.dashboards_path!r}: expected an absolute path, as Grafana sees it")
     twins = sorted({config for config in options.configs if options.configs.count(config) > 1})

@@ -244,10 +244,18 @@ class FiguresSection(Section):
 
 
 class AlertsSection(Section):
-    """Alert rules of Grafana about tocsin itself and about alarms that nobody takes notice of. Without `webhook` or `mail`: none."""
+    """Alert rules of Grafana about tocsin itself and about alarms that nobody takes notice of.
+
+    Without `webhook`, `mail` or `receiver`: none.
+    """
 
     webhook: str | None = Field(None, description="Address that Grafana posts alerts to.")
     mail: tuple[str, ...] = Field((), description="Addresses that Grafana sends mail to.")
+    receiver: str | None = Field(
+        None,
+        min_length=1,
+        description="Name of a contact point that Grafana has already, as grafana-default-email; instead of `webhook` and `mail`.",
+    )
     engine_silent_s: int = Field(30, ge=10, description="Seconds without a life sign of an engine after which an alert fires.")
     history_lag_s: int = Field(300, ge=10, description="Seconds that the history may be behind before an alert fires.")
     unacknowledged_min: int = Field(15, ge=1, description="Minutes after which an active MAJOR alarm that nobody acknowledged is an alert.")

@@ -146,8 +146,29 @@ def test_texts_of_rules_are_kept_for_grafana_to_fill():
     assert "{{ $labels.config }}: no life sign from the alarm engine" in summaries
 
 
-def test_without_anybody_to_tell_there_are_no_rules():
-    assert "alerting/tocsin.yaml" not in render(ProvisioningOptions(URL))
+def test_without_anybody_to_tell_there_are_no_rules_and_older_ones_go():
+    found = alerting(AlertOptions())
+    assert set(found) == {"apiVersion", "deleteRules"}
+    assert {one["uid"] for one in found["deleteRules"]} == {rule["uid"] for rule in alerting()["groups"][0]["rules"]}
+    assert {one["orgId"] for one in found["deleteRules"]} == {1}
+
+
+def test_a_contact_point_of_the_site_can_be_told_and_is_left_as_it_is():
+    found = alerting(AlertOptions(receiver="grafana-default-email"))
+    assert set(found) == {"apiVersion", "groups"}
+    assert {rule["notification_settings"]["receiver"] for rule in found["groups"][0]["rules"]} == {"grafana-default-email"}
+    with pytest.raises(ProvisioningError, match="give one of them"):
+        alerting(AlertOptions(receiver="x", mail=("a@example.org",)))
+    with pytest.raises(ProvisioningError, match="that one is made from webhook and mail"):
+        alerting(AlertOptions(receiver="tocsin"))
+
+
+@pytest.mark.parametrize(
+    ("options", "gone"),
+    [(AlertOptions(webhook="https://x.example.org"), "tocsin-mail"), (AlertOptions(mail=("a@example.org",)), "tocsin-webhook")],
+)
+def test_who_is_not_told_any_more_is_told_nothing(options, gone):
+    assert alerting(options)["deleteContactPoints"] == [{"orgId": 1, "uid": gone}]
 
 
 def test_plugins_are_listed_by_version():
