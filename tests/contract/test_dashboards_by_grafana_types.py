@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -15,6 +12,7 @@ import pytest
 from alarm_engine.config.load import read_tree
 from dashboards.build import BuildOptions, build
 from dashboards.kit.targets import Kind
+from tests.contract.npm_packages import npm_packages
 
 PACKAGES = ("@grafana/schema@12.4.0", "typescript@5.9.3")
 TREE = Path(__file__).parents[1] / "data" / "dashboards" / "tree.yaml"
@@ -33,27 +31,8 @@ pytestmark = pytest.mark.timeout(420)
 
 @pytest.fixture(scope="module")
 def compiler() -> Path:
-    """Folder with the compiler and Grafana's types: fetched from the npm registry once, kept outside of the repository."""
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not here: apt-get install npm")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tocsin-tests"
-    folder = cache / ("-".join(PACKAGES).replace("/", "-"))
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.is_dir():
-            with tempfile.TemporaryDirectory(dir=cache) as scratch:
-                target = Path(scratch) / "fetched"
-                target.mkdir()
-                (target / "package.json").write_text("{}")
-                command = ["npm", "install", "--no-audit", "--no-fund", "--silent", *PACKAGES]
-                done = subprocess.run(
-                    command, cwd=target, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False
-                )
-                if done.returncode:
-                    pytest.skip(f"npm could not fetch {', '.join(PACKAGES)}: {done.stderr[-500:]}")
-                target.rename(folder)
-    return folder
+    """Folder with the compiler and Grafana's types."""
+    return npm_packages(*PACKAGES)
 
 
 def faults(compiler: Path, dashboards: list[dict]) -> str:
