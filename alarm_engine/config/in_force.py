@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -55,6 +56,8 @@ class InForce:
         self.others: set[str] = set()
         """Paths for which somebody else wrote a record; whoever has seen to one takes it out."""
         self._own_records = 0
+        self._expected: Mapping[str, Settings | None] = {}
+        self._expected_synced: Mapping[str, Settings] = {}
         self._staging = Staging(self.topics)
         self._states: set[str] = set()
         self._greatest = 0
@@ -93,6 +96,11 @@ class InForce:
         """A revision of ours begins."""
         self.number, self._own_records, self.own_end = number, 0, 0
         self.own, self.others, self.own_marks = {}, set(), set()
+        self._expected, self._expected_synced = {}, {}
+
+    def expect(self, written: Mapping[str, Settings | None], synced: Mapping[str, Settings] | None = None) -> None:
+        """What our records say, so that they need not be read again."""
+        self._expected, self._expected_synced = written, synced or {}
 
     def take(self, record: StoredRecord) -> None:
         """One record; a broken one is left aside: the engine reports it, and a good one for that path will be written."""
@@ -124,7 +132,8 @@ class InForce:
             if record.value is None:
                 self.synced.pop(path, None)
             else:
-                settings = decode_config(record.value, self._zone).settings
+                settings = self._expected_synced.get(path) if self._is_own(record) else None
+                settings = settings or decode_config(record.value, self._zone).settings
                 if settings is not None:
                     self.synced[path] = settings
         elif record.key.startswith(identities.PREFIX):
@@ -135,6 +144,9 @@ class InForce:
             self._apply(self._staging.take(record))
             if self.revision is not None and self.revision.number == self.number:
                 self.own_marks.add(self.revision.state)
+
+    def _is_own(self, record: StoredRecord) -> bool:
+        return revision_number(record.header(REVISION)) == self.number
 
     def _note(self, record: StoredRecord) -> None:
         """Whose record it is."""
@@ -163,7 +175,8 @@ class InForce:
                 self.topic.pop(path, None)
                 continue
             before = self.topic.get(path)
-            settings = decode_config(record.value, self._zone, before).settings
+            settings = self._expected.get(path) if self._is_own(record) else None
+            settings = settings or decode_config(record.value, self._zone, before).settings
             if settings is not None:
                 self.topic[path] = with_choice(settings, before) if overtaken else settings
 

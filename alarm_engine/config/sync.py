@@ -12,6 +12,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -39,8 +40,9 @@ log = structlog.get_logger()
 
 AT_ONCE = 500
 """Records in one transaction at most, so that readers never wait long for it."""
-_PATIENCE_S = 10.0
-"""Longest wait for records of ours to come back."""
+_PATIENCE_S = 30.0
+"""Longest wait for a record of ours to come back."""
+_READ_AT_ONCE = 1000
 _GLANCE_S = 0.01
 _ROUNDS = 20
 """So often may others write faster than we make our plan again."""
@@ -122,7 +124,7 @@ class Synchroniser:
         if self._reader is None:
             both = [self._topics.config, self._topics.settings]
             self._reader = self._journal.reader(both, {topic: self.in_force.next.get(topic, 0) for topic in both})
-        fetched = await self._reader.fetch(timeout_s=timeout_s)
+        fetched = await self._reader.fetch(max_records=_READ_AT_ONCE, timeout_s=timeout_s)
         if self._reader.fault:
             raise JournalCorrupt(self._reader.fault)
         for record in fetched.records:
@@ -187,13 +189,15 @@ class Synchroniser:
             news = _news(_target(current, cover, found.topic), written, found)
             found.others.clear()
             written |= news
-            for batch in _batches([*begin, *writing.records(news, set(current.removed))]):
+            found.expect(written)
+            for batch in _batches(chain(begin, writing.records(news, set(current.removed)))):
                 await journal.append(batch)
             begin = []
             await self._read_own(writing.count, RevisionState.BEGUN)
             if not found.others:
                 break
             current = await asyncio.to_thread(self.plan, wanted)
+        found.expect(written, current.synced)
         for batch in _batches(writing.synced(current)):
             await journal.append(batch)
         await journal.append([self._mark(_closed(begun, first, len(written), found.own_end))])
@@ -253,9 +257,10 @@ class _Writing:
             yield [record]
         for path in [*difference.removed, *difference.forgotten]:
             if path not in difference.synced:
-                yield [Record(topic, key(RecordType.SYNCED, path), None)]
+                yield [Record(topic, key(RecordType.SYNCED, path), None, self._headers)]
         for path, settings in difference.synced.items():
-            yield [Record(topic, key(RecordType.SYNCED, path), encode_config(settings, self._user, self._host, self._zone))]
+            value = encode_config(settings, self._user, self._host, self._zone)
+            yield [Record(topic, key(RecordType.SYNCED, path), value, self._headers)]
 
 
 def _target(difference: SyncPlan, cover: Iterable[str], topic: dict[str, Settings]) -> dict[str, Settings | None]:
