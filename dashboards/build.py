@@ -20,7 +20,7 @@ from alarm_engine.model.subsystem import Made, shape
 from dashboards.audit import audit
 from dashboards.health import health
 from dashboards.history import history
-from dashboards.hooks import BuildError, site_dashboards
+from dashboards.hooks import BuildError, installed_dashboards, site_dashboards
 from dashboards.kit.dashboard import encode
 from dashboards.kit.links import GENERATED
 from dashboards.kit.site import Look, Site
@@ -94,7 +94,7 @@ def build(trees: Sequence[Tree], options: BuildOptions | None = None) -> dict[st
     for tree in trees:
         chosen = _components(tree, options.depth)
         site = Site(tree.name, source, options.look, shape(_made(tree)), frozenset(chosen), tree.ids)
-        made: Iterable[Dashboard] = _dashboards(tree, site, chosen)
+        made: Iterable[Dashboard] = chain(_dashboards(tree, site, chosen), installed_dashboards(site))
         if options.extra is not None:
             made = chain(made, site_dashboards(options.extra, site))
         for dashboard in made:

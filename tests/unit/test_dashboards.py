@@ -186,6 +186,34 @@ def test_a_file_of_the_site_that_cannot_be_used_is_named(tmp_path, text, fault):
         build([tree("/Ring/Vacuum/P")], BuildOptions(extra=tmp_path / "nowhere"))
 
 
+def install(folder, monkeypatch, value):
+    """A package that declares an entry point, as pip leaves it."""
+    info = folder / "our_dashboards-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: our-dashboards\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[tocsin.dashboards]\nbeam = {value}\n")
+    monkeypatch.syspath_prepend(folder)
+
+
+def test_an_installed_package_adds_its_own(tmp_path, monkeypatch):
+    (tmp_path / "our_beam_dashboards.py").write_text(OWN)
+    install(tmp_path, monkeypatch, "our_beam_dashboards:dashboards")
+    files = build([tree("/Ring/Vacuum/P")])
+    assert json.loads(files["Ring/my-Ring.json"])["title"] == "Ring: beam"
+    assert check(files) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [("our_missing_dashboards:dashboards", "ModuleNotFoundError"), ("our_odd_dashboards:x", "has no function dashboards")],
+)
+def test_a_package_that_cannot_be_used_is_named(tmp_path, monkeypatch, value, fault):
+    (tmp_path / "our_odd_dashboards.py").write_text("x = 1")
+    install(tmp_path, monkeypatch, value)
+    with pytest.raises(BuildError, match=rf"entry point beam = {value} of our-dashboards: .*{fault}"):
+        build([tree("/Ring/Vacuum/P")])
+
+
 def test_two_trees_of_one_name_are_refused():
     with pytest.raises(BuildError, match="given twice"):
         build([tree("/Ring/A/p"), tree("/Ring/B/p")])
