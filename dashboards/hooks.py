@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import runpy
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -30,7 +31,11 @@ def site_dashboards(directory: Path, site: Site) -> Iterator[Dashboard]:
     if not directory.is_dir():
         raise BuildError(f"{directory}: expected a directory with files {PATTERN}")
     for file in sorted(directory.glob(PATTERN)):
-        yield from _made(str(file), lambda file=file: runpy.run_path(str(file)).get("dashboards"), site)
+        yield from _made(str(file), partial(_function_of, file), site)
+
+
+def _function_of(file: Path) -> object:
+    return runpy.run_path(str(file)).get("dashboards")
 
 
 def installed_dashboards(site: Site) -> Iterator[Dashboard]:
