@@ -29,7 +29,7 @@ LOOK = """() => ({
   empty: [...document.querySelectorAll('[data-testid="data-testid Panel data error message"]')]
     .map(one => (one.closest('section')?.dataset.testid ?? 'a panel') + ': ' + one.textContent),
   loading: document.body.innerText.includes('Loading plugin panel') ||
-    document.querySelector('[aria-label="Panel loading bar"], [data-testid="data-testid Panel loading bar"]') !== null,
+    document.querySelector('[aria-label="Panel loading bar"], [data-testid$="Panel loading bar"]') !== null,
   text: document.body.innerText,
 })"""
 
