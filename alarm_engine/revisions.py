@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
+from operator import attrgetter
 from typing import NamedTuple
 
 import orjson
@@ -70,6 +71,8 @@ class Staging:
         self._held: dict[str, list[StoredRecord]] | None = {}
         self._staged: dict[str, Staged] = {}
         self._closing: list[Revision] = []
+        self._greatest = 0
+        """Revision of a record that was held."""
         self._config_next = 0
         self.revision: Revision | None = None
         """The newest mark."""
@@ -127,21 +130,25 @@ class Staging:
         newer settings are better than no alarm.
         """
         held, self._held = self._held, None
-        mark, found = self.revision, []
+        mark, found = self.revision, list[StoredRecord]()
         waiting = set(self.open_numbers)
         if mark is not None and mark.state is RevisionState.CLOSED and mark.config_end > self._config_next:
             waiting.add(mark.number)
             self._closing.append(mark)
+        if mark is None or not (waiting or self._greatest > mark.number):
+            # The usual case, of maybe 100,000 records. Without any mark: their topic was made anew, and all is in force.
+            found = [record for records in (held or {}).values() for record in records]
+            return [*sorted(found, key=_offset)]
         for config_key, records in (held or {}).items():
             good = [r for r in records if not self._is_waiting(revision_number(r.header(REVISION)), waiting)]
             found += good
-            for record in records if mark is not None else ():  # without any mark: their topic was made anew, and all is in force
+            for record in records:
                 self._stage(record, waiting)
             left = self._staged.get(config_key)
             if left is not None and not good and left.record.value is not None and existed(config_key):
                 found.append(left.record)
         self._staged = dict(sorted(self._staged.items(), key=lambda item: item[1].record.offset))
-        return [*sorted(found, key=lambda record: record.offset)]
+        return [*sorted(found, key=_offset)]
 
     def _is_waiting(self, number: int | None, waiting: set[int]) -> bool:
         """A record of this revision is not in force, by the marks that are known."""
@@ -166,6 +173,7 @@ class Staging:
             held = self._held.get(record.key)
             if number is None and held is None:
                 return [record]
+            self._greatest = max(self._greatest, number or 0)
             if held is None:
                 self._held[record.key] = [record]
             else:
@@ -200,6 +208,9 @@ class Staging:
             self._staged = {one: staged for one, staged in self._staged.items() if one not in ready}
             found.append(Closed(mark, tuple(ready.values())))
         return found
+
+
+_offset = attrgetter("offset")
 
 
 class Due(NamedTuple):

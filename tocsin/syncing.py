@@ -22,9 +22,10 @@ from alarm_engine.journal.sqlite_open import Access, FileOptions
 from backend.server import BackendServer
 from tocsin.grafana_files import write_grafana_files
 from tocsin.health import health_app
+from tocsin.held_writer import HeldWriter
 from tocsin.journals import open_journal, patiently, revision_writer
 from tocsin.settings import Settings
-from tocsin.tree_follower import FollowOptions, HeldWriter
+from tocsin.tree_follower import FollowOptions
 from tocsin.tree_watch import TreeWatch
 from tocsin.trees import load_patiently
 

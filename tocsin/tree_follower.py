@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -22,6 +21,7 @@ from alarm_engine.wire.report import KEPT, Drift, FileReport
 from alarm_engine.wire.revision import Commit, Revision, RevisionState
 from tocsin.commits import find_commit
 from tocsin.file_stamps import Settling, Stamps, look
+from tocsin.held_writer import HeldWriter
 from tocsin.trees import Loaded, load, report
 
 log = structlog.get_logger()
@@ -44,38 +44,6 @@ class FollowOptions:
     """Files with faults are refused at the start too; else what is good in them comes into force then."""
     commit: str = ""
     """Instead of what git says."""
-
-
-class HeldWriter:
-    """A writer that stays open from one revision to the next, until another one takes over or something goes wrong."""
-
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
-        self._opened: AbstractAsyncContextManager[Journal] | None = None
-        self._journal: Journal | None = None
-
-    def __call__(self) -> AbstractAsyncContextManager[Journal]:
-        """See `Writer`."""
-        return self._hold()
-
-    @asynccontextmanager
-    async def _hold(self) -> AsyncIterator[Journal]:
-        if self._journal is None:
-            self._opened = self._writer()
-            self._journal = await self._opened.__aenter__()
-        good = False
-        try:
-            yield self._journal
-            good = True
-        finally:
-            if not good:
-                await self.close()
-
-    async def close(self) -> None:
-        """Let go; may be called again."""
-        opened, self._opened, self._journal = self._opened, None, None
-        if opened is not None:
-            await opened.__aexit__(None, None, None)
 
 
 class TreeFollower:

@@ -24,6 +24,7 @@ from alarm_engine.runner import RunnerSettings
 from alarm_engine.sources.memory import MemorySource
 from alarm_engine.wire.config import encode_config
 from alarm_engine.wire.keys import RecordType, key
+from alarm_engine.wire.report import FileReport, encode_report
 from alarm_engine.wire.topics import Topics, status_topic
 from backend.app import BackendSettings, Services, create_app
 from backend.history.memory import MemoryHistory
@@ -112,6 +113,11 @@ class Plant:
         self._do(self._journal.append([_config(path, settings)]))
         self._until(lambda: (path in self._live.trees[CONFIG].alarms) == (settings is not None))
         self._until(lambda: (name(path) in self._source.subscriptions) == (settings is not None))
+
+    def report(self, report: FileReport) -> None:
+        """What a sync process says of the files of the tree."""
+        self._do(self._journal.append([Record(TOPICS.settings, f"report:/{CONFIG}", encode_report(report))]))
+        self._until(lambda: self._live.trees[CONFIG].files.report == report)
 
     def engine_off(self) -> None:
         """The engine stops: nothing is evaluated, no life signs."""

@@ -7,6 +7,9 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from alarm_engine.model.times import Nanos
+from alarm_engine.wire.report import Drift, FileReport
+from alarm_engine.wire.revision import Commit
 from tests.browser.plant import Plant
 
 pytestmark = pytest.mark.browser
@@ -415,6 +418,24 @@ def test_new_settings_are_seen_without_a_reload(page, plant):
     expect(severity(page, "/Demo/Cryo/TT1")).to_have_text("MAJOR")
     plant.configure("/Demo/Cryo/TT1", None)
     expect(row(page, "/Demo/Cryo/TT1")).to_have_count(0)
+
+
+def test_files_that_were_refused_and_edits_by_hand_are_said(page, plant):
+    commit = Commit("8f4e2b6c1d0a9e8f", "Mara", "Raise the limit")
+    faults = ('tree.yaml:6: <b>delay</b>: "soon" is not a duration', "tree.yaml:7: unknown key")
+    plant.report(FileReport(Nanos(1), "git-sync-0", commit, faults, 2))
+    page.goto(plant.address)
+    live(page)
+    bar = page.locator("#files")
+    expect(bar).to_contain_text("New alarm files of commit 8f4e2b6c1d0a by Mara are refused: 2 errors. What was there stays in force.")
+    bar.locator("summary").click()
+    expect(bar.locator("li")).to_have_text(faults)
+    drift = (Drift(IP1, "edited", ("delay_s", "description")),)
+    plant.report(FileReport(Nanos(2), "git-sync-0", commit, drift=drift, drift_count=1))
+    expect(bar).to_contain_text("1 entry of the alarm tree", timeout=BLIND_MS)
+    expect(bar.locator("li")).to_have_text(f"{IP1}: edited (delay_s, description)")
+    plant.report(FileReport(Nanos(3), "git-sync-0", commit))
+    expect(bar).to_be_hidden(timeout=BLIND_MS)
 
 
 def test_themes(page, plant):

@@ -46,7 +46,7 @@ function words(found) {
   if (found.drift_count) {
     const count = found.drift_count === 1 ? "1 entry" : `${found.drift_count} entries`;
     const line = (one) => `${one.path}: ${one.what}${one.fields.length ? ` (${one.fields.join(", ")})` : ""}`;
-    return [`${count} of the alarm tree were edited by hand and differ from the files.`, found.drift.map(line)];
+    return [`Edited by hand, and not what the files say: ${count} of the alarm tree.`, found.drift.map(line)];
   }
   return ["", []];
 }
