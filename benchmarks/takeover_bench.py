@@ -93,7 +93,7 @@ def _await(plant: Plant, wanted: Callable[[Line], bool], what: str) -> int:
 
 
 def _is_event(plant: Plant, record: Seen) -> bool:
-    return record.topic == f"{plant.config}Events"
+    return record.topic == f"{plant.config}Events" and bool(record.value)
 
 
 def _events(plant: Plant, place: int) -> Iterator[Line]:

@@ -208,8 +208,8 @@ class Evidence:
 
     @cached_property
     def events(self) -> list[Line]:
-        """All events, in the order in which they were committed."""
-        return [Line(seen) for seen in self.topic("Events")]
+        """All events, in the order in which they were committed; what mends a partition has no value and is none."""
+        return [Line(seen) for seen in self.topic("Events") if seen.value]
 
     @cached_property
     def states(self) -> list[State]:

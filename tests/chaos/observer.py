@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import httpx
@@ -19,13 +20,17 @@ class Observer:
     def __init__(self, servers: str, topics: Sequence[str], isolation: str) -> None:
         self.seen: list[Seen] = []
         """Grows while it runs."""
+        self.problems: Counter[str] = Counter()
+        """What the client library complained of."""
+        self._last: dict[str, int] = {}
         self._consumer = Consumer(
             {
                 "bootstrap.servers": servers,
                 "group.id": f"observer-{isolation}",
                 "isolation.level": isolation,
                 "enable.auto.commit": False,
-                "auto.offset.reset": "error",
+                # What was read already is left aside should it come again.
+                "auto.offset.reset": "earliest",
                 "fetch.wait.max.ms": 100,
                 # Topics that an engine has yet to make are found by this.
                 "topic.metadata.refresh.interval.ms": 500,
@@ -49,12 +54,16 @@ class Observer:
     def _read(self) -> None:
         while not self._stopping.is_set():
             for message in self._consumer.consume(1000, 0.1):
-                if message.error() is not None:
+                if (error := message.error()) is not None:
+                    self.problems[str(error)] += 1
                     continue
+                topic, offset = message.topic() or "", message.offset() or 0
+                if offset <= self._last.get(topic, -1):
+                    continue
+                self._last[topic] = offset
                 key = (message.key() or b"").decode()
                 headers = {name: value or b"" for name, value in message.headers() or ()}
-                place = (message.topic() or "", message.offset() or 0, key, message.value())
-                self.seen.append(Seen(*place, message.timestamp()[1] * 1_000_000, time.time_ns(), headers))
+                self.seen.append(Seen(topic, offset, key, message.value(), message.timestamp()[1] * 1_000_000, time.time_ns(), headers))
 
 
 class StreamClient:

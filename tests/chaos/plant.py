@@ -204,7 +204,9 @@ class Plant:
     def logs(self) -> str:
         """The end of what each process has said."""
         processes = (*self.engines.values(), *self.others.values()) if hasattr(self, "engines") else ()
-        return "\n".join(f"--- {one.name} ({one.status})\n{one.log()[-3000:]}" for one in processes)
+        seen = self.committed.seen[-1:] if hasattr(self, "committed") else []
+        last = f"last seen {seen[0].topic} {seen[0].offset} at {seen[0].at}; {self.committed.problems}\n" if seen else ""
+        return last + "\n".join(f"--- {one.name} ({one.status})\n{one.log()[-3000:]}" for one in processes)
 
     def leader(self) -> str:
         """The engine that evaluates; empty if neither does, or nobody answers."""
@@ -302,7 +304,7 @@ class Plant:
     def events(self, since: int = 0) -> Iterator[EventLine]:
         """Events that were read after that moment."""
         topic = f"{self.config}Events"
-        return (EventLine(seen) for seen in list(self.committed.seen) if seen.topic == topic and seen.at >= since)
+        return (EventLine(seen) for seen in list(self.committed.seen) if seen.topic == topic and seen.value and seen.at >= since)
 
     def evidence(self, calm: bool = True) -> Evidence:
         """All there is to judge."""
