@@ -244,6 +244,10 @@ def test_a_command_that_acts_twice(log):
 def test_an_annunciation_that_nobody_speaks(log):
     log.committed = [seen for seen in log.committed if seen.topic != f"{C}Talk"]
     assert log.rules() == ["talk"]
+    log.record("Talk", f"talk:/{C}", {"severity": "MAJOR", "talk": " 1 alarm while nobody could be told, the worst MAJOR"}, 9)
+    assert log.rules() == ["talk"]
+    log.record("Talk", f"talk:/{C}", {"severity": "MAJOR", "talk": " 12 alarms: PV disconnected"}, 9)
+    assert log.rules() == []
 
 
 def test_a_state_that_was_aborted_is_to_be_published_again(log):
