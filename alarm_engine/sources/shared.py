@@ -39,7 +39,10 @@ class SharedSource:
             if len(self._shares) > 1:
                 self._last.update((item.pv, item) for item in inputs if item.pv in self._wanted)
             for share in self._shares:
-                share.sink(inputs)
+                # Nothing that only others watch, nor what it has just ceased to watch: whoever stands by keeps all that he is told.
+                mine = [item for item in inputs if share in self._wanted.get(item.pv, ())]
+                if mine:
+                    share.sink(mine)
 
     def subscribe(self, share: Share, subscriptions: Iterable[Subscription]) -> None:
         """Watch more for a share."""

@@ -11,6 +11,7 @@ from alarm_engine.journal.memory import MemoryJournal
 from alarm_engine.journal.port import Record
 from alarm_engine.model.reading import Connection, Input, Reading
 from alarm_engine.model.severity import Severity
+from alarm_engine.model.times import Monotonic, Nanos
 from alarm_engine.ownership.sole import SoleOwnership
 from alarm_engine.runner import RunnerSettings
 from alarm_engine.sources.memory import MemorySource
@@ -98,3 +99,22 @@ async def test_a_newcomer_is_told_what_the_others_heard_last():
         share.unsubscribe(["X", "Y", "Z"])
     two.subscribe([Subscription("X")])
     assert not heard
+
+
+def test_a_share_is_told_of_nothing_that_only_others_watch_nor_of_what_it_watches_no_more():
+    source = MemorySource()
+    shared = SharedSource(source)
+    source.start(shared.deliver)
+    told: dict[str, list[str]] = {"ring": [], "linac": []}
+    shares = {}
+    for name, heard in told.items():
+        shares[name] = shared.share()
+        shares[name].sink = lambda inputs, heard=heard: heard.extend(item.pv for item in inputs)
+        shares[name].subscribe([Subscription(name), Subscription("both")])
+    for pv in ("ring", "linac", "both"):
+        source.put(pv, S.OK, "")
+    assert told == {"ring": ["ring", "both"], "linac": ["linac", "both"]}
+    shares["ring"].unsubscribe(["ring"])
+    late = Reading("ring", S.MAJOR, "", "", Nanos(0), Monotonic(0))
+    shared.deliver([late])
+    assert told["ring"] == ["ring", "both"]
