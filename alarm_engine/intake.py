@@ -74,6 +74,11 @@ class Intake:
         with self._lock:
             self._uncovered.cover(pv, sample, connected)
 
+    def settle(self, before: Monotonic) -> None:
+        """The engine that runs has decided by now whatever came to it before that; see `Uncovered.settle`."""
+        with self._lock:
+            self._uncovered.settle(before)
+
     def forget(self, pvs: Collection[str]) -> None:
         """PVs that are watched no more."""
         with self._lock:
@@ -87,14 +92,15 @@ class Intake:
         return sum(isinstance(last.get(pv), Reading) for pv in pvs)
 
     def begin(self, wake: Callable[[], None], now: Monotonic) -> None:
-        """An evaluator of ours takes from here on: first what nobody has decided, then what else each PV said last.
+        """An evaluator of ours takes from here on: first what nobody has decided, then what each PV said last, where that is another thing.
 
         `wake` is called, from the offering thread, when something came after the last `take`.
         """
         with self._lock:
             left = self._uncovered.inputs()
-            known = {item.pv for item in left}
-            self._waiting = [*left, *(item._replace(arrival=now) for pv, item in self._last.items() if pv not in known)]
+            final = {item.pv: item for item in left}
+            last = (item for pv, item in self._last.items() if not _says(final.get(pv), item))
+            self._waiting = [*left, *(item._replace(arrival=now) for item in last)]
             self._uncovered = Uncovered()
             self._wake, self._signalled = wake, False
 
@@ -127,6 +133,13 @@ class Intake:
     def covered(self) -> None:
         """All that was taken is committed."""
         self._taken.clear()
+
+
+def _says(known: Input | None, item: Input) -> bool:
+    """Whoever was told the one knows the other."""
+    if isinstance(item, Reading):
+        return isinstance(known, Reading) and known[1:3] == item[1:3]
+    return known is not None and not isinstance(known, Reading)
 
 
 def height(item: Input) -> Severity:

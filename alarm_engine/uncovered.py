@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from alarm_engine.model.reading import Connection, Input, Reading
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.state import Sample
-from alarm_engine.model.times import Nanos
+from alarm_engine.model.times import Monotonic, Nanos
 
 _REMEMBERED = 16
 """Samples of a PV that are known to be taken, should the journal have been faster than the network of the IOC."""
@@ -21,17 +21,65 @@ Taken = tuple[Severity, str, Nanos]
 """Severity, message and PV time: what tells one sample of a PV from another."""
 
 
+class _Kept:
+    """Inputs of one process variable that are not covered, with their places in the order over all of them. Dropping them is cheap, however
+    many there are."""
+
+    __slots__ = ("entries", "places")
+
+    def __init__(self) -> None:
+        self.entries: deque[tuple[int, Input]] = deque()
+        self.places: dict[Taken | None, int] = {}
+        """The last place of each sample, and of a lost connection."""
+
+    def append(self, place: int, item: Input) -> None:
+        self.entries.append((place, item))
+        self.places[_identity(item)] = place
+
+    def drop(self, number: int) -> None:
+        """The first ones."""
+        for _ in range(number):
+            place, item = self.entries.popleft()
+            identity = _identity(item)
+            if self.places.get(identity) == place:
+                del self.places[identity]
+
+    def drop_to(self, identity: Taken | None) -> bool:
+        """Up to the last that is this, and it too; False if there is none."""
+        place = self.places.get(identity)
+        if place is None:
+            return False
+        while self.entries and self.entries[0][0] <= place:
+            self.drop(1)
+        return True
+
+    def drop_older(self, time: Nanos) -> None:
+        """Samples that are no newer than this; and connections that were lost before such a sample came."""
+        last = max((place for place, item in self.entries if isinstance(item, Reading) and item.pv_time <= time), default=None)
+        if last is not None:
+            former, self.entries, self.places = self.entries, deque(), {}
+            for place, item in former:
+                if place > last or (isinstance(item, Reading) and item.pv_time > time):
+                    self.append(place, item)
+
+
 class _Variable:
     """One process variable."""
 
     __slots__ = ("current", "kept", "taken")
 
     def __init__(self) -> None:
-        self.kept: list[tuple[int, Input]] = []
-        """Not covered, with their places in the order over all PVs."""
-        self.taken: deque[Taken] = deque(maxlen=_REMEMBERED)
+        self.kept: _Kept | None = None
+        """Not covered; None for nothing, as of nearly every one of very many."""
+        self.taken: tuple[Taken, ...] = ()
+        """The newest samples that are known to be taken."""
         self.current: tuple[Severity, str] | None = None
         """What the journal says last."""
+
+    @property
+    def standing(self) -> tuple[Severity, str] | None:
+        """What it said last, as far as it is known; None if it is gone, or was never heard."""
+        return _said(self.kept.entries[-1][1]) if self.kept is not None else self.current
 
 
 class Uncovered:
@@ -50,21 +98,17 @@ class Uncovered:
         for item in inputs:
             if isinstance(item, Connection) and item.up:
                 continue  # says nothing yet: a hung IOC accepts connections and sends no value
-            variable = self._variables.get(item.pv)
-            if variable is None:
-                variable = self._variables[item.pv] = _Variable()
-            kept = variable.kept
+            variable = self._variable(item.pv)
             if isinstance(item, Reading):
-                if (item.severity, item.message, item.pv_time) in variable.taken:
-                    self._drop(variable, len(kept))
+                if _identity(item) in variable.taken:
+                    if variable.kept is not None:
+                        self._shorten(variable, variable.kept, len(variable.kept.entries))
                     continue
-                if _standing(variable) == (item.severity, item.message):
+                if variable.standing == _said(item):
                     continue
-            elif kept and not isinstance(kept[-1][1], Reading):
+            elif variable.kept is not None and not isinstance(variable.kept.entries[-1][1], Reading):
                 continue  # gone already
-            kept.append((self._next, item))
-            self._next += 1
-            self._number += 1
+            self._keep(variable, item)
 
     def cover(self, pv: str, sample: Sample, connected: bool) -> None:
         """The journal has this sample of a PV: it, and what came before it, was taken by the engine that runs.
@@ -72,65 +116,84 @@ class Uncovered:
         Where that one has a sample which never came to us (a server may merge what comes fast), the time stamp of the PV decides what was
         before; once only, for a state is published again with the same sample when somebody acknowledges it.
         """
-        variable = self._variables.get(pv)
-        if variable is None:
-            variable = self._variables[pv] = _Variable()
+        variable = self._variable(pv)
         variable.current = sample.severity, sample.message
-        if not connected:
-            variable.taken.clear()
-            self._drop(variable, _after_last(variable, None))
+        taken = (sample.severity, sample.message, sample.time) if connected else None
+        known = taken in variable.taken
+        if taken is None:
+            variable.taken = ()
+        elif not known:
+            variable.taken = (*variable.taken, taken)[-_REMEMBERED:]
+        kept = variable.kept
+        if kept is None or known:
             return
-        taken = sample.severity, sample.message, sample.time
-        if taken in variable.taken:
-            return
-        variable.taken.append(taken)
-        number = _after_last(variable, taken)
-        if number:
-            self._drop(variable, number)
-            return
-        left = [entry for entry in variable.kept if not isinstance(entry[1], Reading) or entry[1].pv_time > sample.time]
-        self._number -= len(variable.kept) - len(left)
-        variable.kept = left
+        before = len(kept.entries)
+        if not kept.drop_to(taken) and taken is not None:
+            kept.drop_older(sample.time)
+        self._number -= before - len(kept.entries)
+        # The same as a later sample, which had another time stamp for us: it would change nothing.
+        same = bool(kept.entries) and _said(kept.entries[0][1]) == variable.current
+        self._shorten(variable, kept, 1 if same else 0)
+
+    def settle(self, before: Monotonic) -> None:
+        """The engine that runs has decided by now whatever came to it before that.
+
+        So a connection that only we lost, and that brought what the journal says anyway when it was back, is nothing to be decided. It
+        would be kept for as long as the PV stays as it is, and be an alarm of long ago whenever we take over.
+        """
+        for variable in self._variables.values():
+            kept = variable.kept
+            while kept is not None and len(kept.entries) > 1:
+                (_, lost), (_, back) = kept.entries[0], kept.entries[1]
+                if isinstance(lost, Reading) or _said(back) != variable.current or back.arrival >= before:
+                    break
+                self._shorten(variable, kept, 2)
+                kept = variable.kept
 
     def forget(self, pvs: Iterable[str]) -> None:
         """PVs that are watched no more."""
         for pv in pvs:
             variable = self._variables.pop(pv, None)
-            self._number -= len(variable.kept) if variable is not None else 0
+            self._number -= len(variable.kept.entries) if variable is not None and variable.kept is not None else 0
 
     def inputs(self) -> list[Input]:
         """All of it, in the order in which it came."""
-        entries = [entry for variable in self._variables.values() for entry in variable.kept]
+        entries = [entry for variable in self._variables.values() if variable.kept is not None for entry in variable.kept.entries]
         return [item for _, item in sorted(entries, key=lambda entry: entry[0])]
 
     def replace(self, inputs: Sequence[Input]) -> None:
         """Keep this instead of what was kept; what is known of the journal stays."""
         for variable in self._variables.values():
-            variable.kept = []
+            variable.kept = None
         self._number = 0
         for item in inputs:
-            self._variables.setdefault(item.pv, _Variable()).kept.append((self._next, item))
-            self._next += 1
-            self._number += 1
+            self._keep(self._variable(item.pv), item)
 
-    def _drop(self, variable: _Variable, number: int) -> None:
-        del variable.kept[:number]
+    def _variable(self, pv: str) -> _Variable:
+        variable = self._variables.get(pv)
+        if variable is None:
+            variable = self._variables[pv] = _Variable()
+        return variable
+
+    def _keep(self, variable: _Variable, item: Input) -> None:
+        if variable.kept is None:
+            variable.kept = _Kept()
+        variable.kept.append(self._next, item)
+        self._next += 1
+        self._number += 1
+
+    def _shorten(self, variable: _Variable, kept: _Kept, number: int) -> None:
+        kept.drop(number)
         self._number -= number
+        if not kept.entries:
+            variable.kept = None
 
 
-def _standing(variable: _Variable) -> tuple[Severity, str] | None:
-    """What the PV said last, as far as it is known; None if it is gone, or was never heard."""
-    if not variable.kept:
-        return variable.current
-    item = variable.kept[-1][1]
+def _identity(item: Input) -> Taken | None:
+    """What tells a sample from another; None for a lost connection."""
+    return (item.severity, item.message, item.pv_time) if isinstance(item, Reading) else None
+
+
+def _said(item: Input) -> tuple[Severity, str] | None:
+    """What a PV says with an input; None: it is gone."""
     return (item.severity, item.message) if isinstance(item, Reading) else None
-
-
-def _after_last(variable: _Variable, taken: Taken | None) -> int:
-    """Place behind the last kept input that is this sample (None: a lost connection); 0 if there is none."""
-    for place in range(len(variable.kept), 0, -1):
-        item = variable.kept[place - 1][1]
-        found = (item.severity, item.message, item.pv_time) if isinstance(item, Reading) else None
-        if found == taken:
-            return place
-    return 0

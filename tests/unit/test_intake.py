@@ -142,3 +142,27 @@ def test_only_what_has_a_value_counts_as_connected():
     up = Connection("c", True, "", Nanos(0), Monotonic(0))
     intake.offer([reading("a", Severity.OK, 1), reading("b", Severity.OK, 1), up._replace(pv="b", up=False), up, up._replace(pv="b")])
     assert intake.connected(["a", "b", "c", "d", "a"]) == 2
+
+
+@given(st.lists(st.tuples(st.sampled_from(["hear", "cover"]), ITEM), max_size=30))
+def test_whatever_is_covered_the_last_word_of_each_pv_is_told(steps):
+    intake, last = Intake(), {}
+    for step, item in steps:
+        if step == "hear":
+            intake.offer([item])
+            if isinstance(item, Reading) or not item.up:
+                last[item.pv] = item
+        elif isinstance(item, Reading):
+            intake.cover(item.pv, Sample(item.severity, item.message, "", item.pv_time), True)
+    intake.begin(lambda: None, Monotonic(9))
+    told = {item.pv: item for item in intake.take(1000)}
+    assert {pv: height(item) for pv, item in told.items()} == {pv: height(item) for pv, item in last.items()}
+
+
+def test_what_a_pv_said_last_is_told_whatever_its_time_stamp():
+    """The clock of its IOC was set back: by the time stamps the journal has passed what came last."""
+    intake = Intake()
+    intake.offer([reading("a", Severity.MAJOR, 100), reading("a", Severity.OK, 7)])
+    intake.cover("a", Sample(Severity.MINOR, "m", "", Nanos(50)), True)
+    intake.begin(lambda: None, Monotonic(9))
+    assert [item.severity for item in intake.take(10)] == [Severity.MAJOR, Severity.OK]

@@ -1,5 +1,7 @@
 """What a standby has heard, less what the journal shows to be taken: nothing that nobody decided is missing, nothing decided is left."""
 
+from time import process_time
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -130,3 +132,48 @@ def test_what_is_left_is_what_the_other_engine_has_not_published(steps, data):
             uncovered.cover(item.pv, sample(item), True)
         assert len(uncovered) == len(uncovered.inputs())
     assert uncovered.inputs() == inputs[published:]
+
+
+def test_a_sample_that_changes_nothing_is_not_kept():
+    """A record that is processed has another time stamp for whoever connects later."""
+    uncovered = heard(reading(MINOR, 8), reading(MAJOR, 9))
+    uncovered.cover("a", sample(reading(MINOR, 6)), True)
+    assert uncovered.inputs() == [reading(MAJOR, 9)]
+
+
+def test_a_connection_that_was_lost_before_a_decided_sample_is_decided():
+    uncovered = heard(lost(), reading(OK, 5))
+    uncovered.cover("a", sample(reading(MINOR, 7)), True)
+    assert uncovered.inputs() == []
+
+
+def test_a_connection_that_only_we_lost_is_dropped_when_the_other_engine_had_its_time():
+    uncovered = Uncovered()
+    uncovered.cover("a", sample(reading(OK, 1)), True)
+    uncovered.add([lost(), reading(OK, 5)])
+    uncovered.settle(Monotonic(5))
+    assert uncovered.inputs() == [lost(), reading(OK, 5)]
+    uncovered.settle(Monotonic(6))
+    assert uncovered.inputs() == []
+
+
+def test_what_the_other_engine_does_not_know_stays_however_long_ago_it_was():
+    """It is cut from that IOC: what its journal says of the PV is not what the PV says."""
+    uncovered = Uncovered()
+    uncovered.cover("a", sample(reading(OK, 1)), True)
+    uncovered.cover("a", GONE, False)
+    items = [lost(), reading(OK, 5), reading(MAJOR, 6), reading(OK, 7)]
+    uncovered.add(items)
+    uncovered.settle(Monotonic(100))
+    assert uncovered.inputs() == items
+
+
+def test_very_many_inputs_of_one_pv_are_covered_one_by_one_in_no_time():
+    """What waited while Kafka was away is published from the oldest on: looking through all that waits for each would take minutes."""
+    items = [reading(MAJOR if time % 2 else OK, time) for time in range(100_000)]
+    uncovered = heard(*items)
+    begun = process_time()
+    for item in items[:20_000]:
+        uncovered.cover("a", sample(item), True)
+    assert process_time() - begun < 5
+    assert uncovered.inputs() == items[20_000:]
