@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
@@ -239,15 +239,21 @@ async def settle(journal: Journal, topics: Topics, replayed: Replayed, zone: tzi
             await asyncio.sleep(0)
 
 
-async def replay(journal: Journal, topics: Topics, zone: tzinfo, replayed: Replayed | None = None) -> Replayed:
-    """Read the configuration to its end: from its beginning, or on from where `replayed` ends."""
-    replayed = replayed or Replayed()
+Look = Callable[[StoredRecord, Replayed], None]
+"""Is told of each record after it was applied."""
+
+
+async def replay(journal: Journal, topics: Topics, zone: tzinfo, known: Replayed | None = None, look: Look | None = None) -> Replayed:
+    """Read the configuration to its end: from its beginning, or on from where `known` ends."""
+    replayed = known or Replayed()
     window = _EVENTS
     end = await journal.end(topics.events)
     starts = {topics.events: max(0, end - window), **replayed.next}
     begun = starts[topics.events]
     async for record in read_to_end(journal, [topics.config, topics.runtime, topics.events], starts):
         replayed.apply(record, topics, zone)
+        if look is not None:
+            look(record, replayed)
     while not replayed.has_events and begun > 0:
         # Nothing but the marks of transactions in there: an engine that changed nothing for long.
         window *= 8

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import structlog
 
 from alarm_engine.clock import Clock
+from alarm_engine.coverage import covering
 from alarm_engine.errors import JournalUnavailable, WireError
 from alarm_engine.evaluator import Commander, Evaluator, EvaluatorSettings
 from alarm_engine.foreign import ForeignWatch
@@ -98,7 +99,8 @@ class Runner:
         """Restore, take over, publish that, subscribe; then run. `known`: what was read of the journal already."""
         config, clock = self._settings.evaluator.config, self._clock
         await self._journal.ensure_topics(self.topics.specs(self._settings.events_keep_days))
-        replayed = await replay(self._journal, self.topics, self._settings.zone, known)
+        # What our predecessor wrote to its end is decided, also what was not read while we stood by.
+        replayed = await replay(self._journal, self.topics, self._settings.zone, known, covering(self.intake, self.topics))
         await settle(self._journal, self.topics, replayed, self._settings.zone)
         self._broken_before = replayed.broken
         now = clock.now()

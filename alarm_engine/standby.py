@@ -11,18 +11,17 @@ import asyncio
 import structlog
 
 from alarm_engine.clock import Clock
+from alarm_engine.coverage import covering
 from alarm_engine.errors import JournalError, JournalUnavailable
 from alarm_engine.journal.port import Journal, JournalReader, StoredRecord
 from alarm_engine.model.path import split
 from alarm_engine.model.settings import AlarmSettings
-from alarm_engine.model.state import Sample
 from alarm_engine.model.status import EngineStatus
-from alarm_engine.model.times import NANOS_PER_MS, NANOS_PER_SECOND
+from alarm_engine.model.times import NANOS_PER_MS, NANOS_PER_SECOND, Monotonic
 from alarm_engine.replay import Replayed
 from alarm_engine.runner import Inputs, RunnerSettings
 from alarm_engine.sources.port import Subscription
-from alarm_engine.wire.keys import RecordType, parse_key
-from alarm_engine.wire.state import LeafState
+from alarm_engine.wire.keys import RecordType
 from alarm_engine.wire.topics import Topics
 
 log = structlog.get_logger()
@@ -33,8 +32,9 @@ _EMPTY = 3
 """Answers without records, one after the other, after which nothing more can be read for now."""
 _RARELY_NS = NANOS_PER_SECOND
 """While records come without an end, subscriptions are brought up to date this often."""
+_DECIDED_NS = 10 * NANOS_PER_SECOND
+"""An engine that runs and writes has decided by then what came to it."""
 _EVENTS = 20_000
-_STATE = f"{RecordType.STATE}:"
 _CONFIG = f"{RecordType.CONFIG}:"
 _REVISION = f"{RecordType.REVISION}:"
 
@@ -49,13 +49,14 @@ class Standby:
         self._source, self._intake = inputs
         self._clock = clock
         self._topics = Topics(settings.evaluator.config)
+        self._cover = covering(self._intake, self._topics)
         self._task: asyncio.Task[None] | None = None
         self._pvs: list[str] = []
         """One for each alarm."""
         self._watched = set(inputs.source.watched)
         self._changed = True
         """Other process variables may be wanted than are watched."""
-        self._ticked = self._looked = clock.now().monotonic
+        self._ticked = self._looked = self._settled = clock.now().monotonic
         self.replayed = Replayed()
         """What the journal says so far."""
         self.caught_up = False
@@ -151,6 +152,9 @@ class Standby:
                         await asyncio.sleep(0)
                 self._watch()
                 self._changed, self._looked = not at_end, now
+            if self.caught_up and fetched.records and now - self._settled > _DECIDED_NS:
+                self._intake.settle(Monotonic(now - _DECIDED_NS))
+                self._settled = now
             self.caught_up = self.caught_up or at_end
             self._ticked = now
             await asyncio.sleep(0)
@@ -163,20 +167,12 @@ class Standby:
             raise JournalUnavailable(f"topic {record.topic} was made anew")
         closing = replayed.is_closing
         replayed.apply(record, topics, self._settings.zone)
+        self._cover(record, replayed)
         if record.topic == topics.settings:
             return record.key.startswith(_REVISION)
         closed = closing and not replayed.is_closing
         if record.topic != topics.config:
             return False
-        if record.key.startswith(_STATE):
-            _, path = parse_key(record.key)
-            state = replayed.states.get(path)
-            if isinstance(state, LeafState):
-                extras = replayed.extras.get(path)
-                time = extras.current_time if extras is not None else state.alarm.time
-                sample = Sample(state.current_severity, state.current_message, "", time)
-                self._intake.cover(split(path)[-1], sample, extras is None or extras.connected)
-            return closed
         return closed or record.key.startswith(_CONFIG)
 
     def _watch(self) -> None:
