@@ -134,11 +134,15 @@ class Synchroniser:
     async def catch_up(self) -> None:
         """Read all that is there now."""
         ends = {topic: await self._journal.end(topic) for topic in (self._topics.config, self._topics.settings)}
-        fetched = None
+        fetched, deadline = None, time.monotonic() + _PATIENCE_S
         while fetched is None or fetched.records or not fetched.caught_up:
             fetched = await self.follow(_GLANCE_S)
             if all(self.in_force.next.get(topic, 0) >= end for topic, end in ends.items()):
                 return
+            if fetched.records:
+                deadline = time.monotonic() + _PATIENCE_S
+            elif time.monotonic() > deadline:
+                raise JournalUnavailable(f"{self._topics.config}: cannot be read to its end; an open transaction may hide what is there")
 
     def plan(self, wanted: Wanted) -> SyncPlan:
         """What would be written now."""
