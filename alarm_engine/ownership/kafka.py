@@ -1,11 +1,15 @@
 """Ownership by election in Kafka: the engines of a cell are one consumer group, and a configuration is whose its partition is.
 
-The group elects, and the journal's fence decides: whoever was elected ends its predecessor by the transactional id, so an engine that does
-not know yet that it lost can write nothing. This allows to go on where it matters:
+Others elect in the same way, each kind in a group of its own: see `kafka_electorate`.
+
+The group elects, and for engines the journal's fence decides: whoever was elected ends its predecessor by the transactional id, so an
+engine that does not know yet that it lost can write nothing. This allows to go on where it matters:
 
 - An engine that hangs, or that the group gives no more, ends its leases at once.
 - One that only does not reach Kafka keeps them: it can write nothing anyway, and its inputs are kept until it can. The next answer of the
   group decides: assigned to it again, as where it is the only engine, and nothing has happened; assigned to another, and it ends.
+
+A member of a group that no fence keeps out gives up at once what it cannot be sure of.
 """
 
 from __future__ import annotations
@@ -27,9 +31,11 @@ from alarm_engine.journal.kafka_cluster import Cluster
 from alarm_engine.journal.kafka_ownership import Owner
 from alarm_engine.journal.kafka_requests import ask
 from alarm_engine.journal.kafka_settings import KafkaSettings
+from alarm_engine.ownership.kafka_electorate import Electorate, engines
 from alarm_engine.ownership.kafka_holders import Holders, View
 from alarm_engine.ownership.kafka_lease import KafkaLease
 from alarm_engine.ownership.kafka_member import Member
+from alarm_engine.ownership.kafka_relay import Relay
 from alarm_engine.ownership.port import Wait
 
 _log = structlog.get_logger()
@@ -48,19 +54,19 @@ _REQUEST = "kafka-ownership"
 
 
 class KafkaOwnership:
-    """An `Ownership` for the engines of `settings.cell`. Belongs to the event loop that starts it."""
+    """An `Ownership` for the engines of `settings.cell`, or for others. Belongs to the event loop that starts it."""
 
-    def __init__(self, settings: KafkaSettings, configs: Iterable[str]) -> None:
-        """`configs` are the configurations of the cell, the same for all its engines."""
+    def __init__(self, settings: KafkaSettings, who: Iterable[str] | Electorate) -> None:
+        """`who`: the configurations of the cell, the same for all its engines; or another electorate than those."""
         patience_s = min(settings.request_timeout_s, _REQUEST_S)
         self._settings = replace(settings, owns=None, request_timeout_s=patience_s)
         self._owner = Owner.this(settings)
         self._cluster = Cluster(self._settings)
-        self._holders = Holders(self._cluster, self._owner)
-        self._configs = frozenset(configs)
-        self._cell = settings.cell
+        self._who = who if isinstance(who, Electorate) else engines(settings, who)
+        self._holders = Holders(self._cluster, self._owner, self._who)
+        self._configs = frozenset(self._who.topics)
         self._member: Member | None = None
-        self._relay: _Relay | None = None
+        self._relay: Relay | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._mine: set[str] = set()
         self._joined: set[str] = set()
@@ -85,11 +91,11 @@ class KafkaOwnership:
             return
         if self._cluster.given_up:
             self._cluster = Cluster(self._settings)
-            self._holders = Holders(self._cluster, self._owner)
+            self._holders = Holders(self._cluster, self._owner, self._who)
         self._since = time.monotonic()
         self._confirmed = 0
-        self._relay = _Relay(self, asyncio.get_running_loop())
-        self._member = Member(self._cluster, self._owner, self._relay)
+        self._relay = Relay(self, self._who.configs, asyncio.get_running_loop())
+        self._member = Member(self._cluster, self._owner, self._who, self._relay)
         try:
             await self._ask(self._member.start)
         except BaseException:
@@ -103,7 +109,7 @@ class KafkaOwnership:
     async def acquire(self, config: str, waiting: Callable[[Wait], None]) -> KafkaLease:
         """See `Ownership.acquire`."""
         if config not in self._configs:
-            raise SettingsError(f"configuration {config!r} is none of cell {self._cell!r}: {', '.join(sorted(self._configs))}")
+            raise SettingsError(f"configuration {config!r} is none{self._who.where}: {', '.join(sorted(self._configs))}")
         member = self._member
         if member is None:
             raise SettingsError("ownership was not started")
@@ -141,7 +147,7 @@ class KafkaOwnership:
         if member is None or relay is None:
             return
         for config in list(self._leases):
-            self._end(config, "this engine stops")
+            self._end(config, f"this {self._who.kind} stops")
         self._leases.clear()
         self._settle()
         member.stop()
@@ -186,7 +192,7 @@ class KafkaOwnership:
             return Wait(view.held_by_others[config], False)
         if time.monotonic() - self._since < _ELECTION_S:
             return Wait("", False)
-        return Wait(f"configuration {config!r} waits for the engines of cell {self._cell!r} to elect one of them", False)
+        return Wait(f"configuration {config!r} waits for the {self._who.all} to elect one of them", False)
 
     async def _look(self, member: Member) -> None:
         """Look now and then, for all that wait together."""
@@ -198,7 +204,7 @@ class KafkaOwnership:
             count = count + 1 if wanted else 0
             if wanted:
                 self._view = await self._ask(partial(self._holders.look, wanted, self._view.ready))
-            member.wanted = self._view.ready & self._joined
+            member.wanted = frozenset(self._who.topics[config] for config in self._view.ready & self._joined)
             if wanted:
                 for config in self._doubtful & self._view.held_by_others.keys():
                     self._end(config, self._view.held_by_others[config])
@@ -217,31 +223,33 @@ class KafkaOwnership:
 
     # ------------------------------------------------------------------ what the group says, on the event loop
 
-    def assigned(self, topics: frozenset[str]) -> None:
+    def assigned(self, configs: frozenset[str]) -> None:
         """The group is at rest again."""
-        self._mine |= topics
-        for config in self._doubtful - topics:
-            self._end(config, f"the engines of cell {self._cell!r} have elected another one while this one did not reach Kafka")
+        self._mine |= configs
+        for config in self._doubtful - configs:
+            self._end(config, f"the {self._who.all} have elected another one while this one did not reach Kafka")
         self._doubtful.clear()
         self._announce()
 
-    def revoked(self, topics: frozenset[str], done: threading.Event) -> None:
+    def revoked(self, configs: frozenset[str], done: threading.Event) -> None:
         """Another is to have them."""
-        self._mine -= topics
+        self._mine -= configs
         self._since = time.monotonic()
-        self._leaving.append(({config for config in topics if config in self._leases}, done))
-        for config in topics:
-            self._end(config, f"configuration {config!r} goes to another engine of cell {self._cell!r}")
+        self._leaving.append(({config for config in configs if config in self._leases}, done))
+        for config in configs:
+            self._end(config, f"configuration {config!r} goes to another {self._who.one}")
         self._settle()
 
-    def lost(self, topics: frozenset[str], hung: bool) -> None:
+    def lost(self, configs: frozenset[str], hung: bool) -> None:
         """They are not ours any more."""
-        self._mine -= topics
+        self._mine -= configs
         self._since = time.monotonic()
-        for config in topics & self._leases.keys():
+        for config in configs & self._leases.keys():
+            after_s = f"{self._settings.session_s:g} s"
             if hung:
-                after_s = f"{self._settings.session_s:g} s"
-                self._end(config, f"this engine hung for more than {after_s}: another engine of cell {self._cell!r} may begin")
+                self._end(config, f"this {self._who.kind} hung for more than {after_s}: another {self._who.one} may begin")
+            elif not self._who.writes:
+                self._end(config, f"Kafka was not heard for more than {after_s}: another {self._who.one} may begin")
             else:
                 self._doubtful.add(config)
         self._look_now.set()
@@ -280,36 +288,3 @@ class KafkaOwnership:
     def _announce(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
-
-
-class _Relay:
-    """Brings what the group says from the thread of the member to the event loop."""
-
-    def __init__(self, ownership: KafkaOwnership, loop: asyncio.AbstractEventLoop) -> None:
-        self._ownership = ownership
-        self._loop = loop
-        self.over = asyncio.Event()
-
-    def assigned(self, topics: frozenset[str]) -> None:
-        self._post(partial(self._ownership.assigned, topics))
-
-    def revoked(self, topics: frozenset[str]) -> threading.Event:
-        done = threading.Event()
-        self._post(partial(self._ownership.revoked, topics, done))
-        return done
-
-    def lost(self, topics: frozenset[str], hung: bool) -> None:
-        self._post(partial(self._ownership.lost, topics, hung))
-
-    def confirmed(self, number: int) -> None:
-        self._post(partial(self._ownership.confirmed, number))
-
-    def troubled(self, problem: str) -> None:
-        self._post(partial(self._ownership.troubled, problem))
-
-    def ended(self) -> None:
-        self._post(self.over.set)
-
-    def _post(self, action: Callable[[], None]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended without closing us
-            self._loop.call_soon_threadsafe(action)

@@ -1,6 +1,6 @@
-"""Who has a configuration, as Kafka tells it: marks that the engines of a cell leave in their group.
+"""Who has a configuration, as Kafka tells it: marks that the engines of a cell, or other electors, leave in their group.
 
-An engine writes a mark for each configuration that it was assigned, as a position of the group with itself as metadata, anew every two
+A member writes a mark for each configuration that it was assigned, as a position of the group with itself as metadata, anew every two
 seconds; the group takes it only from a member that it has not given up. So the mark says who it is, and a mark that goes on says that it
 lives. It is read as any position: the library's own request for the members of a group ends the process when the connection to the
 coordinator breaks under it (librdkafka 2.16, `Assertion eonce->refcnt > 0`), and its older one fails while any broker is away.
@@ -24,9 +24,10 @@ from alarm_engine.journal.kafka_positions import position_of
 from alarm_engine.journal.kafka_settings import PARTITION
 from alarm_engine.journal.kafka_topics import ensure
 from alarm_engine.journal.port import Cleanup, TopicSpec
+from alarm_engine.ownership.kafka_electorate import Electorate, cell_group
 
 MARK_S = 2.0
-"""An engine repeats its marks after this time."""
+"""A member repeats its marks after this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +44,20 @@ class View:
     """What there is to tell to those who wait."""
 
     ready: frozenset[str] = frozenset()
-    """Topics that are there."""
+    """Configurations whose topics are there."""
     held_by_others: Mapping[str, str] = field(default_factory=dict)
-    """A sentence about each configuration that another engine of the cell has, or had when it was last heard."""
+    """A sentence about each configuration that another member has, or had when it was last heard."""
     problems: Mapping[str, str] = field(default_factory=dict)
     """A sentence about each configuration that cannot be had now."""
 
 
 class Holders:
-    """Asks for the engine `me` of a cell."""
+    """Asks for the member `me` of an electorate."""
 
-    def __init__(self, cluster: Cluster, me: Owner) -> None:
+    def __init__(self, cluster: Cluster, me: Owner, who: Electorate) -> None:
         self._cluster = cluster
         self._me = me
+        self._who = who
         self._lock = threading.Lock()
         self._readers: dict[str, Consumer] = {}
         self._generation = 0
@@ -64,19 +66,23 @@ class Holders:
     def look(self, configs: Iterable[str], ready: frozenset[str]) -> View:
         """How things stand for these configurations; `ready` are those whose topics were there before.
 
-        A topic that is missing is made, with the settings that the journal gives it: the group can assign only what is there, and the
-        journal makes its topics only after it was assigned, so that on a new site nobody else would begin. The other topics of the
-        configuration stay the affair of the journal. Where we may not make it, the sentence says the command.
+        A topic of engines that is missing is made, with the settings that the journal gives it: the group can assign only what is there,
+        and the journal makes its topics only after it was assigned, so that on a new site nobody else would begin. The other topics of
+        the configuration stay the affair of the journal. Where we may not make it, the sentence says the command.
         """
         problems: dict[str, str] = {}
         held: dict[str, str] = {}
         found = set(ready)
         for config in sorted(configs):
             try:
-                mark = self._mark(self._me.cell, config)
+                topic, doing = self._who.topics[config], f"see which {self._who.one} has configuration {config!r}"
+                mark = self._mark(self._who.group, topic, doing)
                 if mark is not None and mark.owner.id != self._me.id:
-                    held[config] = f"configuration {config!r} is held by {mark.owner}; this engine waits"
-                self._make_topic(config)
+                    held[config] = f"configuration {config!r} is held by {mark.owner}; this {self._who.kind} waits"
+                if self._who.writes:
+                    self._make_topic(topic)
+                else:
+                    self._cluster.require([topic])
                 found.add(config)
             except (JournalError, SettingsError) as problem:
                 problems[config] = str(problem)
@@ -86,17 +92,20 @@ class Holders:
         return View(frozenset(found), held, problems)
 
     def obstacle(self, config: str) -> str:
-        """Why we must not begin although the group of our cell has given us a configuration; empty if we may.
+        """Why we must not begin although the group has given us a configuration; empty if we may, as always where nobody becomes a writer.
 
         Engines of two cells on one configuration, a mistake in the settings, elect on their own, and would fence each other in turns. So
         the one that finds there the mark of a writer of another cell, while the engine to which that cell gave it lives, leaves it alone.
         This is also what is best for an engine that was fenced. A writer of no cell tells nothing about whether it lives: whoever was
         elected goes on. Raises `JournalUnavailable`.
         """
+        if not self._who.writes:
+            return ""
         writer = find_owner(self._cluster, config, decided=False)
         if writer is None or writer.cell in ("", self._me.cell):
             return ""
-        mark = self._mark(writer.cell, config)
+        doing = f"see which engine of cell {writer.cell!r} has configuration {config!r}"
+        mark = self._mark(cell_group(self._cluster.settings, writer.cell), config, doing)
         if mark is None:
             return ""
         now = time.monotonic()
@@ -116,18 +125,17 @@ class Holders:
         with self._lock:
             self._drop()
 
-    def _make_topic(self, config: str) -> None:
-        seen = self._cluster.look([config]).get(config)
+    def _make_topic(self, topic: str) -> None:
+        seen = self._cluster.look([topic]).get(topic)
         if seen is None or seen.partitions != 1:
-            ensure(self._cluster, [TopicSpec(config, Cleanup.COMPACT)])
+            ensure(self._cluster, [TopicSpec(topic, Cleanup.COMPACT)])
 
-    def _mark(self, cell: str, config: str) -> Mark | None:
-        """Who of a cell has a configuration, None if nobody does or it was given back."""
-        doing = f"see which engine of cell {cell!r} has configuration {config!r}"
+    def _mark(self, group: str, topic: str, doing: str) -> Mark | None:
+        """Who of a group has a configuration, None if nobody does or it was given back."""
         with self._lock:
-            reader = self._reader(cell_group(self._cluster, cell))
+            reader = self._reader(group)
             try:
-                found = position_of(self._cluster, reader, config, doing)
+                found = position_of(self._cluster, reader, topic, doing)
             except JournalError:
                 self._drop()
                 raise
@@ -150,13 +158,8 @@ class Holders:
             reader.close()
 
 
-def cell_group(cluster: Cluster, cell: str) -> str:
-    """The consumer group in which the engines of a cell elect."""
-    return cluster.settings.group(f"cell-{cell}")
-
-
-def marking(config: str, mark: Mark | None) -> TopicPartition:
+def marking(topic: str, mark: Mark | None) -> TopicPartition:
     """A mark as it is written; None: it is given back."""
     if mark is None:
-        return TopicPartition(config, PARTITION, 0, "")
-    return TopicPartition(config, PARTITION, mark.beat, mark.owner.encode())
+        return TopicPartition(topic, PARTITION, 0, "")
+    return TopicPartition(topic, PARTITION, mark.beat, mark.owner.encode())

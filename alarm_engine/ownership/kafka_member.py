@@ -1,4 +1,4 @@
-"""A member of the consumer group of a cell: one thread that takes part while the event loop of the engine is alive.
+"""A member of the consumer group of a cell, or of another electorate: one thread that takes part while the event loop is alive.
 
 The group elects: each configuration is the one partition of its topic, and whoever is assigned it may publish. Nothing is consumed here:
 what is assigned is paused at once. Of each partition that is held a mark is committed now and then (see `kafka_holders`): it tells others
@@ -22,7 +22,8 @@ from alarm_engine.journal.kafka_cluster import Cluster
 from alarm_engine.journal.kafka_errors import translate
 from alarm_engine.journal.kafka_ownership import Owner, now
 from alarm_engine.journal.kafka_settings import PARTITION
-from alarm_engine.ownership.kafka_holders import MARK_S, Mark, cell_group, marking
+from alarm_engine.ownership.kafka_electorate import Electorate
+from alarm_engine.ownership.kafka_holders import MARK_S, Mark, marking
 
 _log = structlog.get_logger()
 
@@ -48,7 +49,7 @@ class Listener(Protocol):
         ...
 
     def lost(self, topics: frozenset[str], hung: bool) -> None:
-        """These are not ours any more: since the engine hung, or since the group has not heard of us (or we of it) for a session."""
+        """These are not ours any more: since the event loop hung, or since the group has not heard of us (or we of it) for a session."""
         ...
 
     def confirmed(self, number: int) -> None:
@@ -67,10 +68,11 @@ class Listener(Protocol):
 class Member:
     """Joins with the first topics, leaves with `stop`."""
 
-    def __init__(self, cluster: Cluster, me: Owner, listener: Listener) -> None:
+    def __init__(self, cluster: Cluster, me: Owner, who: Electorate, listener: Listener) -> None:
         self._cluster = cluster
         self._me = me
-        self._group = group = cell_group(cluster, me.cell)
+        self._who = who
+        self._group = group = who.group
         self._session_s = cluster.settings.session_s
         self._listener = listener
         self._consumer: Consumer | None = None
@@ -144,10 +146,11 @@ class Member:
             self._listener.ended()
 
     def _loop_is_alive(self) -> bool:
-        """An engine that hangs must not keep what it has: the group is polled only for one that does not."""
+        """A process that hangs must not keep what it has: the group is polled only for one that does not."""
         alive = time.monotonic() - self.ticked < HANG_S
         if not alive and not self._silent:
-            _log.error("the engine hangs: it loses its configurations soon", group=self._group, after_s=HANG_S + self._session_s)
+            after_s = HANG_S + self._session_s
+            _log.error(f"the {self._who.kind} hangs: it loses its configurations soon", group=self._group, after_s=after_s)
         self._silent = not alive
         return alive
 
@@ -230,7 +233,7 @@ class Member:
             consumer.pause(list(partitions))
         member = consumer.memberid()
         if member != self._id:
-            _log.info("joined the engines of the cell", group=self._group, member=member)
+            _log.info(f"joined the {self._who.all}", group=self._group, member=member)
         self._id = member
         self._since |= {topic: replace(self._me, since=now()) for topic in _topics(partitions)}
         topics = _topics(partitions)
