@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
+from datetime import tzinfo
 from enum import StrEnum
 
 import structlog
@@ -21,8 +22,11 @@ from alarm_engine.journal.sqlite_open import Access, FileOptions
 from alarm_engine.runner import RunnerSettings
 from alarm_engine.sources.ca import CaSettings, CaSource
 from alarm_engine.sources.port import Source
+from alarm_engine.wire.topics import Topics
 from backend.app import create_app
+from backend.history.group import HistoryGroup
 from backend.history.port import HistoryStore
+from backend.history.shift import Shift
 from backend.history.summariser import Summariser
 from backend.history.writer import HistoryWriter
 from backend.live import Live
@@ -35,7 +39,7 @@ from tocsin.engine_thread import EngineThread
 from tocsin.grafana_files import write_grafana_files
 from tocsin.health import EngineFigures, HistoryFigures, health_app
 from tocsin.histories import open_history
-from tocsin.journals import open_journal, patiently, process_name
+from tocsin.journals import history_ownership, open_journal, patiently, process_name
 from tocsin.settings import Settings
 from tocsin.settings_sections import ConfigurationSettings
 from tocsin.syncing import follow_options
@@ -78,8 +82,7 @@ class Application:
         self.journal: Journal | None = None
         """The journal, while the application runs."""
         self._engine: EngineThread | None = None
-        self._history: HistoryWriter | None = None
-        self._summaries: Summariser | None = None
+        self._history: HistoryGroup | None = None
         self._live: Live | None = None
         self._server: BackendServer | None = None
         self._watch: TreeWatch | None = None
@@ -129,9 +132,6 @@ class Application:
         if Role.HISTORY in self._roles:
             await self._history.start()
             self._stack.push_async_callback(self._history.stop)
-            self._summaries = Summariser(history.summaries, [config.name for config in configs])
-            self._stack.push_async_callback(self._summaries.stop)
-            await self._summaries.start()
         if self._engine is not None:
             self._stack.push_async_callback(self._engine.stop)
             await self._engine.start()
@@ -149,7 +149,7 @@ class Application:
         ended = self._engine.ended if self._engine is not None else None
         while not stopping.is_set():
             failure = ended.result() if ended is not None and ended.done() else None
-            for part in (self._live, self._history, self._summaries, self._server, self._watch):
+            for part in (self._live, self._history, self._server, self._watch):
                 failure = failure or (part.failure() if part is not None else None)
             if failure is not None:
                 if isinstance(failure, TocsinError):
@@ -161,7 +161,7 @@ class Application:
             except TimeoutError:
                 continue
 
-    def _make_parts(self, configs: Sequence[Configuration]) -> tuple[Journal, HistoryStore, Live, HistoryWriter]:
+    def _make_parts(self, configs: Sequence[Configuration]) -> tuple[Journal, HistoryStore, Live, HistoryGroup]:
         """Journal and history, and what reads and writes them; the engine too. Nothing is started yet."""
         settings, clock = self._settings, SystemClock()
         ours = [config for config in configs if not config.phoebus]
@@ -173,12 +173,21 @@ class Application:
         shared, history = journal.shared, open_history(settings, file)
         zones = {config.name: config.zone for config in configs}
         live = Live(DerivingJournal(shared, foreign), zones, settings.cell, clock, history, phoebus=foreign)
-        deriving = DerivingJournal(shared, foreign, history)
-        writer = HistoryWriter(deriving, history, list(zones), keep_days=settings.history.keep_days)
+        group = self._history_group(shared, history, foreign, list(zones))
         if Role.ENGINE in self._roles and ours:
             ports = EnginePorts(shared, self._source or self._channel_access(), journal.ownership, clock, journal.writer)
             self._engine = EngineThread(self._engine_settings(ours), ports, settings.engine.watchdog_s)
-        return shared, history, live, writer
+        return shared, history, live, group
+
+    def _history_group(self, shared: Journal, store: HistoryStore, foreign: Mapping[str, tzinfo], names: Sequence[str]) -> HistoryGroup:
+        """`foreign`: configurations of Phoebus servers with the time zones of their dates; `names`: all of them."""
+        deriving, keep_days = DerivingJournal(shared, foreign, store), self._settings.history.keep_days
+
+        def shift(configs: Sequence[str]) -> Shift:
+            return Shift(HistoryWriter(deriving, store, configs, keep_days=keep_days), Summariser(store.summaries, configs))
+
+        topics = {name: name if name in foreign else Topics(name).events for name in names}
+        return HistoryGroup(store, history_ownership(self._settings, topics), names, shift)
 
     def _with_files(self) -> list[ConfigurationSettings]:
         """Configurations whose files are read: all of them where they are brought into force, else those that only a file names."""
@@ -219,7 +228,7 @@ class Application:
     def _beside_the_web(self) -> dict[str, str]:
         """What the writer of the history and the engine lack."""
         found = {}
-        if Role.HISTORY in self._roles and self._history is not None and not self._history.healthy:
+        if Role.HISTORY in self._roles and self._history is not None and self._history.problem:
             found["history writer"] = self._history.problem
         if self._engine is not None:
             engine = self._engine.engine

@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from alarm_engine.engine import Engine
-from backend.history.writer import HistoryWriter
+from backend.history.group import HistoryGroup
 
 
 class EngineFigures(Collector):
@@ -61,17 +61,31 @@ class EngineFigures(Collector):
 class HistoryFigures(Collector):
     """Read when they are asked for."""
 
-    def __init__(self, writer: HistoryWriter) -> None:
-        self._writer = writer
+    def __init__(self, group: HistoryGroup) -> None:
+        self._group = group
 
     def collect(self) -> Iterable[Metric]:
-        """How far the history is behind, and what it wrote."""
-        writer = self._writer
-        yield GaugeMetricFamily("tocsin_history_lag", "Records of the journal that are not yet in the history", value=writer.lag)
-        yield GaugeMetricFamily("tocsin_history_healthy", "1: the last thing that the writer tried succeeded", value=writer.healthy)
-        yield CounterMetricFamily("tocsin_history_written", "Events written to the history", value=writer.written)
-        yield CounterMetricFamily("tocsin_history_failures", "Tries to read, to write or to commit that failed", value=writer.failures)
-        yield CounterMetricFamily("tocsin_history_dead_letters", "Records and events put among the dead letters", value=writer.failed)
+        """Who writes the history, how far it is behind, and what was written."""
+        group, counts = self._group, self._group.counts
+        serving = GaugeMetricFamily("tocsin_history_serving", "1: this process writes the history of the configuration", labels=["config"])
+        standby = GaugeMetricFamily(
+            "tocsin_history_standby", "1: another process writes it, and this one is ready to take over", labels=["config"]
+        )
+        for config in group.configs:
+            serving.add_metric([config], group.serves(config))
+            standby.add_metric([config], group.stands_by(config))
+        yield from (serving, standby)
+        yield GaugeMetricFamily(
+            "tocsin_history_lag", "Records of the journal that are not yet in the history, where this process writes it", value=group.lag
+        )
+        yield GaugeMetricFamily(
+            "tocsin_history_healthy",
+            "1: the last thing that the writer tried succeeded, or it is ready to take over",
+            value=not group.problem,
+        )
+        yield CounterMetricFamily("tocsin_history_written", "Events written to the history", value=counts.written)
+        yield CounterMetricFamily("tocsin_history_failures", "Tries to read, to write or to commit that failed", value=counts.failures)
+        yield CounterMetricFamily("tocsin_history_dead_letters", "Records and events put among the dead letters", value=group.failed)
 
 
 def health_app(registry: CollectorRegistry, missing: Callable[[], Mapping[str, str]]) -> FastAPI:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -23,6 +23,7 @@ from alarm_engine.journal.sqlite import SqliteJournal
 from alarm_engine.journal.sqlite_file import SqliteFile
 from alarm_engine.journal.sqlite_open import Access, FileOptions
 from alarm_engine.ownership.kafka import KafkaOwnership
+from alarm_engine.ownership.kafka_electorate import Electorate
 from alarm_engine.ownership.port import Ownership
 from alarm_engine.ownership.sole import SoleOwnership
 from alarm_engine.wire.topics import Topics
@@ -60,6 +61,17 @@ def open_journal(settings: Settings, file: SqliteFile, configs: Sequence[str]) -
             await journal.close()
 
     return SiteJournal(KafkaJournal(kafka_settings(settings)), KafkaOwnership(kafka_settings(settings), configs), writer)
+
+
+def history_ownership(settings: Settings, topics: Mapping[str, str]) -> Ownership | None:
+    """Who of several processes writes the history of which configuration; None where each has a store of its own.
+
+    `topics`: of each configuration, the one that its history is made of.
+    """
+    if settings.journal == "sqlite" or settings.history.store == "sqlite":
+        return None
+    kafka = kafka_settings(settings)
+    return KafkaOwnership(kafka, Electorate(kafka.group("history-writers"), "history writer", "", topics, writes=False))
 
 
 def process_name() -> str:

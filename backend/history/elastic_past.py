@@ -90,11 +90,18 @@ class Past:
 
     async def begin_at(self, config: str, time: Nanos) -> None:
         """Events before a time are deleted: what was before is not known completely any more."""
-        await self._make()
-        known = await self.begin(config)
-        if known is None or known < time:
-            await self._put(config, _BEGIN, {"kind": _BEGIN, "time": time})
+        while not await self._has_begun_at(config, time):
+            pass
         await self._delete(config, [_ANNOUNCED, _MADE], {"range": {"time": {"lt": time}}})
+
+    async def _has_begun_at(self, config: str, time: Nanos) -> bool:
+        """Set the begin, never back; False if another process has set it meanwhile: then it is to be looked at again."""
+        await self._make()
+        found = await self._find(config, [_BEGIN], size=1, seq_no_primary_term=True)
+        if found and found[0]["_source"]["time"] >= time:
+            return True
+        only = {name: found[0][f"_{name[3:]}"] for name in ("if_seq_no", "if_primary_term")} if found else {"op_type": "create"}
+        return await self._put_if(config, _BEGIN, {"kind": _BEGIN, "time": time}, only)
 
     async def _states(self, question: Question, config: str, time: Nanos) -> States:
         """The states at a moment: those of the checkpoint before it, and what came after."""
@@ -127,11 +134,17 @@ class Past:
     async def _fill_in(self, config: str, time: Nanos, announced: Mapping[str, Any], content: bytes) -> None:
         """Complete a checkpoint, unless it was overtaken by an older event meanwhile."""
         only = {"if_seq_no": announced["_seq_no"], "if_primary_term": announced["_primary_term"]}
+        await self._put_if(config, str(time), {"kind": _MADE, "time": time, "states": base64.b64encode(content).decode()}, only)
+
+    async def _put_if(self, config: str, key: str, document: dict[str, Any], conditions: Mapping[str, Any]) -> bool:
+        """False if the conditions do not hold."""
         try:
-            await self._put(config, str(time), {"kind": _MADE, "time": time, "states": base64.b64encode(content).decode()}, **only)
+            await self._put(config, key, document, **conditions)
         except HistoryError as problem:
             if not isinstance(problem.__cause__, ConflictError | NotFoundError):
                 raise
+            return False
+        return True
 
     async def _put(self, config: str, key: str, document: dict[str, Any], **conditions: Any) -> Mapping[str, Any]:
         place = self._names.past

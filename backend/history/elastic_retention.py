@@ -5,6 +5,9 @@ That index is one of the configuration's like any other, so that questions find 
 written again (the journal was read anew), what was kept of that month moves back first: an id stays unique.
 
 A crash between copying and deleting leaves some events twice until the next round, which is no more than that: pages show them once.
+
+A process that was paused may go on with this for a moment after another has taken its place. So of the kept states only such are dropped as
+were there before the last states were looked for: what another has copied meanwhile stays.
 """
 
 from __future__ import annotations
@@ -52,10 +55,11 @@ class Retention:
         before = await self._count(old)
         if kept.index not in there or not self._indices.known(kept):
             await self._indices.make(kept)
+        was_kept = await self._kept(kept)
         keep = await self._copy_last_states(old, kept)
         if before > len(keep):
             await self._past.begin_at(config, month_span(time)[0])
-        await self._drop_all_but(kept, keep)
+        await self._drop(kept, [one for one in was_kept if one not in keep])
         for index in doomed:
             await self._indices.delete(index)
         self._indices.forget(places)
@@ -92,12 +96,20 @@ class Retention:
         await self._refresh([kept.index])
         return keep
 
-    async def _drop_all_but(self, kept: Place, keep: set[str]) -> None:
-        """Delete what later events have overtaken."""
+    async def _kept(self, kept: Place) -> list[str]:
+        """The documents of kept states."""
+        await self._refresh([kept.index])
         body: dict[str, Any] = {"query": {"match_all": {}}, "sort": [{"epoch": "asc"}, {"n": "asc"}], "size": _PAGE, "_source": False}
+        found: list[str] = []
         while hits := await self._hits(kept.index, body):
-            await self._send([Operation(kept.alias, hit["_id"], None) for hit in hits if hit["_id"] not in keep])
+            found += [hit["_id"] for hit in hits]
             body["search_after"] = hits[-1]["sort"]
+        return found
+
+    async def _drop(self, kept: Place, overtaken: Sequence[str]) -> None:
+        """Delete kept states that later events have overtaken."""
+        for at in range(0, len(overtaken), _PAGE):
+            await self._send([Operation(kept.alias, one, None) for one in overtaken[at : at + _PAGE]])
         await self._refresh([kept.index])
 
     async def _count(self, indices: Sequence[str]) -> int:

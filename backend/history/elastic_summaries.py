@@ -5,10 +5,15 @@ it is still the one that was read. Parts are stored before it and found at once;
 whoever goes on from there. Events and frontier are two documents, so both sides look: parts are taken, and then the events are counted that
 they should have; events are stored, and then the frontier is read, that it may be cut back. Whichever came second sees the other. What this
 costs is the same for one part and for many.
+
+One process makes the chain of a configuration. Where there are several, one that was paused may go on for a moment after another has taken
+its place, and store parts of its own over those of the other. It finds then that the frontier is not the one that it has read, and cuts the
+chain back to before those parts: they are made anew. So what is begun here is brought to its end also if nobody waits for it any more.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -37,6 +42,8 @@ _PART, _DAY, _END, _FRONTIER = "part", "day", "end", "frontier"
 _DAYS_AT_ONCE, _PARTS_AT_ONCE = 13, 25
 """Summaries read in one request: one more than mostly are asked for at a time, so that a second request need not say that these are all."""
 _IDS_AT_ONCE = 1_000
+_FINISH_S = 2.0
+"""Longest time that a process which ends waits for what it has begun."""
 
 Fields = dict[str, Any]
 
@@ -77,6 +84,16 @@ class ElasticSummaries:
 
     async def append(self, *parts: Part) -> bool:
         """See `SummaryStore.append`."""
+        appending = asyncio.create_task(self._append(parts), name="append summaries")
+        try:
+            return await asyncio.shield(appending)
+        except asyncio.CancelledError:
+            await asyncio.wait([appending], timeout=_FINISH_S)
+            appending.cancel()
+            await asyncio.gather(appending, return_exceptions=True)
+            raise
+
+    async def _append(self, parts: Sequence[Part]) -> bool:
         config, first, frontier = parts[0].config, parts[0].first, parts[-1].frontier
         found = await self._get(config)
         before = _frontier(found.get("_source"))
@@ -88,6 +105,7 @@ class ElasticSummaries:
         self._left.pop(config, None)
         await self._store(parts)
         if not await self._replace(config, frontier, found):
+            await self.cut(config, first)
             return False
         if await self._count(config, first, frontier.next) != sum(part.events for part in parts):
             await self.cut(config, first)

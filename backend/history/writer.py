@@ -111,6 +111,11 @@ class HistoryWriter:
         return self._failed + self._store.buried
 
     @property
+    def unreadable(self) -> int:
+        """Those of them that are no events."""
+        return self._failed
+
+    @property
     def failures(self) -> int:
         """Tries since the start that did not succeed. Each is made again: nothing is lost by them."""
         return self._failures

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from alarm_engine.clock import SystemClock
 from alarm_engine.journal.memory import MemoryJournal
+from backend.history.group import HistoryGroup
 from backend.history.memory import MemoryHistory
-from backend.history.writer import HistoryWriter
+from backend.history.shift import Shift
 from backend.live import Live
 from backend.metrics import Metrics
 from tocsin.health import EngineFigures, HistoryFigures
@@ -23,7 +26,7 @@ def metrics_page() -> str:
     settings = Settings(configurations=(ConfigurationSettings(name="Site"),))
     TreeWatch(journal, [], lambda _: None, follow_options(settings, journal)).export(registry)
     registry.register(EngineFigures(lambda: None))
-    registry.register(HistoryFigures(HistoryWriter(journal, MemoryHistory(), [])))
+    registry.register(HistoryFigures(HistoryGroup(MemoryHistory(), None, [], _no_shift)))
     families = sorted(registry.collect(), key=lambda family: family.name)
     rows = [[code(_name(family.name, family.type)), family.type, family.documentation] for family in families]
     return page(
@@ -34,6 +37,10 @@ def metrics_page() -> str:
         ),
         table(["name", "type", "meaning"], rows),
     )
+
+
+def _no_shift(_: Sequence[str]) -> Shift:
+    raise NotImplementedError("nothing is started for a page")
 
 
 def _name(name: str, kind: str) -> str:
