@@ -113,6 +113,10 @@ class Runner:
             self.commander.remember(correlation, answer)
         for _ in replayed.restoring(self.evaluator, now):
             await asyncio.sleep(0)
+        # Else an alarm that is added later would wait in vain: a subscription that stands says nothing again.
+        gone = set(self._source.watched).difference(self.evaluator.tree.watchers)
+        self._source.unsubscribe(gone)
+        self.intake.forget(gone)
         self.evaluator.begin(now)
         for text in await self._journal.retracted(self.topics.config, replayed.next_state):
             self._show_again(text)

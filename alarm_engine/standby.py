@@ -35,6 +35,7 @@ _RARELY_NS = NANOS_PER_SECOND
 _DECIDED_NS = 10 * NANOS_PER_SECOND
 """An engine that runs and writes has decided by then what came to it."""
 _EVENTS = 20_000
+_STATE = f"{RecordType.STATE}:"
 _CONFIG = f"{RecordType.CONFIG}:"
 _REVISION = f"{RecordType.REVISION}:"
 
@@ -152,7 +153,7 @@ class Standby:
                         await asyncio.sleep(0)
                 self._watch()
                 self._changed, self._looked = not at_end, now
-            if self.caught_up and fetched.records and now - self._settled > _DECIDED_NS:
+            if self.caught_up and now - self._settled > _DECIDED_NS and any(r.key.startswith(_STATE) for r in fetched.records):
                 self._intake.settle(Monotonic(now - _DECIDED_NS))
                 self._settled = now
             self.caught_up = self.caught_up or at_end

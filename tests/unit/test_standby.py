@@ -223,6 +223,17 @@ async def test_the_tree_is_followed(pair):
         assert pair.two.standby.connected == 2  # it has said nothing since
 
 
+async def test_an_alarm_that_was_removed_at_the_last_moment_can_come_again(pair):
+    """A subscription that stands says nothing again: whoever takes over must end it, or the PV would be missed then."""
+    async with pair.running():
+        await pair.two.standby.stop()
+        await pair.config("/Demo/S/a", None)
+        await until(lambda: "/Demo/S/a" not in pair.one.runner.evaluator.tree.leaves)
+        await pair.kill()
+        await pair.decided()
+        assert set(pair.two.source.subscriptions) == {"b"}
+
+
 async def test_topics_that_were_made_anew_are_read_from_their_beginning(pair):
     async with pair.running():
         standby = pair.two.standby
