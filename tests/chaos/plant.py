@@ -175,9 +175,14 @@ class Plant:
         return process
 
     def _run_once(self, *command: str) -> None:
-        done = subprocess.run([sys.executable, "-m", "tocsin", *command], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"tocsin {' '.join(command)}: {done.stdout}{done.stderr}")
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            done = subprocess.run([sys.executable, "-m", "tocsin", *command], capture_output=True, text=True, check=False)
+            if done.returncode == 0:
+                return
+            # A broker that a starved machine has just started may need longer than a command waits.
+            if "does not answer" not in done.stderr or time.monotonic() > end:
+                raise RuntimeError(f"tocsin {' '.join(command)}: {done.stdout}{done.stderr}")
 
     def sync(self) -> None:
         """`tocsin config sync` of the tree as it is now."""
