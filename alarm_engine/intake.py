@@ -42,6 +42,12 @@ class Intake:
         """Inputs that no committed event covers."""
         return len(self._uncovered) + len(self._waiting) + len(self._taken)
 
+    @property
+    def oldest(self) -> Monotonic | None:
+        """When the oldest came that an evaluator of ours has still to decide; None if nothing waits."""
+        with self._lock:
+            return next((item.arrival for some in (self._taken, self._waiting) for item in some[:1]), None)
+
     def offer(self, inputs: Sequence[Input]) -> None:
         """More inputs, in order; never blocks for long."""
         with self._lock:

@@ -211,6 +211,7 @@ class Runner:
             backlog=self.intake.backlog,
             dropped=self.intake.dropped,
             last_event=str(self._last_event) if self._last_event else "",
+            lag_ms=(now.monotonic - (self.intake.oldest or now.monotonic)) // NANOS_PER_MS,
             foreign=self.foreign.text,
         )
 

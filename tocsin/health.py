@@ -33,6 +33,7 @@ class EngineFigures(Collector):
         connected = GaugeMetricFamily("tocsin_engine_pvs_connected", "PVs that are connected", labels=["config"])
         backlog = GaugeMetricFamily("tocsin_engine_backlog", "Inputs that no committed event covers", labels=["config"])
         broken = CounterMetricFamily("tocsin_engine_records_skipped", "Records that could not be understood", labels=["config"])
+        lag = GaugeMetricFamily("tocsin_engine_lag_seconds", "Since the oldest input came that is not decided", labels=["config"])
         foreign = CounterMetricFamily("tocsin_engine_foreign_records", "States that somebody else wrote", labels=["config"])
         beside = GaugeMetricFamily("tocsin_engine_foreign_writer", "1: somebody else writes states of the configuration", labels=["config"])
         merged = CounterMetricFamily("tocsin_engine_inputs_merged", "Inputs merged because too many waited", labels=["config"])
@@ -52,10 +53,11 @@ class EngineFigures(Collector):
             backlog.add_metric([holding.config], status.backlog)
             broken.add_metric([holding.config], part.broken)
             merged.add_metric([holding.config], status.dropped)
+            lag.add_metric([holding.config], status.lag_ms / 1000)
             if runner is not None:
                 foreign.add_metric([holding.config], runner.foreign.number)
                 beside.add_metric([holding.config], bool(runner.foreign.text))
-        yield from (serving, standby, trouble, pvs, connected, backlog, broken, merged, foreign, beside)
+        yield from (serving, standby, trouble, pvs, connected, backlog, broken, merged, lag, foreign, beside)
 
 
 class HistoryFigures(Collector):

@@ -30,5 +30,7 @@ class EngineStatus:
     """Inputs merged since the start because the backlog was at its bound."""
     last_event: str
     """Id of the newest committed event, `""` before the first."""
+    lag_ms: int = 0
+    """Since the oldest input came that no committed event covers; 0 if nothing waits."""
     foreign: str = ""
     """That somebody else writes states of the configuration too, in words; `""` while nobody does."""

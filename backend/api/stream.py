@@ -8,6 +8,7 @@ anew. Each carries as `id:` the newest event that the client has with it, also w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ HISTORY_S = 5.0
 
 _PAGE = 1000
 _STATUS_S = 1.0
+_LOOK_S = 0.05
 _AT_ONCE = 500
 _ENCODED = 4000
 _DAY_NS = 86_400 * NANOS_PER_SECOND
@@ -126,6 +128,8 @@ class Streams:
             if wish.problem:
                 raise Gap(wish.problem)
             yield b"retry: 1000\n\n" + _status(tree, known)
+            async for status in self._until_read(tree, known):
+                yield status
             doubts = _Doubts(tree, known)
             if known is None:
                 known = tree.newest
@@ -154,6 +158,21 @@ class Streams:
             self.metrics.resets.inc()
             log.info("stream reset", config=tree.config, after=str(wish.after), reason=str(gap))
             yield _message("reset", tree.freshness().as_of, {"reason": str(gap), **trust([tree])})
+
+    async def _until_read(self, tree: Follower, known: EventId | None) -> AsyncGenerator[bytes, None]:
+        """A client may come to a server that has just been started, from another one: until the journal was read nothing is missing here.
+
+        Status messages while it is read.
+        """
+        loop = asyncio.get_running_loop()
+        due = loop.time() + _STATUS_S
+        while known is not None and tree.problem and tree.recent(known) is None and not self.closing.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_S):
+                    await self.closing.wait()
+            if loop.time() >= due:
+                yield _status(tree, known)
+                due = loop.time() + _STATUS_S
 
     async def _wait(self, tree: Follower, known: EventId | None, timeout_s: float) -> None:
         """Until there is an event, the time is over, or the server stops."""
@@ -186,7 +205,7 @@ class _Doubts:
             return
         if self._early:
             raise Gap("the journal had not been read to its end when this client came")
-        if not self._tree.is_beyond(known):
+        if not self._tree.is_beyond(known) or self._tree.lagging:
             self._beyond_since = None
         elif self._beyond_since is None:
             self._beyond_since = now
@@ -290,7 +309,7 @@ def _status(tree: Follower, known: EventId | None) -> bytes:
     status = freshness.status
     engine: dict[str, Any] | None = None
     if status is not None:
-        engine = {name: getattr(status, name) for name in ("engine", "epoch", "pvs_total", "pvs_connected", "backlog", "dropped")}
+        engine = {name: getattr(status, name) for name in ("engine", "epoch", "pvs_total", "pvs_connected", "backlog", "dropped", "lag_ms")}
     unknown = tree.root.counts.unknown
     data = {**trust([tree]), "unknown": unknown, "maintenance": freshness.maintenance, "notify": freshness.notify, "engine": engine}
     data["foreign"] = freshness.foreign

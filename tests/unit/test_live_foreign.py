@@ -51,13 +51,14 @@ async def journal():
     await journal.close()
 
 
-async def followed(journal: MemoryJournal, *records: Record) -> str:
+async def followed(journal: MemoryJournal, records: list[Record], text: str) -> str:
     await journal.append(records)
     follower = Follower(journal, Tree("Acc", UTC), "cell", SystemClock())
     follower.start()
     try:
-        while follower.problem:
-            await follower.wait(None, 0.02)
+        async with asyncio.timeout(5):
+            while follower.problem or follower.freshness().foreign != text:
+                await asyncio.sleep(0.01)
         return follower.freshness().foreign
     finally:
         await follower.stop()
@@ -75,7 +76,7 @@ async def followed(journal: MemoryJournal, *records: Record) -> str:
     ],
 )
 async def test_what_is_known_of_it(journal, records, text):
-    assert await followed(journal, *records) == text
+    assert await followed(journal, records, text) == text
 
 
 def test_a_life_sign_of_an_engine_that_does_not_know_of_it_is_read():

@@ -3,6 +3,7 @@
 import { setText, span } from "./format.js";
 import { SILENCE_MS, now } from "./link.js";
 
+const BEHIND_MS = 2000; // more than that is worth a word: what PVs say waits so long to be decided
 const SIGHT_MS = 300; // an event counts as seen when it has been on screen that long
 
 export class Trust {
@@ -81,7 +82,8 @@ export class Trust {
   #engine() {
     const age = `${(this.status.age_s ?? 0).toFixed(1)} s`;
     const { engine } = this.status;
-    return engine ? `${age} · ${engine.pvs_connected} of ${engine.pvs_total} PVs` : age;
+    const behind = engine?.lag_ms > BEHIND_MS ? ` · ${span(engine.lag_ms)} BEHIND` : "";
+    return engine ? `${age} · ${engine.pvs_connected} of ${engine.pvs_total} PVs${behind}` : age;
   }
 }
 
