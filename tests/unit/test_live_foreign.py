@@ -39,7 +39,7 @@ def event(n: int, reason: str, kind: EventKind = EventKind.FOREIGN, comment: str
 
 def status(foreign: str) -> Record:
     now = SystemClock().now().wall
-    return Record(CELL.name, "status:Acc", encode_status(EngineStatus("e", "Acc", 5, now, 1, 1, 0, 0, 0, 0, 0, "Acc.5.1", foreign)))
+    return Record(CELL.name, "status:Acc", encode_status(EngineStatus("e", "Acc", 5, now, 1, 1, 0, 0, 0, 0, 0, "Acc.5.1", foreign=foreign)))
 
 
 @pytest.fixture
