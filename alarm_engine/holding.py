@@ -43,6 +43,8 @@ _BLIND_LOOKS = 3
 _LOOK_AT_PEERS_S = 1.0
 _ROOM_NS = 8 * NANOS_PER_SECOND
 """After it made room an engine waits this long for its successor to begin."""
+_TRIES = 3
+"""An engine that was given the configuration and cannot run it so often makes room for one that may be able to."""
 _STAY_NS = 60 * NANOS_PER_SECOND
 """An engine that made room does not come back, nor make room again, within this time."""
 
@@ -83,8 +85,9 @@ class Holding:
         """What runs it, None while it is not ours."""
         self.standby: Standby | None = None
         """What follows it meanwhile."""
-        self.is_warm = False
-        """It is followed closely enough to be taken over at once."""
+        self._warm = False
+        self._failures = 0
+        """How often it could not be run since it was."""
         self.waiting = Wait("is starting", True)
         """Why it is not run; without words while it is."""
         self._said: set[str] = set()
@@ -95,7 +98,14 @@ class Holding:
         """What somebody should look at, in words; empty while it is run as it should be, or another engine has it."""
         if self.runner is not None:
             return self.runner.fault
+        if self.standby is not None and self.standby.problem:
+            return self.standby.problem
         return self.waiting.why if self.waiting.trouble else ""
+
+    @property
+    def is_warm(self) -> bool:
+        """It is followed closely enough to be taken over at once."""
+        return self._warm and self.standby is not None and not self.standby.problem
 
     async def start(self) -> None:
         """Returns when it runs, or when it is known why not yet. Raises what can never be mended by waiting."""
@@ -121,7 +131,7 @@ class Holding:
         return ending(self._task) if self._task is not None else None
 
     async def _serve(self) -> None:
-        ownership = self._ports.ownership
+        others, ownership = self._ports.others, self._ports.ownership
         while True:
             lease, known = await self._get()
             pause_s = _PAUSE_S
@@ -133,15 +143,20 @@ class Holding:
                 log.error("configuration lost", config=self.config, why=str(problem))
                 self.waiting = Wait(str(problem), False)
             except JournalUnavailable as problem:
+                self._failures += 1
                 self._wait_for(Wait(str(problem), True))
             except JournalError as problem:
                 if self._ports.others is None and isinstance(problem, JournalCorrupt):
                     raise
                 # What ends this configuration is no reason to end the others: tried again until somebody has mended it.
+                self._failures += 1
                 self._wait_for(Wait(str(problem), True))
                 pause_s = _LONG_PAUSE_S
             finally:
                 await lease.release()
+            if self._failures >= _TRIES and others is not None and others.peers.standing_by(self.config):
+                # It may be our own rights or our own network: while we go on trying nobody else would be asked.
+                self._stepped_down, self._failures = self._ports.clock.now().monotonic, 0
             if self._made_room_within(_ROOM_NS):
                 await ownership.withdraw(self.config)
             await asyncio.sleep(pause_s)
@@ -158,10 +173,10 @@ class Holding:
         self.standby = standby
         try:
             await self._get_warm(standby, others.peers)
-            self.is_warm = True
+            self._warm = True
             lease = await ownership.acquire(self.config, self._wait_for)
         finally:
-            self.standby, self.is_warm = None, False
+            self.standby, self._warm = None, False
             await standby.stop()
         return lease, standby.replayed
 
@@ -237,6 +252,7 @@ class Holding:
                         config=self.config,
                     )
                 self.runner, self.waiting = runner, Wait("", False)
+                self._failures = 0
                 self._said.clear()
                 self._settled.set()
                 await runner.wait()

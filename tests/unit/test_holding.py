@@ -11,13 +11,14 @@ from alarm_engine.clock import SystemClock
 from alarm_engine.engine import Engine, EnginePorts, EngineSettings
 from alarm_engine.errors import JournalCorrupt, JournalError, JournalFenced, JournalUnavailable
 from alarm_engine.evaluator import EvaluatorSettings
-from alarm_engine.holding import Holding, HoldingPorts
+from alarm_engine.holding import Holding, HoldingPorts, Others
 from alarm_engine.journal.memory import MemoryJournal
 from alarm_engine.ownership.port import Wait
 from alarm_engine.ownership.sole import SoleOwnership
 from alarm_engine.runner import RunnerSettings
 from alarm_engine.sources.memory import MemorySource
 from alarm_engine.sources.shared import SharedSource
+from alarm_engine.wire.topics import Topics
 from tests.contract.journals import until
 
 
@@ -155,9 +156,9 @@ class Lendable:
         pass
 
 
-def holding(journal, ownership, writer):
+def holding(journal, ownership, writer, others=None):
     share = SharedSource(MemorySource()).share()
-    return Holding(settings("Plant"), HoldingPorts(writer, ownership, share, SystemClock()))
+    return Holding(settings("Plant"), HoldingPorts(writer, ownership, share, SystemClock(), others))
 
 
 async def test_what_is_lost_while_the_journal_is_opened_is_given_up(journal):
@@ -222,4 +223,68 @@ async def test_who_was_fenced_is_not_in_trouble(journal):
     await it.start()
     assert it.trouble == ""
     assert "another one has it" in it.waiting.why
+    await it.stop()
+
+
+# ------------------------------------------------------------------ other engines
+
+
+class Company:
+    """Peers of which nobody runs the configuration, and some stand by."""
+
+    sure = True
+
+    def __init__(self, *standing_by) -> None:
+        self._standing_by = standing_by
+
+    def running(self, config) -> None:
+        return None
+
+    def standing_by(self, config):
+        return self._standing_by
+
+
+class Generous(Lendable):
+    """Gives the configuration to whoever asks, until he withdraws."""
+
+    withdrawn = False
+
+    async def acquire(self, config, waiting):
+        if self.withdrawn:
+            await asyncio.Event().wait()
+        self.given += 1
+        return self
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_who_cannot_run_it_leaves_it_to_one_who_may(journal, there):
+    """A right that only this engine lacks: the others would wait for ever for what it has and cannot use."""
+    await journal.ensure_topics(Topics("Plant").specs())
+    ownership = Generous()
+
+    @asynccontextmanager
+    async def writer(config):
+        raise JournalUnavailable("no right to write")
+        yield journal
+
+    it = holding(journal, ownership, writer, Others(journal, Company(*["engine-b"] * there)))
+    await it.start()
+    await until(lambda: ownership.withdrawn if there else ownership.given > 5)
+    assert ownership.withdrawn is there
+    assert not there or ownership.given == 3
+    await it.stop()
+
+
+async def test_who_stands_by_and_cannot_follow_any_more_is_in_trouble_and_not_ready(journal):
+    await journal.ensure_topics(Topics("Plant").specs())
+    ownership = Lendable()
+    ownership.given = 1
+    it = holding(journal, ownership, None, Others(journal, Company()))
+    await it.start()
+    await until(lambda: it.is_warm)
+    assert it.trouble == ""
+    await journal.close()
+    await until(lambda: it.trouble)
+    assert "closed" in it.trouble
+    assert not it.is_warm
     await it.stop()
