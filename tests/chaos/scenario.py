@@ -47,8 +47,8 @@ def named(*names: str) -> list[tuple[Fault, ...]]:
     return [(BY_NAME[name],) for name in names]
 
 
-def run(plant: Plant, faults: Sequence[tuple[Fault, ...]], seed: int, say: object = print) -> Result:
-    """Let them happen under load; returns when all is calm again."""
+def run(plant: Plant, faults: Sequence[tuple[Fault, ...]], seed: int) -> Result:
+    """Let them happen under load; returns when all is calm again. What happens is printed."""
     chance = random.Random(seed)
     for ioc in plant.iocs:
         plant.load(ioc)
@@ -81,6 +81,7 @@ def befall(plant: Plant, faults: Sequence[Fault], chance: random.Random) -> None
     except InVain as problem:
         raise InVain(f"after {name}: {problem}") from problem
     plant.marks.append(Mark(name, begin, time.time_ns()))
+    print(f"  {name}: whole again after {(time.time_ns() - begin) / 1e9:.1f} s", flush=True)
 
 
 def settle(plant: Plant) -> Evidence:
