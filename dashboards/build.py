@@ -16,7 +16,7 @@ from grafanalib.core import Dashboard
 
 from alarm_engine.model import path as paths
 from alarm_engine.model.settings import AlarmSettings, NodeSettings
-from alarm_engine.model.subsystem import Made, shape
+from alarm_engine.model.subsystem import MAX_PAGES, Made, shape
 from dashboards.audit import audit
 from dashboards.health import health
 from dashboards.history import history
@@ -32,9 +32,9 @@ from dashboards.subsystem import browser, component, top_level
 from dashboards.time_travel import time_travel
 from dashboards.wall import wall
 
-MAX_COMPONENTS = 300
-"""Components of a configuration that get a dashboard of their own, those nearest to the root first; the others are looked at on the one
-where any component can be chosen, and links lead there."""
+MAX_COMPONENTS = MAX_PAGES
+"""Components that get a dashboard of their own; the others are looked at on the one where any component can be chosen, and links lead
+there."""
 
 _WEB_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 _REFRESH = re.compile(r"|\d+[smh]")

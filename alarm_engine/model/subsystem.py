@@ -22,6 +22,9 @@ DIRECT = "(directly here)"
 MAX_UID = 40
 """Grafana's limit for the identity of a dashboard."""
 
+MAX_PAGES = 300
+"""Components of a configuration that get a dashboard of their own, those nearest to the root first."""
+
 _PLAIN = re.compile(r"[A-Za-z0-9]+")
 _ODD = re.compile(r"[^A-Za-z0-9]+")
 _DIGEST = 8

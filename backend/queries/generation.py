@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alarm_engine.model.path import natural_key
-from alarm_engine.model.subsystem import Made, shape
+from alarm_engine.model.subsystem import MAX_PAGES, Made, browser_uid, shape, system_of
 from backend.live.model import LiveAlarm, LiveNode, LiveTree
 from backend.queries.request import Ask, Row, Sources
 
@@ -19,6 +19,21 @@ def generation(sources: Sources, ask: Ask) -> list[Row]:
 def shape_of(tree: LiveTree) -> str:
     """What dashboards made of it now would have as the shape of their tree."""
     return shape(Made(tree.nodes, tree.ids, _first_alarm(tree.root), bool(tree.root.alarms)))
+
+
+def led(sources: Sources, ask: Ask, rows: list[Row]) -> list[Row]:
+    """The rows, with `dash` leading only to what is there.
+
+    A dashboard says with `tree` what it was made from. If that is another tree than the one in force, or the subsystem of a row is gone,
+    or there are more subsystems than get a dashboard, then `dash` is the one where any component can be chosen, as tiles do it.
+    """
+    tree = sources.trees.get(ask.config or "")
+    if not ask.tree or tree is None:
+        return rows
+    as_made = ask.tree == shape_of(tree) and len(tree.root.nodes) <= MAX_PAGES
+    there = {*tree.root.nodes, *([""] if tree.root.alarms else [])} if as_made else set()
+    anywhere = browser_uid(tree.config)
+    return [row if not row["dash"] or system_of(str(row["system"])) in there else {**row, "dash": anywhere} for row in rows]
 
 
 def _first_alarm(node: LiveNode) -> str:

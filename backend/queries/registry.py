@@ -52,7 +52,8 @@ class Query:
         if ask.further and not self.several_paths:
             raise BadQuestion(f"path: {self.name} takes one, not {len(ask.paths)}")
         found = self.run(sources, resolved(sources, ask))
-        return await found if inspect.isawaitable(found) else found
+        rows = await found if inspect.isawaitable(found) else found
+        return generation.led(sources, ask, rows) if "dash" in self.columns else rows
 
 
 _NUMBER_NAMES = (
@@ -73,6 +74,8 @@ _PAST = ("config", "system", "from", "to")
 _ONE = ("config", "path")
 _OPTION = _columns("text value")
 _COUNTS = _columns("time label count")
+_LED = "tree"
+"""Of questions whose rows lead to a dashboard: `generation.led`."""
 _FIGURES = (*_PAST, "path", "lost")
 _REPEATED = _columns("pv path system dash count since until")
 _PART = _columns(
@@ -81,22 +84,22 @@ _PART = _columns(
 _MARK = _columns("time timeEnd title text tags id")
 
 _ALL = (
-    Query("systems", "Subsystems: severity, counts, text of the tile", live.systems, _PART, ("config", "system")),
-    Query("component", "One component, as subsystems", components.component, _PART, _ONE),
-    Query("components", "Components directly below one, as subsystems", components.components, _PART, _ONE),
+    Query("systems", "Subsystems: severity, counts, text of the tile", live.systems, _PART, ("config", "system", _LED)),
+    Query("component", "One component, as subsystems", components.component, _PART, (*_ONE, _LED)),
+    Query("components", "Components directly below one, as subsystems", components.components, _PART, (*_ONE, _LED)),
     Query("totals", "Alarms now, by severity", live.totals, _columns("MAJOR INVALID UNDEFINED MINOR acknowledged shelved data_age"),
           ("config", "system", "q")),
     Query(
         "active", "Active alarms, worst first", live.active,
         _columns("severity rank current acked ack_by age since system dash pv path description value message guidance guidance_text",
                  acked=BOOLEAN),
-        (*_LIVE, "path", "limit"),
+        (*_LIVE, "path", "limit", _LED),
     ),
     Query("lines", "Worst unacknowledged alarms as texts", live.lines, _columns("line path"), (*_LIVE, "path", "limit")),
     Query("newest", "Newest unacknowledged alarms as texts", live.newest, _columns("line path"), (*_LIVE, "path", "limit")),
     Query("shelved", "Shelved and out of service", live.shelved,
           _columns("severity left until shelved pv path system dash by reason kind description", shelved=TIME),
-          ("config", "system", "q", "path", "limit")),
+          ("config", "system", "q", "path", "limit", _LED)),
     Query("age", "Age of the data: of what is now, and of what was", ages.ages, _columns("config data_age past_age"), ("config",)),
     Query("generation", "Are dashboards made from the tree in force", generation.generation, _columns("config state text"),
           ("config", "tree")),
@@ -114,7 +117,7 @@ _ALL = (
     Query("counts", "Alarms per 10 minutes, by severity", rates.counts, _columns("time MAJOR INVALID UNDEFINED MINOR"), (*_PAST, "path")),
     Query("days", "Alarms per day, by severity", rates.days, _columns("time MAJOR INVALID UNDEFINED MINOR"), (*_PAST, "path")),
     Query("top", "Most frequent alarms", rates.top, _columns("pv path system dash description count share cumulative kind"),
-          (*_PAST, "path", "limit")),
+          (*_PAST, "path", "limit", _LED)),
     Query("floods", "Alarm floods, as annotations", rates.floods, _MARK, (*_PAST, "path")),
     Query("annotations/alarms", "Alarms of a severity, as annotations", marks.alarms, _MARK, (*_PAST, "severity", "path")),
     Query("annotations/shelving", "Shelved and out of service, as annotations", marks.shelving, _MARK, (*_PAST, "path")),
@@ -122,17 +125,17 @@ _ALL = (
     Query(
         "events", "Event log, newest first", log.events,
         _columns("timestamp time id severity level body system dash path pv kind from to by comment reason message value description"),
-        (*_PAST, "severity", "q", "path", "pv", "kind", "user", "order", "after", "limit"), several_paths=True,
+        (*_PAST, "severity", "q", "path", "pv", "kind", "user", "order", "after", "limit", _LED), several_paths=True,
     ),
     Query("past/systems", "Subsystems as they were at a moment", past.systems, _columns(past.SYSTEM),
-          ("config", "system", "at", "to")),
+          ("config", "system", "at", "to", _LED)),
     Query("past/alarms", "Alarms that stood at a moment", past.alarms, _columns(past.ALARM, acked=BOOLEAN),
-          ("config", "system", "severity", "q", "path", "at", "to", "limit"), several_paths=True),
+          ("config", "system", "severity", "q", "path", "at", "to", "limit", _LED), several_paths=True),
     Query("past/changes", "What differs from begin to end of the range", past.changes, _columns(past.CHANGE),
-          (*_PAST, "path", "limit"), several_paths=True),
+          (*_PAST, "path", "limit", _LED), several_paths=True),
     Query("acknowledgements", "Who acknowledged what, and how soon", past.acknowledged,
           _columns(past.ACKNOWLEDGED, delay=NUMBER, annunciated=TIME),
-          (*_PAST, "q", "path", "pv", "user", "order", "after", "limit"), several_paths=True),
+          (*_PAST, "q", "path", "pv", "user", "order", "after", "limit", _LED), several_paths=True),
     Query(
         "audit", "Who did what, newest first", audit.actions,
         _columns("time by host kind system pv path description severity reason until"), (*_PAST, "q", "path", "limit"),
@@ -154,11 +157,12 @@ _ALL = (
     Query("figures/periods", "Annunciated alarms per 10 minutes", figures.per_period, _columns("time count"), _FIGURES),
     Query("figures/hidden", "Stale, shelved and out of service over time", figures.hidden_over_time,
           _columns("time config stale shelved out_of_service", stale=NUMBER, out_of_service=NUMBER), _FIGURES),
-    Query("figures/frequent", "Most often annunciated", figures.frequent, _columns("pv path system dash count share"), _FIGURES),
-    Query("figures/chattering", "Chattering alarms", figures.chattering, _REPEATED, (*_FIGURES, "limit")),
-    Query("figures/fleeting", "Fleeting alarms", figures.fleeting, _REPEATED, (*_FIGURES, "limit")),
+    Query("figures/frequent", "Most often annunciated", figures.frequent, _columns("pv path system dash count share"),
+          (*_FIGURES, _LED)),
+    Query("figures/chattering", "Chattering alarms", figures.chattering, _REPEATED, (*_FIGURES, "limit", _LED)),
+    Query("figures/fleeting", "Fleeting alarms", figures.fleeting, _REPEATED, (*_FIGURES, "limit", _LED)),
     Query("figures/stale", "Alarms that stood for more than 24 h", figures.stale, _columns("pv path system dash since until"),
-          (*_FIGURES, "limit")),
+          (*_FIGURES, "limit", _LED)),
     Query("pv/settings", "One alarm: state and settings", alarm.settings, _columns("no key value"), _ONE),
     Query("pv/neighbours", "Alarms in the same component", components.neighbours,
           _columns("severity pv path description value age"), (*_ONE, "limit")),

@@ -87,7 +87,7 @@ def frequent(site: Site, panel_id: int, *parameters: Parameter) -> Table:
 def repeated(site: Site, head: tuple[int, str, str], question: str, *parameters: Parameter) -> Table:
     """Chattering or fleeting alarms; `head` is (panel id, title, description)."""
     name, path = pv(site, 150)
-    shown, dash = system(120)
+    shown, dash = system(site, 120)
     columns = (name, shown, Column("count", "number", right("Times", 70)), when("until", "Last"), path, dash)
     panel_id, title, says = head
     return Table(**site.head(panel_id, title, site.query(question, types(columns), *parameters, ranged=True), says), columns=columns)
@@ -96,7 +96,7 @@ def repeated(site: Site, head: tuple[int, str, str], question: str, *parameters:
 def standing_long(site: Site, panel_id: int, *parameters: Parameter) -> Table:
     """Stale alarms."""
     name, path = pv(site)
-    shown, dash = system()
+    shown, dash = system(site)
     columns = (name, shown, when("since", "Since"), when("until", "Until", noValue="still standing"), path, dash)
     says = "Alarms that stood for more than 24 h: nobody acts on them. Mend what they tell of, or change their limits."
     head = site.head(panel_id, "Stale alarms", site.query("figures/stale", types(columns), *parameters, ranged=True), says)
@@ -122,7 +122,7 @@ def past_tiles(site: Site, panel_id: int, *parameters: Parameter) -> Stat:
 def past_alarms(site: Site, panel_id: int, *parameters: Parameter) -> Table:
     """What stood at the end of the range."""
     name, path = pv(site)
-    shown, dash = system()
+    shown, dash = system(site)
     columns = (
         coloured(site, "severity", "Severity"),
         when("since", "Since", noValue="–"),
@@ -143,7 +143,7 @@ def past_alarms(site: Site, panel_id: int, *parameters: Parameter) -> Table:
 def past_changes(site: Site, panel_id: int, *parameters: Parameter) -> Table:
     """What differs between begin and end of the range."""
     name, path = pv(site)
-    shown, dash = system()
+    shown, dash = system(site)
     columns = (
         coloured(site, "before", "At the begin"),
         coloured(site, "after", "At the end"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+from alarm_engine.model.path import join
 from alarm_engine.model.subsystem import alarm_uid, browser_uid
 from dashboards.kit.site import Site
 
@@ -40,9 +41,13 @@ def to_tile(site: Site, component: str) -> str:
     return f"/d/{browser_uid(site.config)}?var-component={component}%2F%2F${{__field.name:percentencode}}&{RANGE}"
 
 
-def to_subsystem_of_row() -> Json:
-    """From a row to the dashboard of its subsystem; the row has the column `dash`."""
-    return data_link("Open ${__data.fields.system}", to_dashboard("${__data.fields.dash}"))
+def to_subsystem_of_row(config: str) -> Json:
+    """From a row to the dashboard of its subsystem; the row has the columns `system` and `dash`.
+
+    Where `dash` is that of any component the variable chooses the subsystem; other dashboards do not have it and take no notice.
+    """
+    component = quote(join(None, config), safe="") + "%2F%2F${__data.fields.system:percentencode}"
+    return data_link("Open ${__data.fields.system}", f"/d/${{__data.fields.dash}}?var-component={component}&{RANGE}")
 
 
 def to_alarm_of_row(config: str) -> Json:

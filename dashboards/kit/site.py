@@ -70,7 +70,8 @@ class Site:
 
     def query(self, name: str, columns: dict[str, str], *parameters: Parameter, ranged: bool = False) -> Query:
         """A question about this configuration."""
-        return Query(name, columns, (Parameter("config", self.config), *parameters), ranged)
+        made_from = (Parameter("tree", self.tree),) if self.tree and "dash" in columns else ()
+        return Query(name, columns, (Parameter("config", self.config), *made_from, *parameters), ranged)
 
     def head(self, panel_id: int, title: str, query: Query, description: str) -> Json:
         """What every panel has, as arguments of its class: the question, and in plain words what it means and what to do."""

@@ -48,9 +48,9 @@ def pv(site: Site, width: int = 168) -> tuple[Column, Column]:
     return Column("pv", settings=settings), Column("path")
 
 
-def system(width: int = 140) -> tuple[Column, Column]:
+def system(site: Site, width: int = 140) -> tuple[Column, Column]:
     """Name of the subsystem that leads to its dashboard, with the hidden column that the link needs."""
-    settings = {"displayName": "Subsystem", "custom__width": width, "links": [to_subsystem_of_row()]}
+    settings = {"displayName": "Subsystem", "custom__width": width, "links": [to_subsystem_of_row(site.config)]}
     return Column("system", settings=settings), Column("dash")
 
 
@@ -94,7 +94,7 @@ def active(site: Site, panel_id: int, *parameters: Parameter, with_system: bool 
         "custom__filterable": False,
         "links": [data_link("Guidance", "${__data.fields.guidance}", new_tab=True)],
     }
-    shown, dash = system()
+    shown, dash = system(site)
     columns = (
         coloured(site, "severity", "Severity"),
         Column("acked", "boolean", ack),
@@ -152,7 +152,7 @@ def most_frequent(site: Site, panel_id: int, *parameters: Parameter) -> Table:
 def events(site: Site, panel_id: int, *parameters: Parameter) -> Table:
     """Event log, newest first."""
     name, path = pv(site)
-    shown, dash = system()
+    shown, dash = system(site)
     was = {"displayName": "Was", "mappings": palette.word_mappings(), "custom__width": 84}
     columns = (
         when("time", "Time"),

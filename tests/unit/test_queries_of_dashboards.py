@@ -7,8 +7,9 @@ import pytest
 from alarm_engine.errors import HistoryUnavailable
 from alarm_engine.model.command import CommandKind
 from alarm_engine.model.severity import Severity
-from alarm_engine.model.subsystem import Made, component_uid, shape, system_uid
+from alarm_engine.model.subsystem import Made, browser_uid, component_uid, shape, system_uid
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, to_ms
+from backend.queries.generation import led, shape_of
 from backend.queries.registry import QUERIES
 from backend.queries.request import BadQuestion, pairs_of, read_ask
 from tests.grafana_site import GONE, ODD, V1, V2, running_site, scenario
@@ -222,6 +223,18 @@ async def test_dashboards_of_another_tree_say_so(site):
     for other in (*map(shape, others), ""):
         (row,) = await rows(site, "generation", tree=other)
         assert row["state"] == "OLDER"
+
+
+async def test_rows_lead_only_to_dashboards_that_are_there(site):
+    made_from = shape_of(site.live.trees["Demo"])
+    own = {row["dash"] for row in await rows(site, "active", tree=made_from)}
+    assert system_uid("Demo", "Vacuum") in own
+    assert browser_uid("Demo") not in own
+    assert {row["dash"] for row in await rows(site, "active", tree="another")} == {browser_uid("Demo")}
+    assert {row["dash"] for row in await rows(site, "active")} == own, "whoever names no tree gets the identities themselves"
+    ask = read_ask([("config", "Demo"), ("tree", made_from)], site.sources.now)
+    gone, nothing = {"system": "Removed", "dash": "tocsin-Demo-Removed"}, {"system": "", "dash": ""}
+    assert led(site.sources, ask, [gone, nothing]) == [{**gone, "dash": browser_uid("Demo")}, nothing]
 
 
 async def test_days(site):
