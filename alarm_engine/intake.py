@@ -80,8 +80,13 @@ class Intake:
         with self._lock:
             self._uncovered.cover(pv, sample, connected)
 
+    def behind(self, is_behind: bool) -> None:
+        """See `Uncovered.is_behind`."""
+        with self._lock:
+            self._uncovered.is_behind = is_behind
+
     def settle(self, before: Monotonic) -> None:
-        """The engine that runs has decided by now whatever came to it before that; see `Uncovered.settle`."""
+        """The journal was read to its end, and the engine that runs has decided what came before that; see `Uncovered.settle`."""
         with self._lock:
             self._uncovered.settle(before)
 

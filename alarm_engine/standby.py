@@ -83,13 +83,15 @@ class Standby:
 
     def start(self) -> None:
         """Begin to follow."""
+        self._intake.behind(True)
         self._task = asyncio.create_task(self._follow(), name=f"stand by for {self._topics.config}")
 
     async def stop(self) -> Replayed:
         """Follow no more; what was read so far. The process variables stay watched. May be called again."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        task, self._task = self._task, None  # nothing refers in a circle to what was read: it is large, and freed at once when it is used
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
         return self.replayed
 
     def status(self, engine: str) -> EngineStatus:
@@ -153,10 +155,12 @@ class Standby:
                         await asyncio.sleep(0)
                 self._watch()
                 self._changed, self._looked = not at_end, now
-            if self.caught_up and now - self._settled > _DECIDED_NS and any(r.key.startswith(_STATE) for r in fetched.records):
+            if at_end and now - self._settled > _DECIDED_NS and any(r.key.startswith(_STATE) for r in fetched.records):
                 self._intake.settle(Monotonic(now - _DECIDED_NS))
                 self._settled = now
-            self.caught_up = self.caught_up or at_end
+            if at_end and not self.caught_up:
+                self._intake.behind(False)
+                self.caught_up = True
             self._ticked = now
             await asyncio.sleep(0)
 
@@ -165,6 +169,8 @@ class Standby:
         replayed, topics = self.replayed, self._topics
         if record.offset < replayed.next.get(record.topic, 0):
             self.replayed = Replayed()
+            self.caught_up = False
+            self._intake.behind(True)
             raise JournalUnavailable(f"topic {record.topic} was made anew")
         closing = replayed.is_closing
         replayed.apply(record, topics, self._settings.zone)

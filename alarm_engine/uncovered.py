@@ -76,11 +76,6 @@ class _Variable:
         self.current: tuple[Severity, str] | None = None
         """What the journal says last."""
 
-    @property
-    def standing(self) -> tuple[Severity, str] | None:
-        """What it said last, as far as it is known; None if it is gone, or was never heard."""
-        return _said(self.kept.entries[-1][1]) if self.kept is not None else self.current
-
 
 class Uncovered:
     """Not thread safe, reads no clock."""
@@ -89,6 +84,8 @@ class Uncovered:
         self._variables: dict[str, _Variable] = {}
         self._next = 0
         self._number = 0
+        self.is_behind = False
+        """The journal is read from far back, and not to its end yet: what it says last of a PV is not what it says now."""
 
     def __len__(self) -> int:
         return self._number
@@ -104,7 +101,7 @@ class Uncovered:
                     if variable.kept is not None:
                         self._shorten(variable, variable.kept, len(variable.kept.entries))
                     continue
-                if variable.standing == _said(item):
+                if self._standing(variable) == _said(item):
                     continue
             elif variable.kept is not None and not isinstance(variable.kept.entries[-1][1], Reading):
                 continue  # gone already
@@ -131,24 +128,23 @@ class Uncovered:
         if not kept.drop_to(taken) and taken is not None:
             kept.drop_older(sample.time)
         self._number -= before - len(kept.entries)
-        # The same as a later sample, which had another time stamp for us: it would change nothing.
-        same = bool(kept.entries) and _said(kept.entries[0][1]) == variable.current
-        self._shorten(variable, kept, 1 if same else 0)
+        self._shorten(variable, kept, 0)
 
     def settle(self, before: Monotonic) -> None:
-        """The engine that runs has decided by now whatever came to it before that.
+        """The journal was read to its end, and the engine that runs has decided whatever came to it before that.
 
-        So a connection that only we lost, and that brought what the journal says anyway when it was back, is nothing to be decided. It
-        would be kept for as long as the PV stays as it is, and be an alarm of long ago whenever we take over.
+        So a sample that is what the journal says anyway, only with another time stamp, is nothing to be decided; nor is a connection that
+        only we lost, and that brought this when it was back. It would be kept for as long as the PV stays as it is, and be an alarm of long
+        ago whenever we take over.
         """
         for variable in self._variables.values():
-            kept = variable.kept
-            while kept is not None and len(kept.entries) > 1:
-                (_, lost), (_, back) = kept.entries[0], kept.entries[1]
-                if isinstance(lost, Reading) or _said(back) != variable.current or back.arrival >= before:
+            while variable.kept is not None:
+                entries = variable.kept.entries
+                number = 1 if isinstance(entries[0][1], Reading) or len(entries) == 1 else 2
+                item = entries[number - 1][1]
+                if not isinstance(item, Reading) or _said(item) != variable.current or item.arrival >= before:
                     break
-                self._shorten(variable, kept, 2)
-                kept = variable.kept
+                self._shorten(variable, variable.kept, number)
 
     def forget(self, pvs: Iterable[str]) -> None:
         """PVs that are watched no more."""
@@ -174,6 +170,12 @@ class Uncovered:
         if variable is None:
             variable = self._variables[pv] = _Variable()
         return variable
+
+    def _standing(self, variable: _Variable) -> tuple[Severity, str] | None:
+        """What a PV said last, as far as it is known; None if it is gone, or was never heard."""
+        if variable.kept is not None:
+            return _said(variable.kept.entries[-1][1])
+        return None if self.is_behind else variable.current
 
     def _keep(self, variable: _Variable, item: Input) -> None:
         if variable.kept is None:

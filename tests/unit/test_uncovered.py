@@ -138,7 +138,19 @@ def test_a_sample_that_changes_nothing_is_not_kept():
     """A record that is processed has another time stamp for whoever connects later."""
     uncovered = heard(reading(MINOR, 8), reading(MAJOR, 9))
     uncovered.cover("a", sample(reading(MINOR, 6)), True)
+    uncovered.settle(Monotonic(9))
     assert uncovered.inputs() == [reading(MAJOR, 9)]
+
+
+def test_what_the_journal_once_said_covers_nothing_that_came_later():
+    """Whoever was fenced reads it from the beginning, and goes on to hear meanwhile."""
+    uncovered = Uncovered()
+    uncovered.is_behind = True
+    blip = [reading(MAJOR, 3), reading(OK, 4)]
+    uncovered.cover("a", sample(reading(MAJOR, 1)), True)
+    uncovered.add(blip)
+    uncovered.cover("a", sample(reading(OK, 2)), True)
+    assert uncovered.inputs() == blip
 
 
 def test_a_connection_that_was_lost_before_a_decided_sample_is_decided():
