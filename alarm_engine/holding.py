@@ -88,6 +88,8 @@ class Holding:
         self._warm = False
         self._failures = 0
         """How often it could not be run since it was."""
+        self._known: Replayed | None = None
+        """What was read of it while it was not ours; kept no longer than until it runs, for it is large."""
         self.waiting = Wait("is starting", True)
         """Why it is not run; without words while it is."""
         self._said: set[str] = set()
@@ -133,10 +135,10 @@ class Holding:
     async def _serve(self) -> None:
         others, ownership = self._ports.others, self._ports.ownership
         while True:
-            lease, known = await self._get()
+            lease = await self._get()
             pause_s = _PAUSE_S
             try:
-                why = await self._hold(lease, known)
+                why = await self._hold(lease)
                 log.warning("configuration given up", config=self.config, why=why)
                 self.waiting = Wait(why, False)
             except JournalFenced as problem:
@@ -163,11 +165,11 @@ class Holding:
 
     # ------------------------------------------------------------------ not ours
 
-    async def _get(self) -> tuple[Lease, Replayed | None]:
-        """Wait until it is ours, and follow it meanwhile; with what was read of it."""
+    async def _get(self) -> Lease:
+        """Wait until it is ours, and follow it meanwhile."""
         others, ownership = self._ports.others, self._ports.ownership
         if others is None:
-            return await ownership.acquire(self.config, self._wait_for), None
+            return await ownership.acquire(self.config, self._wait_for)
         standby = Standby(self._settings, others.journal, Inputs(self._ports.share, self._intake), self._ports.clock)
         standby.start()
         self.standby = standby
@@ -178,7 +180,8 @@ class Holding:
         finally:
             self.standby, self._warm = None, False
             await standby.stop()
-        return lease, standby.replayed
+        self._known = standby.replayed
+        return lease
 
     async def _get_warm(self, standby: Standby, peers: Peers) -> None:
         """Take part in the election only when we would be of use; at once where nobody else runs it."""
@@ -222,10 +225,10 @@ class Holding:
 
     # ------------------------------------------------------------------ ours
 
-    async def _hold(self, lease: Lease, known: Replayed | None) -> str:
+    async def _hold(self, lease: Lease) -> str:
         """Run the configuration until it is lost, or better left to another; returns why."""
         lost = asyncio.create_task(lease.lost())
-        running = asyncio.create_task(self._run(known))
+        running = asyncio.create_task(self._run())
         blind = asyncio.create_task(self._half_blind())
         try:
             await asyncio.wait((lost, running, blind), return_when=asyncio.FIRST_COMPLETED)
@@ -240,11 +243,12 @@ class Holding:
                 task.cancel()
             await _all_ended(lost, running, blind)
 
-    async def _run(self, known: Replayed | None) -> None:
+    async def _run(self) -> None:
         async with self._ports.writer(self.config) as journal:
             runner = Runner(self._settings, journal, Inputs(self._ports.share, self._intake), self._ports.clock)
             try:
-                await runner.start(known)
+                await runner.start(self._known)
+                self._known = None
                 gc.freeze()  # the tree stays: looking through it for garbage takes a second with 100,000 alarms
                 if not runner.evaluator.tree.leaves:
                     log.warning(
@@ -257,7 +261,7 @@ class Holding:
                 self._settled.set()
                 await runner.wait()
             finally:
-                self.runner = None
+                self.runner = self._known = None
                 await runner.stop()
                 self._intake.rest()
                 gc.unfreeze()

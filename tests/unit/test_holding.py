@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from contextlib import asynccontextmanager, nullcontext
 
 import pytest
@@ -15,6 +16,7 @@ from alarm_engine.holding import Holding, HoldingPorts, Others
 from alarm_engine.journal.memory import MemoryJournal
 from alarm_engine.ownership.port import Wait
 from alarm_engine.ownership.sole import SoleOwnership
+from alarm_engine.replay import Replayed
 from alarm_engine.runner import RunnerSettings
 from alarm_engine.sources.memory import MemorySource
 from alarm_engine.sources.shared import SharedSource
@@ -287,4 +289,25 @@ async def test_who_stands_by_and_cannot_follow_any_more_is_in_trouble_and_not_re
     await until(lambda: it.trouble)
     assert "closed" in it.trouble
     assert not it.is_warm
+    await it.stop()
+
+
+async def test_what_was_read_to_take_over_is_not_kept_for_as_long_as_it_runs(journal, monkeypatch):
+    class Tracked(Replayed):
+        """One that can be referred to weakly."""
+
+    made = []
+
+    def replayed():
+        one = Tracked()
+        made.append(weakref.ref(one))
+        return one
+
+    monkeypatch.setattr("alarm_engine.standby.Replayed", replayed)
+    await journal.ensure_topics(Topics("Plant").specs())
+    it = holding(journal, Generous(), lambda _: nullcontext(journal), Others(journal, Company()))
+    await it.start()
+    await until(lambda: it.runner)
+    assert len(made) == 1
+    assert made[0]() is None
     await it.stop()
