@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -13,7 +13,7 @@ from alarm_engine.journal.port import Journal, StoredRecord
 from alarm_engine.journal.reading import read_to_end
 from alarm_engine.model.path import canonical
 from alarm_engine.model.settings import Settings
-from alarm_engine.revisions import Closed, Staging, records_of, with_choice
+from alarm_engine.revisions import Closed, Due, Staging, records_of, with_choice
 from alarm_engine.wire.config import decode_config
 from alarm_engine.wire.headers import REVISION
 from alarm_engine.wire.keys import RecordType, key, parse_key
@@ -23,6 +23,8 @@ from alarm_engine.wire.topics import Topics
 
 log = structlog.get_logger()
 
+_AT_ONCE = 500
+"""Records worked in before anybody else gets a turn."""
 _STATE = key(RecordType.STATE, "")
 _SYNCED = key(RecordType.SYNCED, "")
 _REPORT = key(RecordType.REPORT, "")
@@ -103,29 +105,42 @@ class InForce:
         self._expected, self._expected_synced = written, synced or {}
 
     def take(self, record: StoredRecord) -> None:
-        """One record; a broken one is left aside: the engine reports it, and a good one for that path will be written."""
+        """One record, at once; see `taking`."""
+        for _ in self.taking(record):
+            pass
+
+    def taking(self, record: StoredRecord) -> Iterator[None]:
+        """One record, in steps of milliseconds where a large revision comes into force with it.
+
+        A broken one is left aside: the engine reports it, and a good one for that path will be written.
+        """
         self.next[record.topic] = record.offset + 1
         try:
             if record.topic == self.topics.settings:
-                self._take_setting(record)
+                yield from self._take_setting(record)
             elif record.key.startswith(_STATE):
                 if not self._staging.is_settled:
                     (self._states.discard if record.value is None else self._states.add)(record.key.removeprefix(_STATE))
-                self._apply(self._staging.take(record))
+                yield from self._apply(self._staging.take(record))
             else:
                 self._note(record)
-                self._apply(self._staging.take(record))
+                yield from self._apply(self._staging.take(record))
         except WireError as problem:
             log.debug("record left aside", topic=record.topic, offset=record.offset, problem=str(problem))
 
     def settle(self) -> None:
-        """Both topics were read to their end."""
+        """Both topics were read to their end; at once, see `settling`."""
+        for _ in self.settling():
+            pass
+
+    def settling(self) -> Iterator[None]:
+        """Both topics were read to their end: work in what is in force, in steps of milliseconds."""
         if not self._staging.is_settled:
             prefix = len(key(RecordType.CONFIG, ""))
-            self._apply(self._staging.settle(lambda config_key: config_key[prefix:] in self._states))
+            yield from self._apply(self._staging.settle(lambda config_key: config_key[prefix:] in self._states))
             self._states = set()
 
-    def _take_setting(self, record: StoredRecord) -> None:
+    def _take_setting(self, record: StoredRecord) -> Iterator[None]:
         if record.key.startswith(_SYNCED):
             path = canonical(parse_key(record.key)[1])
             self.changes += 1
@@ -141,7 +156,7 @@ class InForce:
         elif record.key.startswith(_REPORT):
             self.report = decode_report(record.value) if record.value is not None else None
         else:
-            self._apply(self._staging.take(record))
+            yield from self._apply(self._staging.take(record))
             if self.revision is not None and self.revision.number == self.number:
                 self.own_marks.add(self.revision.state)
 
@@ -164,21 +179,30 @@ class InForce:
             self.others.add(path)
             self.own.pop(path, None)
 
-    def _apply(self, taken: list[StoredRecord | Closed]) -> None:
-        for record, overtaken in records_of(taken):
-            kind, raw_path = parse_key(record.key)
-            if kind is not RecordType.CONFIG:
-                continue
-            path = canonical(raw_path)
-            self.changes += 1
-            if record.value is None:
-                self.topic.pop(path, None)
-                continue
-            before = self.topic.get(path)
-            settings = self._expected.get(path) if self._is_own(record) else None
-            settings = settings or decode_config(record.value, self._zone, before).settings
-            if settings is not None:
-                self.topic[path] = with_choice(settings, before) if overtaken else settings
+    def _apply(self, taken: list[StoredRecord | Closed]) -> Iterator[None]:
+        for number, due in enumerate(records_of(taken), 1):
+            if number % _AT_ONCE == 0:
+                yield
+            try:
+                self._work_in(due)
+            except WireError as problem:
+                log.debug("record left aside", topic=due.record.topic, offset=due.record.offset, problem=str(problem))
+
+    def _work_in(self, due: Due) -> None:
+        record = due.record
+        kind, raw_path = parse_key(record.key)
+        if kind is not RecordType.CONFIG:
+            return
+        path = canonical(raw_path)
+        self.changes += 1
+        if record.value is None:
+            self.topic.pop(path, None)
+            return
+        before = self.topic.get(path)
+        settings = self._expected.get(path) if self._is_own(record) else None
+        settings = settings or decode_config(record.value, self._zone, before).settings
+        if settings is not None:
+            self.topic[path] = with_choice(settings, before) if due.overtaken else settings
 
 
 async def in_force(journal: Journal, config: str, zone: ZoneInfo) -> InForce:

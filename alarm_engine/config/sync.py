@@ -111,7 +111,8 @@ class Synchroniser:
         await self._journal.ensure_topics(self._topics.specs())
         await self.catch_up()
         await self.catch_up()  # there is no order between the topics: a mark may belong to records that came before it
-        self.in_force.settle()
+        for _ in self.in_force.settling():
+            await asyncio.sleep(0)
 
     async def close(self) -> None:
         """Read no more; may be called again."""
@@ -128,7 +129,8 @@ class Synchroniser:
         if self._reader.fault:
             raise JournalCorrupt(self._reader.fault)
         for record in fetched.records:
-            self.in_force.take(record)
+            for _ in self.in_force.taking(record):
+                await asyncio.sleep(0)
         return fetched
 
     async def catch_up(self) -> None:

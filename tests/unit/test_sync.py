@@ -267,3 +267,13 @@ async def test_a_writer_that_finds_its_revision_given_up_writes_it_again(journal
     assert {path: found.topic[path] for path in (A, B)} == {A: AlarmSettings("a"), B: AlarmSettings("b")}
     assert (await marks(journal))[-1].state is RevisionState.CLOSED
     assert difference.added == ["/Demo/Vac", A, B]
+
+
+async def test_a_broken_record_hides_no_other_and_is_written_over(journal):
+    files = tree({A: AlarmSettings("a"), B: AlarmSettings("b")})
+    await sync(journal, files, ME)
+    await journal.append([Record("Demo", f"config:{A}", b"{")])
+    found = await in_force(journal, "Demo", UTC)
+    assert {path: found.topic[path] for path in (A, B)} == files.alarms
+    await sync(journal, tree({A: AlarmSettings("new"), B: AlarmSettings("b")}), ME)
+    assert b'"new"' in dict(await configs(journal))[f"config:{A}"]
