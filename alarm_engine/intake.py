@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from alarm_engine.model.reading import Connection, Input, Reading
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.state import Sample
-from alarm_engine.model.times import Monotonic
+from alarm_engine.model.times import Monotonic, Nanos
 from alarm_engine.uncovered import Uncovered
 
 
@@ -34,6 +34,8 @@ class Intake:
         self._signalled = False
         self._last: dict[str, Input] = {}
         """The last that was heard of each PV: a subscription that stands says nothing again to a new evaluator."""
+        self._servers: dict[str, str] = {}
+        """Where each PV was found last."""
         self.dropped = 0
         """Inputs merged since the start."""
 
@@ -51,8 +53,11 @@ class Intake:
     def offer(self, inputs: Sequence[Input]) -> None:
         """More inputs, in order; never blocks for long."""
         with self._lock:
-            # A channel that is up says nothing yet of its PV.
-            self._last.update((item.pv, item) for item in inputs if not (isinstance(item, Connection) and item.up))
+            for item in inputs:
+                if isinstance(item, Connection) and item.up:
+                    self._servers[item.pv] = item.server  # a channel that is up says nothing yet of its PV
+                else:
+                    self._last[item.pv] = item
             wake = self._wake
             if wake is None:
                 self._uncovered.add(inputs)
@@ -96,16 +101,18 @@ class Intake:
             self._uncovered.forget(pvs)
             for pv in pvs:
                 self._last.pop(pv, None)
+                self._servers.pop(pv, None)
 
     def connected(self, pvs: Iterable[str]) -> int:
         """How many of these have a value."""
         last = self._last
         return sum(isinstance(last.get(pv), Reading) for pv in pvs)
 
-    def begin(self, wake: Callable[[], None], now: Monotonic) -> None:
+    def begin(self, wake: Callable[[], None], now: Monotonic) -> list[Connection]:
         """An evaluator of ours takes from here on: first what nobody has decided, then what each PV said last, where that is another thing.
 
-        `wake` is called, from the offering thread, when something came after the last `take`.
+        `wake` is called, from the offering thread, when something came after the last `take`. Returns the connections as they were before
+        all that: nobody is to be told of them again.
         """
         with self._lock:
             left = self._uncovered.inputs()
@@ -114,6 +121,12 @@ class Intake:
             self._waiting = [*left, *(item._replace(arrival=now) for item in last)]
             self._uncovered = Uncovered()
             self._wake, self._signalled = wake, False
+            before: list[Connection] = []
+            for pv, server in self._servers.items():
+                said = self._last.get(pv)
+                up = Connection(pv, True, server, Nanos(0), now)
+                before.append(said if isinstance(said, Connection) and pv not in final else up)
+            return before
 
     def rest(self) -> None:
         """No evaluator of ours takes any more: what was not covered stays."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from alarm_engine.evaluator.emit import Emitter
 from alarm_engine.logic.servers import Servers
 from alarm_engine.model.reading import Connection
@@ -27,6 +29,13 @@ class ServerWatch:
         """A PV that is watched came or went."""
         note = self._servers.found if item.up else self._servers.lost
         note(item.pv, item.server, item.wall, item.arrival)
+
+    def restore(self, connections: Sequence[Connection]) -> None:
+        """How things stood when we took over: not told again."""
+        for item in connections:
+            if item.up:
+                self._servers.found(item.pv, item.server, item.wall, item.arrival)
+        self._servers.restore((item.pv, item.server, item.wall, item.arrival) for item in connections if not item.up)
 
     def heard(self, pv: str, then: Moment) -> None:
         """A PV that was not connected has a value."""

@@ -6,6 +6,7 @@ no further one has gone for a moment. So a wave that reaches the evaluator in se
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -125,6 +126,23 @@ class Servers:
         wave.is_flowing |= wave.fresh > 1
         wave.is_guessed |= not is_known
         self._missing[pv] = wave
+
+    def restore(self, lost: Iterable[tuple[str, str, Nanos, Monotonic]]) -> None:
+        """What was lost before these servers were watched here: it was told already, and that it is back is still to be told.
+
+        PV, server and times as of `lost`; to be called when those that are there are known.
+        """
+        waves: dict[str, _Wave] = {}
+        for pv, server, wall, at in lost:
+            if server:
+                wave = waves.setdefault(server, _Wave(server, wall, at, at))
+                wave.lost.add(pv)
+                self._home[pv] = server
+        for wave in waves.values():
+            if len(wave.lost) > MANY or not self._there.get(wave.server):
+                wave.missing = set(wave.lost)
+                self._missing.update(dict.fromkeys(wave.lost, wave))
+                self._away.append(wave)
 
     def forget(self, pv: str) -> None:
         """Nobody watches it any more."""

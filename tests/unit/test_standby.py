@@ -270,3 +270,37 @@ async def test_an_end_that_an_open_transaction_hides_is_an_end(pair, monkeypatch
         finally:
             await third.standby.stop()
             monkeypatch.undo()
+
+
+async def test_a_server_that_is_away_is_told_once_and_its_return_also_by_a_successor(pair):
+    pvs = {f"p{number}": AlarmSettings() for number in range(12)}
+
+    async def told():
+        return [
+            (e.reason, e.description.partition(": ")[2].partition(" after")[0]) for e in await pair.events() if e.kind is EventKind.SERVER
+        ]
+
+    async with pair.running(**pvs):
+        for side in (pair.one, pair.two):
+            for number, pv in enumerate(pvs):
+                side.source.connect(pv, "ioc-a" if number else "ioc-b")
+            for pv in list(pvs)[1:]:
+                side.source.disconnect(pv, "ioc-a")
+        went = [("server went", "11 of 11 PVs disconnected")]
+
+        async def is_told(number):
+            return len(await told()) >= number
+
+        await until(lambda: is_told(1))
+        await pair.read()
+        await pair.kill()
+        await pair.decided()
+        # One that goes now is known to have been there, with all that it had.
+        pair.two.source.disconnect("p0", "ioc-b")
+        await until(lambda: is_told(2))
+        assert await told() == [*went, ("server went", "1 of 1 PVs disconnected")]
+        for pv in list(pvs)[1:]:
+            pair.two.source.connect(pv, "ioc-a")
+            pair.put(pv, S.OK, pair.two)
+        await until(lambda: is_told(3))
+        assert (await told())[2] == ("server is back", "11 of 11 PVs are back")
