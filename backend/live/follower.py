@@ -75,6 +75,11 @@ class Follower:
         return self._reader.fault if self._reader is not None else ""
 
     @property
+    def lagging(self) -> bool:
+        """When it was last looked, there was more in the journal than has been read."""
+        return self._lagging_since is not None
+
+    @property
     def config(self) -> str:
         """Name of the configuration."""
         return self._tree.config

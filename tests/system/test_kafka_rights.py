@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -14,13 +15,14 @@ from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, A
 from alarm_engine.config.load import read_tree
 from alarm_engine.config.sync import Author, sync
 from alarm_engine.wire.topics import status_topic
+from tests.contract.histories import delete_all, elastic_options, elastic_url
 from tests.kafka_broker import ClusterOptions, KafkaCluster
 from tests.kafka_jars import Missing
 from tests.system.site import DB, Site
 from tocsin.journals import visiting
 from tocsin.settings import load
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/run-on-kafka.md"
 _ROW = re.compile(r"\| (?:`tocsin ([a-z ]+)` )?\| ([a-z ]+?)(s beginning with)? `(\S+)` \| ([A-Za-z, ]+) \|")
@@ -89,8 +91,17 @@ def secured():
 
 
 @pytest.fixture
-def site(tmp_path, iocs, secured, monkeypatch):
-    site = Site(tmp_path, iocs(DB), secured.servers)
+async def elastic():
+    options = elastic_options(hosts=(elastic_url(),))
+    yield options
+    await delete_all(options)
+
+
+@pytest.fixture
+def site(tmp_path, iocs, secured, elastic, monkeypatch):
+    """With a history that several processes may write."""
+    store = {"store": "elasticsearch", "elasticsearch": {"hosts": elastic.hosts, "prefix": elastic.prefix}}
+    site = Site(tmp_path, iocs(DB), secured.servers, f"history: {json.dumps(store)}\n")
     (tmp_path / "password").write_text(PASSWORD)
     monkeypatch.setenv("TOCSIN_CELL", cell(site))
     monkeypatch.setenv("TOCSIN_BACKEND__PORT", "0")

@@ -11,6 +11,7 @@ from alarm_engine.model.severity import Severity
 from alarm_engine.model.state import EventId
 from backend.api import stream
 from backend.api.stream import Streams
+from backend.live.ring import EventRing
 from backend.metrics import Metrics
 from tests.unit.backend_world import World, standing_alarms, until, world
 
@@ -46,6 +47,35 @@ async def test_a_client_that_has_more_than_the_journal_loads_everything_anew(imp
         reset = await first(site, "reset", newest._replace(epoch=newest.epoch + 1000))
         assert "not known here" in reset["reason"]
         assert not reset["stale"]
+
+
+async def test_a_client_that_was_told_more_by_another_server_waits_until_this_one_has_read_it(impatient):
+    async with world() as site:
+        await site.raised(GC1)
+        newest = site.tree.newest
+        assert newest
+        site.tree._lagging_since = 1
+        reading = asyncio.create_task(first(site, "reset", newest._replace(epoch=newest.epoch + 1000)))
+        done, _ = await asyncio.wait([reading], timeout=5 * stream.UNKNOWN_S)
+        assert not done
+        site.tree._lagging_since = None
+        assert "not known here" in (await reading)["reason"]
+
+
+async def test_a_client_of_another_server_is_told_what_it_missed_once_this_one_has_read_the_journal():
+    async with world() as site:
+        await site.raised(GC1)
+        known = site.tree.newest
+        assert known
+        site.feed("GC2", Severity.MAJOR)
+        await site.shows(GC2, Severity.MAJOR)
+        ring, site.tree._tree.ring = site.tree._tree.ring, EventRing()
+        site.tree.problem = "not read yet"
+        reading = asyncio.create_task(first(site, "event", known))
+        done, _ = await asyncio.wait([reading], timeout=0.2)
+        assert not done
+        site.tree._tree.ring, site.tree.problem = ring, ""
+        assert (await reading)["path"] == GC2
 
 
 async def test_a_client_of_another_past_loads_everything_anew():
