@@ -29,26 +29,31 @@ class _Kept:
 
     def __init__(self) -> None:
         self.entries: deque[tuple[int, Input]] = deque()
-        self.places: dict[Taken | None, int] = {}
-        """The last place of each sample, and of a lost connection."""
+        self.places: dict[Taken | None, deque[int]] = {}
+        """Where each sample is, and where a connection was lost."""
 
     def append(self, place: int, item: Input) -> None:
         self.entries.append((place, item))
-        self.places[_identity(item)] = place
+        self.places.setdefault(_identity(item), deque()).append(place)
 
     def drop(self, number: int) -> None:
         """The first ones."""
         for _ in range(number):
-            place, item = self.entries.popleft()
-            identity = _identity(item)
-            if self.places.get(identity) == place:
+            identity = _identity(self.entries.popleft()[1])
+            self.places[identity].popleft()
+            if not self.places[identity]:
                 del self.places[identity]
 
     def drop_to(self, identity: Taken | None) -> bool:
-        """Up to the last that is this, and it too; False if there is none."""
-        place = self.places.get(identity)
-        if place is None:
+        """Up to the first that is this, and it too; False if there is none. A sample may be there several times, if its time stamp stands
+        still: then up to the last before a connection is lost, for that was not decided."""
+        places = self.places.get(identity)
+        if places is None:
             return False
+        place = places[0]
+        if identity is not None and len(places) > 1:
+            end = next((lost for lost in self.places.get(None, ()) if lost > place), None)
+            place = next(last for last in reversed(places) if end is None or last < end)
         while self.entries and self.entries[0][0] <= place:
             self.drop(1)
         return True

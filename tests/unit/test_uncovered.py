@@ -142,6 +142,24 @@ def test_a_sample_that_changes_nothing_is_not_kept():
     assert uncovered.inputs() == [reading(MAJOR, 9)]
 
 
+def test_a_connection_that_was_lost_twice_is_covered_one_by_one():
+    """An engine that dies after the first of them has decided nothing of what came between."""
+    uncovered = heard(lost(), reading(MAJOR, 2), lost())
+    uncovered.cover("a", GONE, False)
+    assert uncovered.inputs() == [reading(MAJOR, 2), lost()]
+    uncovered = heard(reading(MAJOR, 1), lost(), reading(MAJOR, 1))
+    uncovered.cover("a", sample(reading(MAJOR, 1)), True)
+    assert uncovered.inputs() == [lost(), reading(MAJOR, 1)]
+
+
+def test_a_time_stamp_that_stands_still_leaves_nothing_that_was_decided():
+    items = [reading(MAJOR, 0), reading(OK, 0)] * 3
+    uncovered = heard(*items)
+    for item in items:
+        uncovered.cover("a", sample(item), True)
+    assert uncovered.inputs() == []
+
+
 def test_what_the_journal_once_said_covers_nothing_that_came_later():
     """Whoever was fenced reads it from the beginning, and goes on to hear meanwhile."""
     uncovered = Uncovered()
