@@ -37,6 +37,7 @@ MAX_COMPONENTS = MAX_PAGES
 there."""
 
 _WEB_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+_UID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _REFRESH = re.compile(r"|\d+[smh]")
 _ANY_ADDRESS = re.compile(r"(https?://|/)\S*")
 
@@ -116,6 +117,8 @@ def _refuse(options: BuildOptions) -> None:
         faults.append(f"page url {look.page_url!r}: expected http://host:port as browsers reach the operator's page, without query")
     if not _REFRESH.fullmatch(look.refresh):
         faults.append(f"refresh {look.refresh!r}: expected a time as 10s or 1m, or nothing for never")
+    if look.prometheus and not _UID.fullmatch(look.prometheus):
+        faults.append(f"prometheus {look.prometheus!r}: expected the uid of a datasource, letters, digits, - and _")
     if options.depth < 1:
         faults.append(f"depth {options.depth}: expected 1 or more")
     if look.archiver_url and not _ANY_ADDRESS.fullmatch(look.archiver_url):

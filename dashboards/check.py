@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from alarm_engine.model.palette import PALETTE
 from dashboards.kit.layout import COLUMNS
 from dashboards.kit.links import GENERATED
-from dashboards.kit.targets import PLUGINS, Kind
+from dashboards.kit.targets import PLUGINS, PROMETHEUS, Kind
 from dashboards.shapes import shape_faults
 
 Json = dict[str, Any]
@@ -37,6 +37,9 @@ _WORDS = {shade.word for shade in PALETTE.values()} | {
     "▲ exceeded",
     "not judged",
     "up to date",
+    "serves",
+    "stands by",
+    "neither",
     "OLDER than the tree",
     "open",
     "✓",
@@ -166,7 +169,7 @@ def _panels(file: _File) -> Iterator[str]:
 
 def _target(target: Json) -> Iterator[str]:
     source = target["datasource"]
-    if source["type"] not in PLUGINS.values():
+    if source["type"] not in (*PLUGINS.values(), PROMETHEUS):
         yield f"unknown datasource {source}"
     elif source["type"] == PLUGINS[Kind.JSON]:
         yield from _payload(target["payload"])

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from dashboards.kit.targets import PLUGINS, Kind
+from dashboards.kit.targets import PLUGINS, PROMETHEUS, Kind
 
 Json = dict[str, Any]
 
@@ -81,12 +81,26 @@ class JsonTarget(Shape):
     payload: Text
 
 
+class PrometheusTarget(Shape):
+    """A query of the Prometheus datasource: series over the range."""
+
+    refId: Text
+    datasource: Source
+    expr: Text
+    legendFormat: Text
+    editorMode: Literal["code"]
+    range: Literal[True]
+    instant: Literal[False]
+
+
 def _plugin(target: Json) -> str:
     source = target.get("datasource") if isinstance(target, dict) else None
-    return "json" if isinstance(source, dict) and source.get("type") == PLUGINS[Kind.JSON] else "infinity"
+    plugin = source.get("type") if isinstance(source, dict) else None
+    return {PLUGINS[Kind.JSON]: "json", PROMETHEUS: PROMETHEUS}.get(str(plugin), "infinity")
 
 
-Target = Annotated[Annotated[InfinityTarget, Tag("infinity")] | Annotated[JsonTarget, Tag("json")], Discriminator(_plugin)]
+_Tagged = Annotated[InfinityTarget, Tag("infinity")] | Annotated[JsonTarget, Tag("json")] | Annotated[PrometheusTarget, Tag(PROMETHEUS)]
+Target = Annotated[_Tagged, Discriminator(_plugin)]
 
 
 class GridPos(Shape):
@@ -170,7 +184,7 @@ Mapping = Annotated[ValueMapping | PatternMapping | SpecialMapping, Field(discri
 class Colour(Shape):
     """How a field is coloured."""
 
-    mode: Literal["thresholds", "fixed", "palette-classic", "palette-classic-by-name"]
+    mode: Literal["thresholds", "fixed", "shades", "palette-classic", "palette-classic-by-name"]
     fixedColor: Text | None = None
 
 

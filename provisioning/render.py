@@ -23,6 +23,9 @@ PLUGINS = {"infinity": ("yesoreyeram-infinity-datasource", "3.11.1"), "json": ("
 FOLDER = "tocsin"
 """Folder of the alert rules, and of all dashboards where no configurations are given."""
 
+PROMETHEUS_UID = "tocsin-prometheus"
+"""Identity of the datasource of a Prometheus, unless the site has one already."""
+
 DATASOURCES = ("infinity", "json")
 _MAIL = re.compile(r"[^\s;,@]+@[^\s;,@]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -30,6 +33,16 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 class ProvisioningError(TocsinError):
     """Options that no provisioning can be made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrometheusOptions:
+    """A Prometheus that scrapes tocsin."""
+
+    url: str
+    """Address at which the server of Grafana reaches it."""
+    uid: str = PROMETHEUS_UID
+    """Identity of the datasource, by which dashboards ask it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,8 @@ class ProvisioningOptions:
     token_variable: str | None = None
     """Environment variable of Grafana with the token for a backend that asks who reads. The token itself is never in a file."""
     alerts: AlertOptions = field(default_factory=AlertOptions)
+    prometheus: PrometheusOptions | None = None
+    """None: no datasource for it is made."""
 
 
 def render(options: ProvisioningOptions) -> dict[str, bytes]:
@@ -68,6 +83,7 @@ def render(options: ProvisioningOptions) -> dict[str, bytes]:
         "folder": FOLDER,
         "webhook": options.alerts.webhook,
         "mail": options.alerts.mail,
+        "prometheus": options.prometheus,
         "rules": rules(options.alerts),
     }
     templates = files("provisioning") / "templates"
@@ -95,16 +111,23 @@ def _variable(name: str, before: str = "") -> str:
     return json.dumps(f"{before}${{{name}}}")
 
 
-def _check(options: ProvisioningOptions) -> None:
-    faults: list[str] = []
+def _is_address(text: str) -> bool:
     try:
-        url = urlsplit(options.backend_url)
-        good = url.scheme in ("http", "https") and bool(url.hostname) and not url.query and not url.fragment and url.username is None
+        url = urlsplit(text)
         _ = url.port
     except ValueError:
-        good = False
-    if not good:
-        faults.append(f"backend url {options.backend_url!r}: expected http://host:port, without user, query or fragment")
+        return False
+    return url.scheme in ("http", "https") and bool(url.hostname) and not url.query and not url.fragment and url.username is None
+
+
+def _check(options: ProvisioningOptions) -> None:
+    faults: list[str] = []
+    addresses = [("backend", options.backend_url), *([("prometheus", options.prometheus.url)] if options.prometheus else [])]
+    faults += [
+        f"{name} url {address!r}: expected http://host:port, without user, query or fragment"
+        for name, address in addresses
+        if not _is_address(address)
+    ]
     if options.datasource not in DATASOURCES:
         faults.append(f"datasource {options.datasource!r}: expected one of {', '.join(DATASOURCES)}")
     if options.token_variable is not None and not _VARIABLE.fullmatch(options.token_variable):

@@ -16,7 +16,7 @@ from dashboards.kit.palette import Theme
 from dashboards.kit.site import Look
 from dashboards.kit.targets import Kind
 from provisioning.alerts import AlertOptions
-from provisioning.render import ProvisioningOptions, render
+from provisioning.render import PROMETHEUS_UID, PrometheusOptions, ProvisioningOptions, render
 from tocsin.settings_sections import AlertsSection, DashboardsSection
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def write_grafana_files(settings: DashboardsSection, trees: Sequence[ConfigTree]
             configs=tuple(tree.name for tree in trees),
             dashboards_path=str(dashboards),
             alerts=alert_options(settings.alerts),
+            prometheus=prometheus_options(settings),
         )
         files |= {f"provisioning/{name}": content for name, content in render(provisioning).items()}
         written = write(files, settings.out)
@@ -64,8 +65,14 @@ def build_options(settings: DashboardsSection, url: str) -> BuildOptions:
         title=settings.title,
         links=tuple(settings.links.items()),
         archiver_url=settings.archiver_url,
+        prometheus=settings.prometheus_uid or (PROMETHEUS_UID if settings.prometheus_url else ""),
     )
     return BuildOptions(look, Kind(settings.datasource), depth=settings.depth, extra=settings.extra)
+
+
+def prometheus_options(settings: DashboardsSection) -> PrometheusOptions | None:
+    """The datasource of a Prometheus that the settings want made; None: there is none, or Grafana has it."""
+    return PrometheusOptions(settings.prometheus_url, settings.prometheus_uid or PROMETHEUS_UID) if settings.prometheus_url else None
 
 
 def alert_options(settings: AlertsSection) -> AlertOptions:

@@ -277,6 +277,17 @@ class DashboardsSection(Section):
     archiver_url: str = Field(
         "", description="Address of the archive's viewer, with `{pv}` where the name of the PV goes; a link of each alarm."
     )
+    prometheus_uid: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9_-]{0,40}$",
+        description="Identity of Grafana's datasource of a Prometheus that scrapes `/metrics` of every process: the dashboard of tocsin "
+        "itself shows its series then. Empty: our own rows only, unless `prometheus_url` is given.",
+    )
+    prometheus_url: str | None = Field(
+        None,
+        description="Address at which the server of Grafana reaches that Prometheus: the datasource is among the provisioning files, "
+        "under `prometheus_uid`, or else `tocsin-prometheus`.",
+    )
     extra: Path | None = Field(None, description="Directory with dashboards of the site's own, files `NAME.dashboard.py`.")
     alerts: AlertsSection = Field(AlertsSection(), description="Alert rules of Grafana.")
 

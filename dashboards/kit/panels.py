@@ -35,6 +35,11 @@ def override(name: str, **properties: Any) -> Json:
     }
 
 
+def override_query(ref_id: str, **properties: Any) -> Json:
+    """Settings of all columns that a query gives."""
+    return {**override("", **properties), "matcher": {"id": "byFrameRefID", "options": ref_id}}
+
+
 def override_others(names: Iterable[str], **properties: Any) -> Json:
     """Settings of all columns but these."""
     options = {"mode": "exclude", "names": list(names), "prefix": "All except:", "readOnly": False}

@@ -37,6 +37,8 @@ class Look:
     """Begins the titles of all dashboards, as `ALBA`; empty: they begin with the name of the configuration."""
     links: tuple[tuple[str, str], ...] = ()
     """Further buttons in the head line: (title, address)."""
+    prometheus: str = ""
+    """Identity of the datasource of a Prometheus that scrapes tocsin; empty: there is none."""
     archiver_url: str = ""
     """Address of the archiver appliance's viewer with `{pv}` where the name of the PV goes; empty: no link."""
 

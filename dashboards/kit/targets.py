@@ -19,6 +19,8 @@ class Kind(StrEnum):
 
 
 PLUGINS = {Kind.INFINITY: "yesoreyeram-infinity-datasource", Kind.JSON: "simpod-json-datasource"}
+PROMETHEUS = "prometheus"
+"""Plugin of the datasource for figures of tocsin itself, where a site has one."""
 DEFAULT_UIDS = {Kind.INFINITY: "tocsin", Kind.JSON: "tocsin-json"}
 
 MARKER = {"v": 1}

@@ -11,6 +11,7 @@ import pytest
 
 from alarm_engine.config.load import read_tree
 from dashboards.build import BuildOptions, build
+from dashboards.kit.site import Look
 from dashboards.kit.targets import Kind
 from tests.contract.npm_packages import npm_packages
 
@@ -60,7 +61,7 @@ def faults(compiler: Path, dashboards: list[dict]) -> str:
 
 
 def generated(kind: Kind) -> list[dict]:
-    files = build([read_tree(TREE)], BuildOptions(datasource=kind))
+    files = build([read_tree(TREE)], BuildOptions(Look(prometheus="metrics"), datasource=kind))
     names = [name for name in files if "-RF" not in name and "Personnel" not in name]  # one subsystem is like another
     return [json.loads(files[name]) for name in names]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from dashboards.kit.site import Look
 from dashboards.kit.targets import Kind
 from dashboards.shapes import shape_faults
 from tocsin.cli.dashboards import app
+from tocsin.reference.metrics_page import exported, name_of
 
 GOLDEN = Path(__file__).parents[1] / "data" / "dashboards"
 PAGE = "https://alarms.example.org"
@@ -129,6 +131,7 @@ def test_a_site_chooses_how_its_dashboards_look():
     ("options", "fault"),
     [
         (BuildOptions(Look(refresh="often")), "refresh 'often': expected a time"),
+        (BuildOptions(Look(prometheus="a b")), "prometheus 'a b': expected the uid"),
         (BuildOptions(depth=0), "depth 0: expected 1 or more"),
         (BuildOptions(Look(links=(("x", "javascript:alert(1)"),))), "link 'x': 'javascript:alert\\(1\\)' is no address"),
         (BuildOptions(Look(archiver_url="x y")), "archiver url 'x y'"),
@@ -137,6 +140,47 @@ def test_a_site_chooses_how_its_dashboards_look():
 def test_options_that_are_none_are_refused(options, fault):
     with pytest.raises(BuildError, match=fault):
         build([tree("/Ring/A/p")], options)
+
+
+# ---------------------------------------------------------------------- figures of tocsin itself
+
+
+def asked_of_prometheus(look):
+    """Expressions by the title of their panel."""
+    files = build([tree("/Ring/A/P")], BuildOptions(look))
+    assert check(files) == []
+    (health,) = [data for data in map(json.loads, files.values()) if data["title"].endswith("health of tocsin")]
+    found = {}
+    for one in health["panels"]:
+        expressions = [target["expr"] for target in one["targets"] if target["datasource"] == {"type": "prometheus", "uid": "metrics"}]
+        if expressions:
+            found[one["title"]] = expressions
+    return found
+
+
+def test_health_comes_from_a_prometheus_where_there_is_one():
+    assert asked_of_prometheus(Look()) == {}
+    found = asked_of_prometheus(Look(prometheus="metrics"))
+    assert {"Engines that serve", "Engines that stand by", "Connections", "Backlog and merged inputs", "History behind by"} <= set(found)
+    assert found["Engines that serve"] == ['sum(tocsin_engine_serving{config="Ring"})']
+
+
+def test_the_series_are_what_was_agreed():
+    built = build([read_tree(GOLDEN / "tree.yaml")], BuildOptions(Look(page_url=PAGE, prometheus="metrics")))
+    stored = GOLDEN.parent / "prometheus" / "tocsin-Ring_health.json"
+    renew = f"{RENEW} --settings tests/data/prometheus/settings.yaml, with another --out, and take that file"
+    assert built["Ring/tocsin-Ring_health.json"] == stored.read_bytes(), f"if that is wanted: {renew}"
+
+
+def test_what_a_prometheus_is_asked_for_is_what_the_processes_export():
+    labels = {name_of(family): getattr(family, "_labelnames", ()) for family in exported()}
+    for expressions in asked_of_prometheus(Look(prometheus="metrics")).values():
+        for expression in expressions:
+            series = re.findall(r"(tocsin_\w+)(\{config=)?", expression)
+            assert series
+            for name, selected in series:
+                assert name in labels, f"{expression}: nobody exports {name}"
+                assert ("config" in labels[name]) is bool(selected), f"{expression}: {name} has the labels {labels[name]}"
 
 
 # ---------------------------------------------------------------------- dashboards of the site's own

@@ -11,10 +11,12 @@ from typer.testing import CliRunner
 from dashboards.build import build, write
 from dashboards.kit.targets import DEFAULT_UIDS, PLUGINS, Kind
 from provisioning.alerts import AlertOptions
-from provisioning.render import ProvisioningError, ProvisioningOptions, render
+from provisioning.render import PrometheusOptions, ProvisioningError, ProvisioningOptions, render
 from tests.grafana_site import running_site
 from tests.unit.test_dashboards import tree
 from tocsin.cli.provisioning import app
+from tocsin.grafana_files import build_options, prometheus_options
+from tocsin.settings_sections import DashboardsSection
 
 URL = "http://tocsin-backend:8080"
 
@@ -49,6 +51,23 @@ def test_both_datasources_have_the_identities_that_dashboards_use():
 def test_the_default_datasource_is_a_choice():
     found = as_grafana_reads(render(ProvisioningOptions(URL, datasource="json"))["datasources/tocsin.yaml"])["datasources"]
     assert [one["isDefault"] for one in found] == [False, True]
+
+
+def test_a_prometheus_gets_the_identity_that_dashboards_ask_for(tmp_path):
+    def sources(**given):
+        section = DashboardsSection(out=tmp_path, **given)
+        options = ProvisioningOptions(URL, prometheus=prometheus_options(section))
+        found = as_grafana_reads(render(options)["datasources/tocsin.yaml"])["datasources"]
+        return [one for one in found if one["type"] == "prometheus"], build_options(section, URL).look.prometheus
+
+    assert sources() == ([], "")
+    assert sources(prometheus_uid="ours") == ([], "ours"), "it is in Grafana already"
+    for given, uid in (({}, "tocsin-prometheus"), ({"prometheus_uid": "ours"}, "ours")):
+        (one,), asked = sources(prometheus_url="http://prometheus:9090/a$b", **given)
+        assert (one["uid"], one["url"], one["isDefault"]) == (uid, "http://prometheus:9090/a$b", False)
+        assert asked == uid
+    with pytest.raises(ProvisioningError, match="prometheus url 'prometheus:9090': expected http://host:port"):
+        render(ProvisioningOptions(URL, prometheus=PrometheusOptions("prometheus:9090")))
 
 
 def test_a_token_comes_from_the_environment_of_grafana():

@@ -9,7 +9,7 @@ import typer
 
 from provisioning.render import ProvisioningOptions
 from provisioning.render import render as render_files
-from tocsin.grafana_files import alert_options
+from tocsin.grafana_files import alert_options, prometheus_options
 from tocsin.settings import load
 from tocsin.settings_sections import DashboardsSection
 
@@ -50,7 +50,13 @@ def render(
 
     section = load(settings).dashboards if settings is not None else DashboardsSection()
     options = ProvisioningOptions(
-        backend_url, section.datasource, tuple(config or ()), dashboards_path, token_variable, alert_options(section.alerts)
+        backend_url,
+        section.datasource,
+        tuple(config or ()),
+        dashboards_path,
+        token_variable,
+        alert_options(section.alerts),
+        prometheus_options(section),
     )
     files = render_files(options)
     write(files, out, clear=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from prometheus_client import Metric
+
 from alarm_engine.clock import SystemClock
 from alarm_engine.journal.memory import MemoryJournal
 from backend.history.group import HistoryGroup
@@ -19,16 +21,20 @@ from tocsin.syncing import follow_options
 from tocsin.tree_watch import TreeWatch
 
 
-def metrics_page() -> str:
-    """Every figure of `/metrics`."""
+def exported() -> list[Metric]:
+    """Every figure of `/metrics`, by name: what the parts register, without values."""
     journal = MemoryJournal()
     registry = Metrics(Live(journal, {}, "tocsin", SystemClock())).registry
     settings = Settings(configurations=(ConfigurationSettings(name="Site"),))
     TreeWatch(journal, [], lambda _: None, follow_options(settings, journal)).export(registry)
     registry.register(EngineFigures(lambda: None))
     registry.register(HistoryFigures(HistoryGroup(MemoryHistory(), None, [], _no_shift)))
-    families = sorted(registry.collect(), key=lambda family: family.name)
-    rows = [[code(_name(family.name, family.type)), family.type, family.documentation] for family in families]
+    return sorted(registry.collect(), key=lambda family: family.name)
+
+
+def metrics_page() -> str:
+    """Every figure of `/metrics`."""
+    rows = [[code(name_of(family)), family.type, family.documentation] for family in exported()]
     return page(
         "Figures for Prometheus",
         prose(
@@ -43,5 +49,6 @@ def _no_shift(_: Sequence[str]) -> Shift:
     raise NotImplementedError("nothing is started for a page")
 
 
-def _name(name: str, kind: str) -> str:
-    return f"{name}_total" if kind == "counter" else name
+def name_of(family: Metric) -> str:
+    """As a Prometheus knows it."""
+    return f"{family.name}_total" if family.type == "counter" else family.name
