@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import os
+import random
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from alarm_engine.config.plan import SyncPlan, plan
 from alarm_engine.config.sync import Author, Synchroniser, Wanted
 from alarm_engine.config.tree import ConfigTree, arrange
 from alarm_engine.config.write import date, to_yaml
-from alarm_engine.errors import SettingsError
+from alarm_engine.errors import JournalFenced, SettingsError
 from alarm_engine.model.settings import AlarmSettings, NodeSettings, Settings
 from alarm_engine.model.times import Nanos
 from tocsin import logs
@@ -32,6 +33,8 @@ from tocsin.journals import revision_writer, visiting
 from tocsin.settings import Settings as SiteSettings
 from tocsin.settings import load
 from tocsin.trees import refuse_another_name
+
+_PAUSE_S = 2.0
 
 SettingsFile = Annotated[Path, typer.Option("--settings", "-s", help="Settings file of the site.", show_default=False)]
 
@@ -163,7 +166,14 @@ async def _sync(site: SiteSettings, tree: ConfigTree) -> tuple[dict[str, Setting
             before = dict(synchroniser.in_force.topic)
             commit = await asyncio.to_thread(find_commit, _file_of(site, tree), site.sync.commit)
             wanted = Wanted(tree, Author(_user(), socket.gethostname()), commit, keep=site.sync.edits == "keep")
-            return before, await synchroniser.bring(wanted, revision_writer(site, journal, tree.name))
+            for last in (False, False, True):
+                try:
+                    return before, await synchroniser.bring(wanted, revision_writer(site, journal, tree.name))
+                except JournalFenced:  # another sync has written meanwhile: what is left to do, in the view of these files, is done then
+                    if last:
+                        raise
+                    await asyncio.sleep(_PAUSE_S * random.random())
+            raise AssertionError
         finally:
             await synchroniser.close()
 
