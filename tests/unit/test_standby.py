@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 from contextlib import asynccontextmanager
 from datetime import UTC
 
@@ -48,6 +49,11 @@ class Side:
         self.source.start(shared.deliver)
         self.runner = Runner(SETTINGS, journal, Inputs(self.share, self.intake), SystemClock())
         self.standby = Standby(SETTINGS, journal, Inputs(self.share, self.intake), SystemClock())
+
+    def states(self):
+        """What is shown of each alarm."""
+        leaves = self.runner.evaluator.tree.leaves
+        return {path: (leaf.logic.alarm[:2], leaf.logic.current[:2], leaf.logic.pending is not None) for path, leaf in leaves.items()}
 
     async def take_over(self) -> None:
         await self.runner.start(await self.standby.stop())
@@ -304,3 +310,60 @@ async def test_a_server_that_is_away_is_told_once_and_its_return_also_by_a_succe
             pair.put(pv, S.OK, pair.two)
         await until(lambda: is_told(3))
         assert (await told())[2] == ("server is back", "11 of 11 PVs are back")
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_whenever_one_dies_both_have_decided_together_what_one_alone_would_have(pair, seed):
+    dice = random.Random(seed)
+    alarms = {"a": AlarmSettings(latching=dice.random() < 0.7), "b": AlarmSettings(delay_s=dice.choice([0, 60]), count=dice.choice([0, 2]))}
+    async with pair.running(**alarms), alone(alarms) as third:
+        pair.put("a", S.OK, third)
+        pair.put("b", S.OK, third)
+        sides = [pair.one, pair.two, third]
+        steps = dice.randint(2, 14)
+        deaf_from, dead_from = dice.randint(0, 2 * steps), dice.randint(0, steps - 1)
+        for step in range(steps):
+            if step == deaf_from:
+                await pair.two.standby.stop()
+            if step == dead_from:
+                await pair.kill()
+                sides = [pair.two, third]
+            pv = dice.choice("ab")
+            if dice.random() < 0.8:
+                pair.put(pv, dice.choice([S.OK, S.MINOR, S.MAJOR, S.INVALID]), *sides)
+            else:
+                for side in sides:
+                    side.source.disconnect(pv)
+            for _ in range(dice.choice([0, 1, 20])):
+                await asyncio.sleep(0)
+        await pair.two.take_over()
+        await until(lambda: not pair.two.intake.backlog and not third.intake.backlog)
+        assert pair.two.states() == third.states()
+        assert await raised(pair.journal) == await raised(third.journal)
+
+
+@asynccontextmanager
+async def alone(alarms):
+    """An engine that is told the same and never dies."""
+    journal = MemoryJournal()
+    await journal.start()
+    await journal.ensure_topics(T.specs())
+    for pv, settings in alarms.items():
+        await journal.append([Record(T.config, key(RecordType.CONFIG, f"/Demo/S/{pv}"), encode_config(settings, "sam", "git", UTC))])
+    side = Side(journal)
+    await side.runner.start()
+    try:
+        yield side
+    finally:
+        await side.runner.stop()
+        await journal.close()
+
+
+async def raised(journal):
+    """Each alarm that was raised, with the time of its PV if that is there."""
+    reader = journal.reader([T.events])
+    try:
+        events = [decode_event(r.value) for r in (await reader.fetch(max_records=100_000, timeout_s=0.01)).records]
+    finally:
+        await reader.close()
+    return sorted((e.path, e.to_severity.name, e.pv_time if e.snapshot.connected else 0) for e in events if e.kind is EventKind.ALARM)
