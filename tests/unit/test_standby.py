@@ -312,7 +312,7 @@ async def test_a_server_that_is_away_is_told_once_and_its_return_also_by_a_succe
         assert (await told())[2] == ("server is back", "11 of 11 PVs are back")
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(30))
 async def test_whenever_one_dies_both_have_decided_together_what_one_alone_would_have(pair, seed):
     dice = random.Random(seed)
     alarms = {"a": AlarmSettings(latching=dice.random() < 0.7), "b": AlarmSettings(delay_s=dice.choice([0, 60]), count=dice.choice([0, 2]))}
@@ -334,8 +334,8 @@ async def test_whenever_one_dies_both_have_decided_together_what_one_alone_would
             else:
                 for side in sides:
                     side.source.disconnect(pv)
-            for _ in range(dice.choice([0, 1, 20])):
-                await asyncio.sleep(0)
+            if step < dead_from and dice.random() < 0.5:
+                await until(lambda: not pair.one.intake.backlog)
         await pair.two.take_over()
         await until(lambda: not pair.two.intake.backlog and not third.intake.backlog)
         assert pair.two.states() == third.states()
