@@ -215,7 +215,11 @@ class Plant:
 
     def leader(self) -> str:
         """The engine that evaluates; empty if neither does, or nobody answers."""
-        return next((name for name in ENGINES if self._says(name, "tocsin_engine_serving")), "")
+        return next((name for name in ENGINES if self.evaluates(name)), "")
+
+    def evaluates(self, name: str) -> bool:
+        """This engine does."""
+        return self._says(name, "tocsin_engine_serving")
 
     def _says(self, name: str, figure: str) -> bool:
         with contextlib.suppress(httpx.HTTPError):

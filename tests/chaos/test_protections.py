@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from tests.chaos.checker import check
 from tests.chaos.plant import Plant, PlantOptions
-from tests.chaos.scenario import named, run, settle
+from tests.chaos.scenario import settle
 from tests.kafka_jars import Missing, check_tools
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
@@ -53,5 +55,10 @@ def test_with_them_it_is_there(tmp_path):
 
 def test_without_fencing_there_is_a_split_brain(tmp_path):
     with Plant(tmp_path, without("fencing")) as plant:
-        result = run(plant, named("SIGSTOP"), 1)
-    assert "split brain" in {violation.rule for violation in result.violations}, result.violations[:5]
+        for ioc in plant.iocs:
+            plant.load(ioc)
+        leader, other = plant.await_leader(), plant.standby()
+        plant.engines[leader].signal(signal.SIGSTOP)
+        plant.until(lambda: plant.evaluates(other), "the other engine to take over")
+        plant.engines[leader].signal(signal.SIGCONT)
+        plant.until(lambda: "split brain" in {violation.rule for violation in check(plant.evidence(calm=False))}, "a split brain")
