@@ -21,11 +21,11 @@ from alarm_engine.journal.reading import read_to_end
 from alarm_engine.model.event import Event, EventKind
 from alarm_engine.model.path import canonical, name, split
 from alarm_engine.model.settings import AlarmSettings, Settings
-from alarm_engine.model.times import Moment
+from alarm_engine.model.times import Moment, Nanos
 from alarm_engine.revisions import Due, Staging, moves, records_of, with_choice
 from alarm_engine.wire.config import decode_config
 from alarm_engine.wire.event import decode_event
-from alarm_engine.wire.headers import STATE
+from alarm_engine.wire.headers import ENGINE, STATE
 from alarm_engine.wire.keys import RecordType, key, parse_key
 from alarm_engine.wire.runtime import Runtime, Switches, decode_runtime, decode_switches
 from alarm_engine.wire.state import LeafState, Modes, NodeState, StateExtras, decode_extras, decode_state
@@ -54,6 +54,8 @@ class Replayed:
     """By topic: offset after the last record that was read."""
     next_state: int = 0
     """Offset after the last `state:` record of an alarm or a component."""
+    last_sign: Nanos | None = None
+    """When an engine of ours last wrote a state; one that has nothing else to write does so every 10 s."""
     broken: int = 0
     """Records that could not be read."""
     staging: Staging | None = None
@@ -145,6 +147,8 @@ class Replayed:
         header = record.header(STATE)
         if header:
             self.extras[path] = decode_extras(header)
+        if header or record.header(ENGINE):
+            self.last_sign = max(self.last_sign or record.time, record.time)
 
     def _runtime(self, path: str, value: bytes | None, topics: Topics) -> None:
         if path == "/" + topics.config_name:

@@ -117,7 +117,7 @@ class Runner:
         gone = set(self._source.watched).difference(self.evaluator.tree.watchers)
         self._source.unsubscribe(gone)
         self.intake.forget(gone)
-        self.evaluator.begin(now)
+        self.evaluator.begin(now, replayed.last_sign)
         for text in await self._journal.retracted(self.topics.config, replayed.next_state):
             self._show_again(text)
         reader = Reader(self.topics, self._settings.zone, self.epoch, replayed.staging)

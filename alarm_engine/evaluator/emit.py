@@ -176,6 +176,14 @@ class Emitter:
             )
         )
 
+    def took_over(self, path: str, cause: Cause, now: Moment, last_sign: Nanos | None) -> None:
+        """An engine begins; before, none ran since `last_sign`."""
+        self.event(EventKind.ENGINE, path, now, cause)
+        event = self.changes.steps[-1]
+        assert isinstance(event, Event)
+        if last_sign is not None:
+            self.changes.steps[-1] = replace(event, since=min(last_sign, event.time))
+
     def removed(self, leaf: Leaf, cause: Cause, now: Moment) -> None:
         """An alarm left the tree."""
         self.gone(leaf.path, leaf, cause, now)

@@ -65,9 +65,12 @@ class Evaluator:
         self._is_cut = False
         """More timers are due than were taken."""
 
-    def begin(self, now: Moment) -> None:
-        """Take over after everything is restored: say so, publish components that differ from their records, start the clocks."""
-        self.emitter.event(EventKind.ENGINE, self.tree.root.path, now, by_itself("took over the configuration"))
+    def begin(self, now: Moment, last_sign: Nanos | None = None) -> None:
+        """Take over after everything is restored: say so, publish components that differ from their records, start the clocks.
+
+        `last_sign`: when the engine before last wrote a state.
+        """
+        self.emitter.took_over(self.tree.root.path, by_itself("took over the configuration"), now, last_sign)
         self.emitter.talk(started(self.tree.root.path))
         self.tree.mark_all()
         for leaf in self.tree.leaves.values():

@@ -97,3 +97,5 @@ class Event:
     snapshot: Snapshot | None = None
     """New state of the alarm; None for events that are not about one alarm."""
     origin: Origin = Origin.ENGINE
+    since: Nanos | None = None
+    """Of an engine that took over: when the one before last wrote a state, so from then on nobody may have watched; None: not known."""

@@ -39,6 +39,8 @@ def encode_event(event: Event) -> bytes:
         data["origin"] = event.origin.value
     if event.pv_time is not None:
         data["pv_time"] = event.pv_time
+    if event.since is not None:
+        data["since"] = event.since
     if event.annunciated:
         data["annunciated"] = True
     if event.result is not None:
@@ -76,6 +78,7 @@ def decode_event(value: bytes) -> Event:
             CommandResult(result["command"], result["done"], tuple(result["left_alone"])) if result else None,
             decode_snapshot(snapshot, event_id, data["id"]) if snapshot else None,
             _ORIGINS[data["origin"]] if "origin" in data else Origin.ENGINE,
+            get("since"),
         )
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as problem:
         raise WireError(f"not an event record ({problem!r}): {value[:200]!r}") from problem

@@ -101,6 +101,7 @@ def event_object(event: Event) -> dict[str, Any]:
         "to": NAMES[event.to_severity],
         "reason": event.reason,
         "pv_time": time_text(event.pv_time),
+        "since": time_text(event.since),
         "description": event.description,
         "annunciated": event.annunciated,
         "user": event.user,

@@ -218,6 +218,7 @@ class EventRow(Form):
     to: SeverityName = Field(description="Severity after.")
     reason: str
     pv_time: Time | None
+    since: Time | None = Field(None, description="Of an engine that took over: when the one before it last wrote a state.")
     description: str
     annunciated: bool
     user: str

@@ -20,7 +20,13 @@ def event_in(record: StoredRecord, config: str) -> Event:
     event = decode_event(record.value)
     if event.id.config != config:
         raise WireError(f"event {event.id} is not of configuration {config!r}")
-    for name, number in (("time", event.time), ("epoch", event.id.epoch), ("n", event.id.n), ("pv_time", event.pv_time or 0)):
+    for name, number in (
+        ("time", event.time),
+        ("epoch", event.id.epoch),
+        ("n", event.id.n),
+        ("pv_time", event.pv_time or 0),
+        ("since", event.since or 0),
+    ):
         if not isinstance(number, int) or not 0 <= number < _GREATEST:
             raise WireError(f"event {event.id}: {name} is {number!r}, expected an integer from 0 to {_GREATEST}")
     for name in ("path", "reason", "description", "user", "host", "comment", "correlation"):

@@ -119,6 +119,19 @@ async def test_a_command_is_answered_by_its_correlation(site):
         assert event.result.done == 1
 
 
+async def test_who_takes_over_says_since_when_none_has_run(site):
+    async with site.running():
+        site.source.put("GC1", S.MAJOR, "HIHI_ALARM")
+        await site.until(lambda e: e.kind is EventKind.ALARM)
+    last = max(record.time for record in await site.read(T.config) if record.key.startswith("state:"))
+    foreign = Record(T.config, key(RecordType.STATE, "/Demo"), b'{"severity":"MAJOR"}')  # says nothing of an engine of ours
+    await site.journal.append([foreign])
+    async with site.running():
+        first, second = [event for event in await site.events() if event.kind is EventKind.ENGINE]
+    assert (first.since, second.since) == (None, last)
+    assert last < second.time
+
+
 async def test_a_command_is_not_executed_again_after_a_restart(site):
     async with site.running():
         site.source.put("GC1", S.MAJOR, "HIHI_ALARM")

@@ -24,6 +24,8 @@ _EXTRA = {
     "n counts from 1. Ids of a configuration are ordered by epoch and n.",
     "kind": "What happened: see the table of kinds.",
     "pv_time": "Time stamp of the PV's sample that caused it.",
+    "since": "Of kind `engine`: when an engine last wrote a state before that one took over; it does so every 10 s at the latest."
+    " From then on none may have run.",
     "snapshot": "New state of the alarm; absent for events that are not about one alarm.",
     "annunciated": "True: it was spoken.",
     "user": "Who did it, empty for the engine itself.",
@@ -60,6 +62,7 @@ def example() -> Event:
         to_severity=Severity.MAJOR_ACK,
         reason="acknowledged",
         pv_time=_SECOND,
+        since=_SECOND,
         description="Pump 1 flow low",
         annunciated=True,
         user=ack.user,
