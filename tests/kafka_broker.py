@@ -95,7 +95,7 @@ class KafkaCluster:
         return ",".join(f"{LOOPBACK}:{node[name]}" for node in self._ports)
 
     def detours(self, name: str) -> list[tuple[int, int]]:
-        """Of a listener of `ClusterOptions.behind`, for each broker: the port that clients are told, where a proxy must listen, and its own."""
+        """Of a listener of `ClusterOptions.behind`, for each broker: the port that clients are told (for the proxy), and its own."""
         return [(told[name], own[name]) for told, own in zip(self._told, self._ports, strict=True)]
 
     def wait(self) -> None:
