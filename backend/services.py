@@ -12,6 +12,7 @@ from backend.history.port import HistoryStore
 from backend.kpi.targets import LIMITS, Limits
 from backend.live import Live
 from backend.security import Security
+from backend.suggesting import Suggestions
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,5 +43,7 @@ class Services:
     clock: Clock
     guidance: Guidance = field(default_factory=Guidance)
     settings: BackendSettings = BackendSettings()
+    suggestions: Suggestions = field(default_factory=Suggestions)
+    """Proposals for dashboards, kept from one question to the next."""
     also_missing: Callable[[], Mapping[str, str]] = dict
     """What other parts of this process lack, with the reasons."""

@@ -24,6 +24,7 @@ def performance(site: Site) -> GeneratedDashboard:
             Slot(figure_panels.per_period(site, 3), 21, 8),
             *ages.aged(site, Slot(figure_panels.figures(site, 4), 22, 17), past=True),
             *ages.aged(site, Slot(figure_panels.frequent(site, 5), 9, 11), Slot(figure_panels.floods(site, 6), 13, 11), past=True),
+            *ages.aged(site, Slot(figure_panels.suggestions(site, 10), 22, 9), past=True),
             *ages.aged(
                 site,
                 Slot(figure_panels.repeated(site, (7, "Chattering alarms", _CHATTERING), "figures/chattering"), 11, 10),

@@ -18,6 +18,7 @@ from backend.live.model import LiveTree
 from backend.queries.registry import QUERIES, Query
 from backend.queries.request import PARAMETERS, BadQuestion, Sources, read_ask
 from backend.services import BackendSettings
+from backend.suggesting import Suggestions
 
 
 class LiveTrees(Protocol):
@@ -48,6 +49,11 @@ class RowServices(Protocol):
         ...
 
     @property
+    def suggestions(self) -> Suggestions:
+        """Proposals, kept from one question to the next."""
+        ...
+
+    @property
     def settings(self) -> BackendSettings:
         """What the site sets."""
         ...
@@ -55,7 +61,7 @@ class RowServices(Protocol):
 
 def sources_of(services: RowServices) -> Sources:
     """Where answers come from, at this instant."""
-    return Sources(services.live.trees, services.history, services.clock.now().wall, services.settings.limits)
+    return Sources(services.live.trees, services.history, services.clock.now().wall, services.settings.limits, services.suggestions)
 
 
 def json_response(body: object, status: int = 200) -> Response:

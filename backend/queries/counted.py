@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from alarm_engine.model.event import EventKind
 from alarm_engine.model.subsystem import title
 from alarm_engine.model.times import Nanos, to_ms
 from backend.history.port import CountBy
-from backend.queries.request import Ask, Row, Sources
+from backend.queries.request import Ask, Cell, Row, Sources
 from backend.queries.scope import knows, prefixes
 
 _DEFAULT_S = 600
@@ -43,3 +44,11 @@ async def by_system(sources: Sources, ask: Ask) -> list[Row]:
 async def by_kind(sources: Sources, ask: Ask) -> list[Row]:
     """Events per bucket, by kind."""
     return await _counts(sources, ask, CountBy.KIND)
+
+
+async def kinds(sources: Sources, ask: Ask) -> list[Row]:
+    """Events per bucket, a column for each kind, as panels want them that colour by column."""
+    wide: dict[Cell, Row] = {}
+    for row in await by_kind(sources, ask):
+        wide.setdefault(row["time"], {"time": row["time"], **dict.fromkeys(map(str, EventKind), 0)})[str(row["label"])] = row["count"]
+    return list(wide.values())

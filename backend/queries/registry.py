@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from alarm_engine.model.event import EventKind
 from backend.queries import (
     ages,
     alarm,
@@ -21,6 +22,7 @@ from backend.queries import (
     past,
     rates,
     states,
+    suggestions,
     variables,
 )
 from backend.queries.request import Ask, BadQuestion, Row, Sources
@@ -149,6 +151,8 @@ _ALL = (
     Query("counts/severity", "Alarms per bucket, by severity", counted.by_severity, _COUNTS, (*_PAST, "path", "bucket")),
     Query("counts/system", "Alarms per bucket, by subsystem", counted.by_system, _COUNTS, (*_PAST, "path", "bucket")),
     Query("counts/kind", "Events per bucket, by kind", counted.by_kind, _COUNTS, (*_PAST, "path", "bucket")),
+    Query("kinds", "Events per bucket, a column for each kind", counted.kinds,
+          {"time": TIME} | dict.fromkeys(map(str, EventKind), NUMBER), (*_PAST, "path", "bucket")),
     Query("figures", "Figures of alarm performance, with target and verdict", figures.figures,
           _columns("config path name title value unit target verdict text since until", value=NUMBER), _FIGURES),
     Query("figures/floods", "Alarm floods, with peak and first alarms", figures.flood_list,
@@ -163,6 +167,9 @@ _ALL = (
     Query("figures/fleeting", "Fleeting alarms", figures.fleeting, _REPEATED, (*_FIGURES, "limit", _LED)),
     Query("figures/stale", "Alarms that stood for more than 24 h", figures.stale, _columns("pv path system dash since until"),
           (*_FIGURES, "limit", _LED)),
+    Query("suggestions", "What would quieten the alarms that rose most often", suggestions.suggestions,
+          _columns("pv path system dash change recorded would missed text computed", recorded=NUMBER, would=NUMBER, missed=NUMBER,
+                   computed=TIME), ("config", "from", "to", "path", "limit", _LED)),
     Query("pv/settings", "One alarm: state and settings", alarm.settings, _columns("no key value"), _ONE),
     Query("pv/neighbours", "Alarms in the same component", components.neighbours,
           _columns("severity pv path description value age"), (*_ONE, "limit")),

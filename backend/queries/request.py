@@ -17,6 +17,7 @@ from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, from_datetime, fro
 from backend.history.port import HistoryStore
 from backend.kpi.targets import LIMITS, Limits
 from backend.live.model import LiveTree
+from backend.suggesting import Suggestions
 
 Cell = str | int | float | bool | None
 Row = dict[str, Cell]
@@ -98,6 +99,8 @@ class Sources:
     """The backend's clock: ages are counted by it."""
     limits: Limits = LIMITS
     """What figures of alarm performance are judged by."""
+    suggestions: Suggestions = field(default_factory=Suggestions)
+    """Proposals, some of them kept from earlier questions."""
 
     def asked(self, ask: Ask) -> list[LiveTree]:
         """The trees of a question; none for a configuration that does not exist."""

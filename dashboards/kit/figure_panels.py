@@ -103,6 +103,32 @@ def standing_long(site: Site, panel_id: int, *parameters: Parameter) -> Table:
     return Table(**head, columns=columns)
 
 
+def suggestions(site: Site, panel_id: int, *parameters: Parameter) -> Table:
+    """What would quieten the worst actors."""
+    name, path = pv(site, 140)
+    shown, dash = system(site, 110)
+    columns = (
+        name,
+        shown,
+        text("change", "Proposed", 120),
+        Column("recorded", "number", right("Alarms", 72, decimals=0, noValue="–")),
+        Column("would", "number", right("Would be", 82, decimals=0, noValue="–")),
+        Column("missed", "number", right("Missed", 72, decimals=0, noValue="–")),
+        text("text", "What to do", custom__wrapText=True),
+        when("computed", "Computed", noValue="–"),
+        path,
+        dash,
+    )
+    says = (
+        "The five alarms that rose most often, each replayed from its newest 2,000 events with other settings: the smallest change that "
+        "would have quieted it, how many alarms would be left, and how many short ones nobody would have been told of. Nothing that lasted "
+        "a minute is missed. Look at it with `tocsin tune PATH`, bring it into force with `--write`: see the how-to *Tune a nuisance "
+        "alarm*. Computed every ten minutes at most."
+    )
+    head = site.head(panel_id, "Suggestions", site.query("suggestions", types(columns), *parameters, ranged=True), says)
+    return Table(**head, columns=columns)
+
+
 # ---------------------------------------------------------------------- the past
 
 

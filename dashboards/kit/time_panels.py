@@ -10,6 +10,17 @@ from dashboards.kit.targets import Parameter, target
 
 ISA_FLOOD_PER_10_MIN = 10
 
+_PEOPLE = ("acknowledged", "unacknowledged", "shelved", "unshelved", "disabled", "enabled", "command")
+_TREE = ("configured", "removed")
+_SYSTEM = ("refused", "mode", "engine", "foreign", "server")
+_KINDS = (
+    {"alarm": "NEUTRAL", "cleared": "OK", "changed": "SHELVED"}
+    | dict.fromkeys(_PEOPLE, "UNDEFINED_ACK")
+    | dict.fromkeys(_TREE, "MINOR_ACK")
+    | dict.fromkeys(_SYSTEM, "MINOR")
+)
+"""Kinds of events, with the state whose colour their bars have; red is left to what needs somebody."""
+
 
 def timeline(site: Site, head: tuple[int, str], name: str, column: str, *parameters: Parameter) -> StateTimeline:
     """State over time, a line for each value of `column`; `name` is the question."""
@@ -71,13 +82,18 @@ def days(site: Site, panel_id: int, *parameters: Parameter) -> Bars:
 
 def activity(site: Site, panel_id: int) -> Bars:
     """Events of every kind per 10 minutes."""
-    says = "How many events the engine wrote in each 10 minutes, by kind. A sudden end, or very many of one kind, is worth a look."
-    query = site.query("counts/kind", {"time": "time", "label": "string", "count": "number"}, ranged=True)
-    panel = Bars(
-        **site.head(panel_id, "Events per 10 min, by kind", query, says), transformations=[organize(query.columns), lines_by("label")]
+    says = (
+        "How many events were written in each 10 minutes, by kind. Grey-blue and dark: alarms that came and went; teal: what people did; "
+        "brown: changes of the tree; yellow: refused commands, engines, foreign writers, servers. A sudden end, or very many of one kind, "
+        "is worth a look."
     )
-    panel.defaults = {"displayName": "${__field.labels.label}"}
-    return panel
+    query = site.query("kinds", {"time": "time"} | dict.fromkeys(_KINDS, "number"), ranged=True)
+    colours = {kind: {"mode": "fixed", "fixedColor": fill(state, site.theme)} for kind, state in _KINDS.items()}
+    return Bars(
+        **site.head(panel_id, "Events per 10 min, by kind", query, says),
+        overrides=[override(kind, color=colour) for kind, colour in colours.items()],
+        transformations=[organize(["time", *_KINDS])],
+    )
 
 
 def _bars(site: Site, panel: Bars) -> Bars:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from alarm_engine.config.load import read_tree
 from alarm_engine.config.tree import arrange
+from alarm_engine.model.event import EventKind
 from alarm_engine.model.palette import PALETTE
 from alarm_engine.model.settings import AlarmSettings
 from dashboards.build import MAX_COMPONENTS, BuildOptions, build, systems_of, write
@@ -304,6 +305,15 @@ def test_no_panel_looks_calm_without_data(files):
                 assert {one["steps"][0]["color"] for one in thresholds} == {PALETTE["STALE"].fill_dark}, panel["title"]
             if panel["type"] == "stat":
                 assert panel["fieldConfig"]["defaults"]["noValue"] in ("NO DATA", "NO ANSWER")
+
+
+def test_each_kind_of_event_has_a_fixed_colour_that_is_no_alarm(files):
+    activity = panel(json.loads(files["Ring/tocsin-Ring_health.json"]), "Events per 10 min, by kind")
+    colours = {one["matcher"]["options"]: one["properties"][0]["value"] for one in activity["fieldConfig"]["overrides"]}
+    assert set(colours) == set(EventKind)
+    assert {one["mode"] for one in colours.values()} == {"fixed"}
+    reds = {PALETTE[state].fill_dark for state in ("MAJOR", "INVALID", "MAJOR_ACK")}
+    assert not reds & {one["fixedColor"] for one in colours.values()}
 
 
 def touch(table, field):

@@ -12,11 +12,11 @@ from rich.text import Text
 
 from alarm_engine.config.change import TreeChange
 from alarm_engine.config.fault import printable
-from alarm_engine.model.settings import AlarmSettings
 from alarm_engine.model.times import NANOS_PER_SECOND, iso
 from backend.tuning.comparison import LONG_NS, Missed
 from backend.tuning.proposals import Judgement, Trial
 from backend.tuning.remarks import remarks
+from backend.tuning.wording import changed
 
 _LONG = f"{LONG_NS // NANOS_PER_SECOND} s"
 
@@ -66,20 +66,6 @@ def show_changes(console: Console, changes: Sequence[TreeChange]) -> None:
                 console.out(text, end="", highlight=False)
         for path, why in one.refused.items():
             console.print(f"{path}: to be changed by hand: {why}", soft_wrap=True)
-
-
-def changed(old: AlarmSettings, new: AlarmSettings) -> str:
-    """What is different, in words."""
-    words = []
-    if old.delay_s != new.delay_s:
-        words.append(f"delay {new.delay_s} s")
-    if old.count != new.count:
-        words.append(f"count {new.count}" if new.count else "no count")
-    if old.latching != new.latching:
-        words.append("latching" if new.latching else "not latching")
-    if old.annunciating != new.annunciating:
-        words.append("annunciating" if new.annunciating else "silent")
-    return ", ".join(words) or "no change"
 
 
 def duration(time_ns: int) -> str:
