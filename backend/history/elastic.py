@@ -23,6 +23,7 @@ from backend.history.elastic_client import translated
 from backend.history.elastic_connection import Connection
 from backend.history.elastic_documents import dead_document, document, document_id, event_of, letter_of
 from backend.history.elastic_indices import Indices
+from backend.history.elastic_months import Months
 from backend.history.elastic_names import Names, Place, month_span
 from backend.history.elastic_options import ElasticOptions
 from backend.history.elastic_overtaken import begins, is_anything_overtaken
@@ -187,6 +188,11 @@ class ElasticHistory:
             await self.summaries.forget(config, month_span(time)[0])
         return deleted
 
+    async def refilled(self, config: str, since: Nanos) -> None:
+        """See `HistoryStore.refilled`."""
+        self._opened()
+        await self._months.refilled(config, since)
+
     async def close(self) -> None:
         """See `HistoryStore.close`."""
         connection, self._connection = self._connection, None
@@ -203,6 +209,7 @@ class ElasticHistory:
 
     def _work_with(self, client: AsyncElasticsearch) -> None:
         self._indices = Indices(client, self._options)
+        self._months = Months(client, self._options)
         self._past = Past(client, self._options)
         self._retention = Retention(client, self._options, self._indices, self._past)
 
@@ -261,7 +268,9 @@ class ElasticHistory:
                 break
             for place, event in homes.items():
                 if not self._indices.known(place):
+                    await self._months.to_be_made(event.id.config, event.time)
                     await self._indices.make(place, month_span(event.time)[1])
+                    await self._months.made(event.id.config)
                     await self._retention.bring_back(event.id.config, event.time)
             try:
                 outcome = await send(self._opened(), self._options, operations)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, from_datetime, to_datetime
 
@@ -93,6 +94,12 @@ def month_span(time: Nanos) -> tuple[Nanos, Nanos]:
     first = to_datetime(time).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     following = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
     return from_datetime(first), from_datetime(following)
+
+
+def span_of_month(part: str) -> tuple[Nanos, Nanos]:
+    """Begin and end of a month (`2026.11`)."""
+    year, number = map(int, part.split("."))
+    return month_span(from_datetime(datetime(year, number, 1, tzinfo=UTC)))
 
 
 def escaped(config: str) -> str:

@@ -32,6 +32,7 @@ from backend.history.elastic_client import translated
 from backend.history.elastic_documents import document_id
 from backend.history.elastic_indices import make_index
 from backend.history.elastic_mapping import PAST_FIELDS
+from backend.history.elastic_months import Months
 from backend.history.elastic_names import Names
 from backend.history.elastic_options import ElasticOptions
 from backend.history.elastic_query import HAS_STATE, Clause, all_of, by_id
@@ -54,11 +55,30 @@ class Past:
         self._client = client
         self._options = options
         self._names = Names(options.prefix)
+        self._months = Months(client, options)
 
     async def states_at(self, question: Question, config: str, time: Nanos, prefix: str | None) -> PastStates:
         """See `HistoryStore.states_at`."""
-        begin, states = await asyncio.gather(self.begin(config), self._states(question, config, time))
-        return past_states(config, states, prefix, complete=begin is None or time >= begin)
+        is_whole, states = await asyncio.gather(self.is_whole(config, time), self._states(question, config, time))
+        return past_states(config, states, prefix, complete=is_whole)
+
+    async def is_whole(self, config: str, time: Nanos) -> bool:
+        """See `SummaryStore.is_whole`."""
+        begin, gone = await asyncio.gather(self.begin(config), self._months.gone(config))
+        if begin is not None and time < begin:
+            return False
+        gone = [one for one in gone if one.start <= time and (begin is None or one.end > begin)]
+        if not gone:
+            return True
+        # A checkpoint that was made while all of it was there knows how each alarm was.
+        after = max(one.end for one in gone)
+        is_doubtful = any(one.doubtful for one in gone)
+        return not is_doubtful and bool(await self._find(config, [_MADE], {"range": {"time": {"gte": after, "lte": time}}}, size=1))
+
+    async def doubtful_until(self, config: str) -> Nanos:
+        """See `SummaryStore.doubtful_until`."""
+        begin, gone = await asyncio.gather(self.begin(config), self._months.gone(config))
+        return max((one.end for one in gone if one.doubtful and (begin is None or one.end > begin)), default=Nanos(0))
 
     async def begin(self, config: str) -> Nanos | None:
         """Events before that time were deleted, all but the last one of each alarm; None: none were."""
@@ -84,6 +104,7 @@ class Past:
 
     async def overtake(self, config: str, time: Nanos) -> None:
         """Events from that time on were written: what was known of later moments is no longer right."""
+        await self._months.given_up(config, time)
         async for attempt in patiently(self._options):
             with attempt:
                 await self._delete(config, [_ANNOUNCED, _MADE], not_before(time))

@@ -23,6 +23,7 @@ from alarm_engine.model.times import Nanos
 from backend.history.elastic_bulk import Operation, send
 from backend.history.elastic_client import translated
 from backend.history.elastic_indices import Indices
+from backend.history.elastic_months import Months
 from backend.history.elastic_names import Names, Place, month, month_span
 from backend.history.elastic_options import ElasticOptions
 from backend.history.elastic_past import Past
@@ -41,6 +42,7 @@ class Retention:
         self._indices = indices
         self._past = past
         self._names = Names(options.prefix)
+        self._months = Months(client, options)
 
     async def delete_before(self, config: str, time: Nanos) -> int:
         """Delete the months before that of a time; returns how many events are gone."""
@@ -60,6 +62,7 @@ class Retention:
         if before > len(keep):
             await self._past.begin_at(config, month_span(time)[0])
         await self._drop(kept, [one for one in was_kept if one not in keep])
+        await self._months.forget(config, old_months)
         for index in doomed:
             await self._indices.delete(index)
         self._indices.forget(places)

@@ -63,6 +63,14 @@ class ElasticSummaries:
         """See `SummaryStore.begin`."""
         return await Past(self._client(), self._options).begin(config)
 
+    async def is_whole(self, config: str, time: Nanos) -> bool:
+        """See `SummaryStore.is_whole`."""
+        return await Past(self._client(), self._options).is_whole(config, time)
+
+    async def doubtful_until(self, config: str) -> Nanos:
+        """See `SummaryStore.doubtful_until`."""
+        return await Past(self._client(), self._options).doubtful_until(config)
+
     async def following(self, config: str, first: Mark, limit: int, before: Nanos | None = None) -> list[Event]:
         """See `SummaryStore.following`."""
         await self._refresh(config)

@@ -141,6 +141,9 @@ class MemoryHistory:
             self.summaries.forget(config, time)
         return len(gone)
 
+    async def refilled(self, config: str, since: Nanos) -> None:
+        """See `HistoryStore.refilled`: what is gone here is all gone, and known to be."""
+
     async def close(self) -> None:
         """See `HistoryStore.close`."""
 

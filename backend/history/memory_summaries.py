@@ -23,6 +23,15 @@ class MemorySummaries:
         """See `SummaryStore.begin`."""
         return self._begin.get(config)
 
+    async def is_whole(self, config: str, time: Nanos) -> bool:
+        """See `SummaryStore.is_whole`."""
+        begin = await self.begin(config)
+        return begin is None or time >= begin
+
+    async def doubtful_until(self, config: str) -> Nanos:
+        """See `SummaryStore.doubtful_until`: what is gone here is all gone."""
+        return Nanos(0)
+
     async def following(self, config: str, first: Mark, limit: int, before: Nanos | None = None) -> list[Event]:
         """See `SummaryStore.following`."""
         later = (event for event in self._events(config) if event.id[1:] >= first)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from alarm_engine.errors import HistoryUnavailable
 from alarm_engine.model.event import EventKind
-from alarm_engine.model.times import Nanos, iso
+from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, iso
 from backend.history.horizon import horizon, read_page, stands_ahead
 from backend.history.matching import check_range
 from backend.history.port import MAX_RANGE_DAYS, EventQuery, HistoryStore
@@ -49,6 +49,10 @@ class Known(NamedTuple):
     """Our own clock: events beyond it were written by one that was ahead."""
     taken_over: tuple[Nanos, ...] = ()
     """When engines took over within the range, the last first: before that, none may have run."""
+    unseen: Nanos | None = None
+    """For so long none ran before them, in all, at the most; None: not known."""
+    doubtful_until: Nanos = Nanos(0)
+    """Events from before that have been lost, and what is worked out anew may lack some."""
 
 
 class _End(NamedTuple):
@@ -70,7 +74,11 @@ async def last_known(store: HistoryStore, config: str, end: Nanos) -> Nanos:
 async def known(store: HistoryStore, config: str, span: Span, until: Nanos, now: Nanos) -> Known:
     """What is to be known beside the summaries for figures of a span."""
     query = EventQuery(config, span.start, span.end, kinds=frozenset({EventKind.ENGINE}), limit=_MOST_TAKEN_OVER)
-    return Known(until, now, tuple(event.time for event in (await store.events(query)).events))
+    events = (await store.events(query)).events
+    taken_over = tuple(event.time for event in events)
+    spans = [event.time - event.since for event in events if event.since is not None]
+    unseen = Nanos(sum(spans)) if len(spans) == len(events) else None
+    return Known(until, now, taken_over, unseen, await store.summaries.doubtful_until(config))
 
 
 async def performance(store: SummaryStore, config: str, span: Span, knowing: Known, selection: Selection = EVERYTHING) -> Performance:
@@ -86,7 +94,7 @@ async def performance(store: SummaryStore, config: str, span: Span, knowing: Kno
         is_whole = await stored.read(store, config, span, frontier)
         recent, end = await _recent(store, config, frontier, (span.end, knowing))
         if is_whole and await store.frontier(config) == frontier:
-            return await asyncio.to_thread(_answer, stored, recent, (span, end), knowing.taken_over)
+            return await asyncio.to_thread(_answer, stored, recent, (span, end), knowing)
     raise HistoryUnavailable(f"the figures of {config} are being worked out anew: ask again in a minute")
 
 
@@ -161,15 +169,21 @@ def _before_it_was_ahead(course: Course, frontier: Frontier | None, ahead: Nanos
     return _End(min(known.until, last), f"{why[0].upper()}{why[1:]}; until that time has come it is in no figure.")
 
 
-def _answer(stored: _Stored, recent: Course | None, ends: tuple[Span, _End], taken_over: Sequence[Nanos]) -> Performance:
+def _answer(stored: _Stored, recent: Course | None, ends: tuple[Span, _End], knowing: Known) -> Performance:
     span, (until, remark) = ends
     if recent is not None:
         begin = span.start // DAY_NS * DAY_NS
         stored.gatherer.take(one for one in recent.until(min(span.end, until)) if one.end > begin)
     found = stored.gatherer.figures()
-    if taken_over:
+    if taken_over := knowing.taken_over:
         often = "An engine" if len(taken_over) == 1 else f"{len(taken_over)} times an engine"
-        more = f"{often} took over, the last one at {iso(taken_over[0])}: what happened while none ran is not known, and looks quiet."
+        lasted = "" if knowing.unseen is None else f" ({max(1, round(knowing.unseen / NANOS_PER_SECOND))} s at the most)"
+        more = (
+            f"{often} took over, the last one at {iso(taken_over[0])}: what happened while none ran{lasted} is not known, and looks quiet."
+        )
+        found = replace(found, remarks=(*found.remarks, more))
+    if span.start < knowing.doubtful_until:
+        more = f"Events from before {iso(knowing.doubtful_until)} were lost and are not all written again: what is missing looks quiet."
         found = replace(found, remarks=(*found.remarks, more))
     if remark and until < span.end:
         found = replace(found, remarks=(*found.remarks, remark))
@@ -177,7 +191,7 @@ def _answer(stored: _Stored, recent: Course | None, ends: tuple[Span, _End], tak
     if not within:
         return Performance(found, None, None)
     known = min(span.end, until if stored.end is None else max(until, stored.end))
-    since = max(span.start, within[0].start, *(one.end for one in within if one.imported))
+    since = max(span.start, knowing.doubtful_until, within[0].start, *(one.end for one in within if one.imported))
     return Performance(found, since, known) if since < known else Performance(found, None, None)
 
 

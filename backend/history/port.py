@@ -218,6 +218,10 @@ class HistoryStore(Protocol):
         """
         ...
 
+    async def refilled(self, config: str, since: Nanos) -> None:
+        """All events from that time on, or if it is 0 all that there ever were, have been written again: what had been lost is there."""
+        ...
+
     async def close(self) -> None:
         """Close."""
         ...

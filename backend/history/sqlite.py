@@ -153,6 +153,9 @@ class SqliteHistory:
                 await self._file.write(Job(lambda connection: sqlite_counts.tidy(connection, config, time)))
         return deleted
 
+    async def refilled(self, config: str, since: Nanos) -> None:
+        """See `HistoryStore.refilled`: what is gone here is all gone, and known to be."""
+
     async def close(self) -> None:
         """See `HistoryStore.close`; the file is closed when its last user is."""
         readers, self._readers = self._readers, None

@@ -58,6 +58,15 @@ class SqliteSummaries:
         row = await self._ask(lambda connection: connection.execute(query, (config,)).fetchone())
         return None if row is None else Nanos(row[0])
 
+    async def is_whole(self, config: str, time: Nanos) -> bool:
+        """See `SummaryStore.is_whole`."""
+        begin = await self.begin(config)
+        return begin is None or time >= begin
+
+    async def doubtful_until(self, config: str) -> Nanos:
+        """See `SummaryStore.doubtful_until`: what is gone here is all gone."""
+        return Nanos(0)
+
     async def following(self, config: str, first: Mark, limit: int, before: Nanos | None = None) -> list[Event]:
         """See `SummaryStore.following`."""
         return await self._ask(lambda connection: _following(connection, config, first, (limit, before)))

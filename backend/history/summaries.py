@@ -74,6 +74,14 @@ class SummaryStore(Protocol):
         """Events before that time were deleted, all but the last one of each alarm; None: none were."""
         ...
 
+    async def is_whole(self, config: str, time: Nanos) -> bool:
+        """False: events are missing that are needed to know how all was at a time: they were deleted, or are being filled in again."""
+        ...
+
+    async def doubtful_until(self, config: str) -> Nanos:
+        """Of what was before that, summaries may have been made without events that had been lost; 0: of nothing."""
+        ...
+
     async def following(self, config: str, first: Mark, limit: int, before: Nanos | None = None) -> list[Event]:
         """Events from that id on, in the order of their ids, no more than `limit`; of those only the ones before a time, if it is given."""
         ...

@@ -46,13 +46,15 @@ async def moment(
 
 async def span_remark(history: HistoryStore, config: str, span: tuple[Nanos, Nanos], now: Nanos, tree: LiveTree | None = None) -> str:
     """Why an answer about a range may not be all; empty: it is."""
-    begin = await history.summaries.begin(config)
     for time in span:
         newest = await _newest(history, config, time)
-        if remark := await _remark(history, config, (time, begin is None or time >= begin, newest), now, tree):
+        if remark := await _remark(history, config, (time, await history.summaries.is_whole(config, time), newest), now, tree):
             return f"{iso(time)}: {remark}"
     taken_over = await _one(history, EventQuery(config, *span, kinds=frozenset({EventKind.ENGINE}), limit=1))
-    return f"an engine took over at {iso(taken_over.time)}: what happened before, while none ran, is not known" if taken_over else ""
+    if taken_over is None:
+        return ""
+    since = "before" if taken_over.since is None else f"from {iso(taken_over.since)} on"
+    return f"an engine took over at {iso(taken_over.time)}: what happened {since}, while none ran, is not known"
 
 
 async def ahead_since(history: HistoryStore, config: str, now: Nanos) -> Nanos | None:
@@ -71,12 +73,12 @@ async def _remark(history: HistoryStore, config: str, found: tuple[Nanos, bool, 
     if newest is None:
         return "nothing was recorded by then"
     if not is_kept:
-        return "events of that time, or of one before it, have been deleted: only what had not changed since is known"
+        return "events of that time, or of one before it, are missing: they were deleted, or are being filled in again"
     if newest.origin is Origin.IMPORTED:
         return "it was imported: what the logger that it comes from did not store is not known"
     later = await _one(history, EventQuery(config, Nanos(time + 1), Nanos(time + MAX_RANGE_NS), limit=1, oldest_first=True))
     if later is not None:
-        return _between(newest, later, now)
+        return _between(newest, later, time, now)
     if tree is None:
         return f"nothing has been recorded since {iso(newest.time)}"
     freshness = tree.freshness()
@@ -85,12 +87,14 @@ async def _remark(history: HistoryStore, config: str, found: tuple[Nanos, bool, 
     return "the alarm engine gives no life sign: what happened since is not known" if freshness.stale else ""
 
 
-def _between(newest: Event, later: Event, now: Nanos) -> str:
-    """What two events that follow each other say of the time between them."""
+def _between(newest: Event, later: Event, time: Nanos, now: Nanos) -> str:
+    """What two events that follow each other say of a time between them."""
     if later.time > horizon(now):
         # The time of events never runs back, so a clock that was once ahead holds all that follows there.
         return stands_ahead(later.time)
-    if later.kind is EventKind.ENGINE:
+    if later.kind is EventKind.ENGINE and (later.since is None or time >= later.since):
+        if later.since is not None:
+            return f"an engine took over at {iso(later.time)}: what happened after {iso(later.since)}, while none ran, is not known"
         return f"an engine took over at {iso(later.time)}: whether one ran since {iso(newest.time)} is not known"
     return ""
 

@@ -463,15 +463,18 @@ async def test_what_was_imported_is_counted_and_never_complete(store):
         await Summariser(store.summaries, ["Site"]).catch_up("Site")
 
 
-async def test_that_an_engine_took_over_is_said(store):
+@pytest.mark.parametrize(("since", "lasted"), [(None, ""), (at(hours=4.99), " (36 s at the most)")])
+async def test_that_an_engine_took_over_is_said(store, since, lasted):
     script = Script()
     script.rise(at(hours=1), "/Site/A/x")
     script.add(at(hours=5), "engine", "/Site", "OK", bare=True)
+    script.events[-1] = replace(script.events[-1], since=since)
     script.rise(at(hours=6), "/Site/A/x")
     await store.write(script.events)
     span = Span(at(), at(hours=7))
     found = await performance(store.summaries, "Site", span, await known(store, "Site", span, at(hours=7), NOW))
     assert found.figures.remarks[-1].startswith("An engine took over, the last one at 2024-10-04T05:00:00")
+    assert f"what happened while none ran{lasted} is not known" in found.figures.remarks[-1]
     span = Span(at(), at(hours=5))
     found = await performance(store.summaries, "Site", span, await known(store, "Site", span, at(hours=5), NOW))
     assert "took over" not in " ".join(found.figures.remarks)

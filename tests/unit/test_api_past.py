@@ -172,6 +172,20 @@ async def test_a_line_of_states_does_not_go_on_where_the_clock_of_the_engine_was
         assert rows[-1]["severity"] == "STALE"
 
 
+async def test_up_to_the_last_sign_of_the_engine_before_all_is_known():
+    async with world(engine=False) as site, site.client() as client:
+        past = await story(site)
+        await past.add(100, "/Acc", K.ENGINE, S.OK, state=None, since=past.time(110))
+        await past.add(50, V1, severity=S.MAJOR)
+        assert (await get(client, f"{API}/alarms", at=past.text(150)))["complete"]
+        between = await get(client, f"{API}/alarms", at=past.text(105))
+        assert not between["complete"]
+        remark = f"an engine took over at {iso(past.time(100))}: what happened after {iso(past.time(110))}, while none ran, is not known"
+        assert between["remark"] == remark
+        line = await get(client, f"{API}/intervals", path=V1, start=past.text(300), end=past.text(60))
+        assert line["remark"].startswith(f"an engine took over at {iso(past.time(100))}: what happened from {iso(past.time(110))} on")
+
+
 async def test_what_happened_before_an_engine_took_over_is_not_known():
     async with world(engine=False) as site, site.client() as client:
         past = await story(site)

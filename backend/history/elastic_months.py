@@ -1,0 +1,122 @@
+"""Which months a history has had: so it is known when one is gone that we have not deleted, by hand or by a life cycle of the server.
+
+Of each configuration one document says so, beside the checkpoints. A month is noted after its index was made. It is *doubtful* from the
+moment at which its index is to be made a second time, or at which what was worked out before from its events (checkpoints, summaries) is
+given up while it is gone, until the journal was read again from before its begin to the end.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
+
+import orjson
+from elasticsearch import AsyncElasticsearch, ConflictError, NotFoundError
+
+from alarm_engine.errors import HistoryError
+from alarm_engine.model.times import Nanos
+from backend.history.elastic_client import translated
+from backend.history.elastic_documents import document_id
+from backend.history.elastic_indices import Indices, make_index
+from backend.history.elastic_mapping import PAST_FIELDS
+from backend.history.elastic_names import Names, month, span_of_month
+from backend.history.elastic_options import ElasticOptions
+
+_MONTHS = "months"
+
+
+class Gone(NamedTuple):
+    """A month of which events are missing, or may be."""
+
+    start: Nanos
+    end: Nanos
+    doubtful: bool
+    """What is worked out from events is so without these; False: it is from when they were there."""
+
+
+_Noted = dict[str, bool]
+"""Whether a month (`2026.11`) is doubtful."""
+
+
+class Months:
+    """The months of one installation."""
+
+    def __init__(self, client: AsyncElasticsearch, options: ElasticOptions) -> None:
+        self._client = client
+        self._options = options
+        self._names = Names(options.prefix)
+        self._indices = Indices(client, options)
+
+    async def gone(self, config: str) -> list[Gone]:
+        """Those of which events are missing, or may be, in order."""
+        noted, there = (await self._noted(config))[0], await self._there(config)
+        return [Gone(*span_of_month(one), noted[one]) for one in sorted(noted) if noted[one] or one not in there]
+
+    async def to_be_made(self, config: str, time: Nanos) -> None:
+        """The index of the month of a time is not there, as far as is known, and will be made."""
+        one = month(time)
+        if one not in await self._there(config):
+            await self._change(config, lambda noted: noted | {one: True} if one in noted else noted)
+
+    async def made(self, config: str) -> None:
+        """It was made, or was there."""
+        there = await self._there(config)
+        await self._change(config, lambda noted: dict.fromkeys(sorted(there), False) | noted)
+
+    async def given_up(self, config: str, time: Nanos) -> None:
+        """What was worked out from events of that time or later is worked out anew."""
+        there = await self._there(config)
+        await self._change(
+            config, lambda noted: {one: was or (one not in there and span_of_month(one)[1] > time) for one, was in noted.items()}
+        )
+
+    async def refilled(self, config: str, since: Nanos) -> None:
+        """All events from that time on have been written again."""
+        there = await self._there(config)
+        await self._change(
+            config, lambda noted: {one: was and not (one in there and span_of_month(one)[0] >= since) for one, was in noted.items()}
+        )
+
+    async def forget(self, config: str, months: Collection[str]) -> None:
+        """We delete these ourselves, and have kept of them what is needed later."""
+        await self._change(config, lambda noted: {one: was for one, was in noted.items() if was or one not in months})
+
+    async def _there(self, config: str) -> set[str]:
+        return {found for index in await self._indices.list(config) if (found := self._names.month_of(config, index)) is not None}
+
+    async def _noted(self, config: str) -> tuple[_Noted, dict[str, Any]]:
+        """With the condition that it is still so."""
+        try:
+            with translated(self._options):
+                answer = await self._client.get(index=self._names.past.index, id=_key(config))
+        except HistoryError as problem:
+            if not isinstance(problem.__cause__, NotFoundError):
+                raise
+            return {}, {"op_type": "create"}
+        version = {"if_seq_no": answer["_seq_no"], "if_primary_term": answer["_primary_term"]}
+        return orjson.loads(base64.b64decode(answer["_source"]["states"])), version
+
+    async def _change(self, config: str, change: Callable[[_Noted], _Noted]) -> None:
+        while True:
+            noted, version = await self._noted(config)
+            changed = change(noted)
+            if changed == noted:
+                return
+            await make_index(self._client, self._options, self._names.past, PAST_FIELDS)
+            content = base64.b64encode(orjson.dumps(changed)).decode()
+            document = {"config": config, "kind": _MONTHS, "time": 0, "states": content}
+            try:
+                with translated(self._options):
+                    await self._client.index(
+                        index=self._names.past.alias, id=_key(config), document=document, require_alias=True, **version
+                    )
+            except HistoryError as problem:
+                if not isinstance(problem.__cause__, ConflictError):
+                    raise
+            else:
+                return
+
+
+def _key(config: str) -> str:
+    return document_id(f"{config}.{_MONTHS}")
