@@ -149,12 +149,13 @@ class Standby:
             now = self._clock.now().monotonic
             empty = 0 if fetched.records else empty + 1
             at_end = fetched.caught_up or empty >= _EMPTY
-            if self._changed and (at_end or now - self._looked > _RARELY_NS):
+            is_whole = fetched.caught_up
+            if self._changed and (is_whole or (at_end and not self.caught_up) or now - self._looked > _RARELY_NS):
                 if at_end:
                     for _ in self.replayed.settling(self._topics, self._settings.zone):
                         await asyncio.sleep(0)
-                self._watch()
-                self._changed, self._looked = not at_end, now
+                self._watch(is_whole)
+                self._changed, self._looked = not is_whole, now
             if at_end and now - self._settled > _DECIDED_NS and any(r.key.startswith(_STATE) for r in fetched.records):
                 self._intake.settle(Monotonic(now - _DECIDED_NS))
                 self._settled = now
@@ -182,14 +183,14 @@ class Standby:
             return False
         return closed or record.key.startswith(_CONFIG)
 
-    def _watch(self) -> None:
-        """Bring the subscriptions to what the tree has."""
+    def _watch(self, is_whole: bool) -> None:
+        """Bring the subscriptions to what the tree has. Until it is whole nothing is given up: what is not read yet may still be there."""
         settings = self.replayed.settings
         self._pvs = [split(path)[-1] for path, one in settings.items() if isinstance(one, AlarmSettings)]
         wanted = set(self._pvs)
-        gone = self._watched - wanted
+        gone = self._watched - wanted if is_whole else set()
         if gone:
             self._source.unsubscribe(gone)
             self._intake.forget(gone)
         self._source.subscribe(Subscription(pv, self._settings.monitor_values) for pv in sorted(wanted - self._watched))
-        self._watched = wanted
+        self._watched = (self._watched | wanted) - gone

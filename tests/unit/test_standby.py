@@ -367,3 +367,46 @@ async def raised(journal):
     finally:
         await reader.close()
     return sorted((e.path, e.to_severity.name, e.pv_time if e.snapshot.connected else 0) for e in events if e.kind is EventKind.ALARM)
+
+
+async def test_nothing_is_given_up_before_the_tree_is_read_to_its_end(pair, monkeypatch):
+    """An engine that was fenced begins to follow anew: what it has kept of a PV must not go because its alarm is not read yet."""
+    made = pair.journal.reader
+    goes_on = asyncio.Event()
+
+    class Slow:
+        """Ends in the middle, as a broker that has just begun, until the test says so."""
+
+        def __init__(self, reader):
+            self._reader = reader
+            self._left = 1
+
+        def __getattr__(self, name):
+            return getattr(self._reader, name)
+
+        async def fetch(self, **limits):
+            if goes_on.is_set():
+                return await self._reader.fetch(**limits)
+            if not self._left:
+                await asyncio.sleep(0.01)
+                return Fetched((), False)
+            self._left -= 1
+            return Fetched((await self._reader.fetch(**{**limits, "max_records": 1})).records, False)
+
+    monkeypatch.setattr("alarm_engine.standby._RARELY_NS", 1)
+    async with pair.running():
+        await pair.two.standby.stop()
+        pair.put("b", S.MAJOR, pair.two)
+        assert pair.two.intake.backlog == 1
+        monkeypatch.setattr(pair.journal, "reader", lambda *args: Slow(made(*args)))
+        again = Standby(SETTINGS, pair.journal, Inputs(pair.two.share, pair.two.intake), SystemClock())
+        again.start()
+        try:
+            await until(lambda: again.caught_up)
+            assert set(pair.two.source.subscriptions) == {"a", "b"}
+            assert pair.two.intake.backlog == 1
+            goes_on.set()
+            await until(lambda: again.pvs == 2)
+            assert pair.two.intake.backlog == 1
+        finally:
+            await again.stop()
