@@ -128,15 +128,31 @@ async def _chatters(tree: LiveTree, one: Frequency, sources: Sources, ask: Ask) 
 
 
 async def floods(sources: Sources, ask: Ask) -> list[Row]:
-    """Spans with more than 10 alarms in 10 minutes, as annotations; none is an empty list."""
+    """Spans with more than 10 alarms in 10 minutes, as annotations; none is an empty list.
+
+    Of a range of more than 100 days one more row says that the time before was not looked at.
+    """
     rows: list[Row] = []
     for tree in sources.asked(ask):
         if not knows(tree, ask):
             continue
         start = max(ask.start, Nanos(ask.end - _FLOODS_S * NANOS_PER_SECOND))
+        if start > ask.start:
+            rows.append(_not_looked_at(tree.config, (ask.start, start)))
         one = Ask(start, ask.end, tree.config, ask.systems, path=ask.path)
         rows += _flood_rows(tree.config, await _windows(sources, one, BUCKET_S))
     return rows
+
+
+def _not_looked_at(config: str, span: tuple[Nanos, Nanos]) -> Row:
+    return {
+        "time": to_ms(span[0]),
+        "timeEnd": to_ms(span[1]),
+        "title": "Floods are not shown here",
+        "text": f"They are looked for in the last {_FLOODS_S // _DAY_S} days of a range: choose a shorter one",
+        "tags": "note",
+        "id": f"{config}.flood.none",
+    }
 
 
 def _flood_rows(config: str, windows: Sequence[_Window]) -> list[Row]:

@@ -279,6 +279,10 @@ async def test_a_flood_is_an_annotation():
         assert flood["text"] == "15 alarms in 10 min"
         assert flood["timeEnd"] - flood["time"] == 600_000
         assert await rows(site, "floods", system="RF") == []
+        note, same = await rows(site, "floods", **{"from": str(to_ms(Nanos(START.wall - 200 * 86_400 * NANOS_PER_SECOND)))})
+        assert (note["tags"], note["title"]) == ("note", "Floods are not shown here")
+        assert note["timeEnd"] - note["time"] > 99 * 86_400_000
+        assert same["id"] == flood["id"]
 
 
 async def test_the_log_tells_what_happened_newest_first(site):
