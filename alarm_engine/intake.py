@@ -103,6 +103,12 @@ class Intake:
                 self._last.pop(pv, None)
                 self._servers.pop(pv, None)
 
+    @property
+    def heard(self) -> list[str]:
+        """PVs that have a value."""
+        with self._lock:
+            return [pv for pv, item in self._last.items() if isinstance(item, Reading)]
+
     def connected(self, pvs: Iterable[str]) -> int:
         """How many of these have a value."""
         last = self._last

@@ -138,6 +138,7 @@ class Runner:
                 config=config,
                 newest=iso(last.time),
             )
+        self.evaluator.presume(self.intake.heard)
         self.evaluator.servers.restore(self.intake.begin(self._wake, now.monotonic))
         log.info("configuration restored", config=config, alarms=len(self.evaluator.tree.leaves), epoch=self.epoch, broken=replayed.broken)
         await self._round(begun)

@@ -86,7 +86,9 @@ class Evaluator:
         then = now
         for item in inputs:
             self.emitter.late = now.monotonic - item.arrival > _MISSED_NS
-            then = now if now.monotonic - item.arrival < LATE_NS else self._catch_up(item.arrival, now)
+            due = self.timers.next()
+            is_late = now.monotonic - item.arrival >= LATE_NS or (due is not None and due <= item.arrival)
+            then = self._catch_up(item.arrival, now) if is_late else now
             if isinstance(item, Connection) and item.pv in watchers:
                 self.servers.moved(item)
                 if (Timer.SERVERS, None) not in self.timers:
@@ -104,6 +106,12 @@ class Evaluator:
                 # A channel that is up says nothing yet: a hung IOC accepts connections and sends no value.
         self.emitter.late = False
         self.servers.worked_to = None if then is now else then.monotonic
+
+    def presume(self, pvs: Iterable[str]) -> None:
+        """At a take-over: PVs that have said something. What happens before they are fed happens to alarms that are connected."""
+        for pv in pvs:
+            for leaf in self.tree.watchers.get(pv, ()):
+                self._connected(leaf)
 
     def _await_servers(self) -> None:
         end = self.servers.next()

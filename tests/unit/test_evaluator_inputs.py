@@ -101,6 +101,28 @@ def test_a_blip_shorter_than_its_delay_stays_one_however_late_it_is_evaluated():
     assert control.severity(GC) is S.OK
 
 
+def test_a_delay_that_ran_out_before_a_fresh_sample_came_is_an_alarm():
+    control = Control({GC: AlarmSettings("Pressure", delay_s=5)})
+    control.sample("GC1", S.OK)
+    control.sample("GC1", S.MAJOR)
+    control.now = control.now.plus_s(10)
+    control.evaluator.feed([reading(S.OK, control.now)], control.now)
+    assert [event.to_severity for event in control.take().events] == [S.MAJOR, S.MAJOR]
+    assert control.leaf(GC).current.severity is S.OK
+
+
+def test_an_alarm_that_is_raised_before_its_pv_is_fed_to_a_successor_is_connected():
+    control = Control({GC: AlarmSettings("Pressure", delay_s=5)})
+    control.sample("GC1", S.MAJOR)
+    control.now = control.now.plus_s(10)
+    successor = control.restarted()
+    successor.evaluator.presume(["GC1", "Another"])
+    successor.evaluator.tick(successor.now)
+    (event,) = successor.take().events
+    assert event.to_severity is S.MAJOR
+    assert event.snapshot.connected
+
+
 def test_a_delay_runs_from_when_the_sample_came():
     control = Control({GC: AlarmSettings("Pressure", delay_s=5)})
     start = control.now
