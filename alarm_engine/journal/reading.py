@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from alarm_engine.errors import JournalCorrupt
 from alarm_engine.journal.port import Journal, StoredRecord
 
-
 _AT_ONCE = 1000
 """Records handed on before anybody else gets a turn."""
 
