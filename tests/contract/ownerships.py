@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from alarm_engine.journal.kafka import KafkaJournal
-from alarm_engine.ownership.kafka import KafkaOwnership
 from alarm_engine.journal.kafka_settings import KafkaSettings
+from alarm_engine.ownership.kafka import KafkaOwnership
 
 SESSION_S = KafkaSettings("").session_s
 QUICK_S = SESSION_S - 2
