@@ -94,17 +94,17 @@ class Engine:
         await asyncio.gather(*(holding.start() for holding in self.holdings))
 
     async def stop(self) -> None:
-        """Stop in reverse order; may be called again, and after a start that failed."""
+        """Stop, first what another engine waits for; may be called again, and after a start that failed."""
         if self._status is not None:
             self._status.cancel()
             await asyncio.gather(self._status, return_exceptions=True)
             self._status = None
-        self._ports.source.close()
         await asyncio.gather(*(holding.stop() for holding in self.holdings))
         self.holdings = []
         if self.peers is not None:
             await self.peers.stop()
         await self._ports.ownership.close()
+        self._ports.source.close()  # takes long with many PVs
 
     def failure(self) -> BaseException | None:
         """What ended a part of the engine that must not end, None while all is well."""

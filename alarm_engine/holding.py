@@ -122,11 +122,10 @@ class Holding:
             await self._task
 
     async def stop(self) -> None:
-        """Give it up; may be called again."""
+        """Give it up; may be called again. The process variables stay watched until the source is closed: that would take its time here."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        self._ports.share.clear()
 
     def failure(self) -> BaseException | None:
         """What ended it, None while all is well."""

@@ -106,11 +106,6 @@ class Share:
         """Variables that are watched."""
         return self._shared.watched(self)
 
-    def clear(self) -> None:
-        """Stop watching everything, and hear nothing more."""
-        self.sink = _nowhere
-        self.unsubscribe(self.watched)
-
     def status(self) -> SourceStatus:
         """How the source is doing, all configurations together."""
         return self._shared.status()
