@@ -68,13 +68,13 @@ class Peers:
         self._clock = clock
         self._signs = Signs(me)
         self._task: asyncio.Task[None] | None = None
-        self._began = clock.now().monotonic
+        self._began = _now()
         self._empty = False
         self._known = False
 
     def start(self) -> None:
         """Begin to listen."""
-        self._began = self._clock.now().monotonic
+        self._began = _now()
         self._task = asyncio.create_task(self._listen(), name="life signs of others")
 
     async def stop(self) -> None:
@@ -86,16 +86,16 @@ class Peers:
     @property
     def sure(self) -> bool:
         """Whoever runs a configuration would have been heard by now, or never will be: a right to read may be missing."""
-        listened = self._clock.now().monotonic - self._began
+        listened = _now() - self._began
         return (self._known and (self._empty or listened > FRESH_NS // 2)) or listened > _DEAF_NS
 
     def running(self, config: str) -> EngineStatus | None:
         """See `Signs.running`."""
-        return self._signs.running(config, self._clock.now().monotonic)
+        return self._signs.running(config, _now())
 
     def standing_by(self, config: str) -> list[EngineStatus]:
         """See `Signs.standing_by`."""
-        return self._signs.standing_by(config, self._clock.now().monotonic)
+        return self._signs.standing_by(config, _now())
 
     async def _listen(self) -> None:
         said = ""
@@ -127,6 +127,11 @@ class Peers:
         try:
             kind, _ = parse_key(record.key)
             if record.time >= since:
-                self._signs.hear(kind, decode_status(record.value or b""), self._clock.now().monotonic)
+                self._signs.hear(kind, decode_status(record.value or b""), _now())
         except WireError as problem:
             log.debug("life sign skipped", problem=str(problem))
+
+
+def _now() -> Monotonic:
+    """The time of the event loop, in which life signs are waited for: the engine's clock may stand still while it starts (a replay)."""
+    return Monotonic(round(asyncio.get_running_loop().time() * NANOS_PER_SECOND))

@@ -20,6 +20,7 @@ SIGNED = "a configuration record that the engine writes is signed tocsin, not wi
 DELETED = "an alarm that was deleted while it was shelved stays deleted; with Phoebus it comes back at the date"
 RESTART = "a restart is silent for alarms that did not change; Phoebus forgets those that are OK"
 MODES = "maintenance mode and disabled notifications are kept over a restart"
+FOREIGN = "a state that somebody else wrote is written over with ours; Phoebus leaves it"
 FILTERS = "filter formulas are not evaluated yet"
 
 MAINTENANCE = ',"mode":"maintenance","notify":false'
@@ -156,6 +157,9 @@ _TABLE: dict[tuple[str, str], dict[Place, Row]] = {
         Place(59, _DEEP): (node("OK"),),
         Place(59, _OTHER): (node("OK"),),
         Place(59, _TREE): (node("MINOR_ACK"),),
+    },
+    ("tree_edits", FOREIGN): {
+        Place(71, "state:/Tree/Sub/T:a"): (leaf("OK OK 0.0", "OK NO_ALARM"),),
     },
     ("connection", EDIT): {
         # Not raised again, so the records that follow have no latch flag.
