@@ -243,6 +243,11 @@ async def settle(journal: Journal, topics: Topics, replayed: Replayed, zone: tzi
             await asyncio.sleep(0)
 
 
+async def starts_of(journal: Journal, topics: Topics, replayed: Replayed) -> dict[str, int]:
+    """Where to read on, by topic; of events only the newest are needed. What is not in it is read from its beginning."""
+    return {topics.events: max(0, await journal.end(topics.events) - _EVENTS), **replayed.next}
+
+
 Look = Callable[[StoredRecord, Replayed], None]
 """Is told of each record after it was applied."""
 
@@ -250,10 +255,8 @@ Look = Callable[[StoredRecord, Replayed], None]
 async def replay(journal: Journal, topics: Topics, zone: tzinfo, known: Replayed | None = None, look: Look | None = None) -> Replayed:
     """Read the configuration to its end: from its beginning, or on from where `known` ends."""
     replayed = known or Replayed()
-    window = _EVENTS
-    end = await journal.end(topics.events)
-    starts = {topics.events: max(0, end - window), **replayed.next}
-    begun = starts[topics.events]
+    starts = await starts_of(journal, topics, replayed)
+    begun, window = starts[topics.events], _EVENTS
     async for record in read_to_end(journal, [topics.config, topics.runtime, topics.events], starts):
         replayed.apply(record, topics, zone)
         if look is not None:
@@ -261,7 +264,7 @@ async def replay(journal: Journal, topics: Topics, zone: tzinfo, known: Replayed
     while not replayed.has_events and begun > 0:
         # Nothing but the marks of transactions in there: an engine that changed nothing for long.
         window *= 8
-        begun = max(0, end - window)
+        begun = max(0, begun - window)
         async for record in read_to_end(journal, [topics.events], {topics.events: begun}):
             replayed.apply(record, topics, zone)
     return replayed

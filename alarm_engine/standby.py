@@ -18,7 +18,7 @@ from alarm_engine.model.path import split
 from alarm_engine.model.settings import AlarmSettings
 from alarm_engine.model.status import EngineStatus
 from alarm_engine.model.times import NANOS_PER_MS, NANOS_PER_SECOND, Monotonic
-from alarm_engine.replay import Replayed
+from alarm_engine.replay import Replayed, starts_of
 from alarm_engine.runner import Inputs, RunnerSettings
 from alarm_engine.sources.port import Subscription
 from alarm_engine.wire.keys import RecordType
@@ -34,7 +34,6 @@ _RARELY_NS = NANOS_PER_SECOND
 """While records come without an end, subscriptions are brought up to date this often."""
 _DECIDED_NS = 10 * NANOS_PER_SECOND
 """An engine that runs and writes has decided by then what came to it."""
-_EVENTS = 20_000
 _STATE = f"{RecordType.STATE}:"
 _CONFIG = f"{RecordType.CONFIG}:"
 _REVISION = f"{RecordType.REVISION}:"
@@ -118,8 +117,7 @@ class Standby:
         while True:
             reader: JournalReader | None = None
             try:
-                end = await self._journal.end(self._topics.events)
-                starts = {self._topics.events: max(0, end - _EVENTS), **self.replayed.next}
+                starts = await starts_of(self._journal, self._topics, self.replayed)
                 topics = [self._topics.config, self._topics.settings, self._topics.runtime, self._topics.events]
                 reader = self._journal.reader(topics, starts)
                 await self._read(reader)

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from alarm_engine.clock import SystemClock
 from alarm_engine.config.tree import ConfigTree
 from alarm_engine.engine import EnginePorts, EngineSettings
-from alarm_engine.errors import HistoryError, SettingsError, TocsinError
+from alarm_engine.errors import HistoryError, SettingsError
 from alarm_engine.evaluator import EvaluatorSettings
 from alarm_engine.journal.port import Journal
 from alarm_engine.journal.sqlite_file import SqliteFile
@@ -144,22 +144,12 @@ class Application:
         """Stop in reverse order; may be called again, and after a start that failed."""
         await self._stack.aclose()
 
-    async def wait(self, stopping: asyncio.Event) -> None:
-        """Until it is asked to stop; raises what ended a part that must not end."""
+    def failure(self) -> BaseException | None:
+        """What ended a part that must not end; None while all is well."""
         ended = self._engine.ended if self._engine is not None else None
-        while not stopping.is_set():
-            failure = ended.result() if ended is not None and ended.done() else None
-            for part in (self._live, self._history, self._server, self._watch):
-                failure = failure or (part.failure() if part is not None else None)
-            if failure is not None:
-                if isinstance(failure, TocsinError):
-                    raise failure
-                raise RuntimeError("a part of tocsin ended that must not end") from failure
-            try:
-                async with asyncio.timeout(0.5):
-                    await stopping.wait()
-            except TimeoutError:
-                continue
+        failures = [ended.result() if ended is not None and ended.done() else None]
+        failures += [part.failure() for part in (self._live, self._history, self._server, self._watch) if part is not None]
+        return next((failure for failure in failures if failure is not None), None)
 
     def _make_parts(self, configs: Sequence[Configuration]) -> tuple[Journal, HistoryStore, Live, HistoryGroup]:
         """Journal and history, and what reads and writes them; the engine too. Nothing is started yet."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Annotated, Any
 
@@ -15,7 +14,7 @@ from fastapi import Header, Response
 from prometheus_client import CollectorRegistry
 
 from alarm_engine.config.sync import Author, Writer
-from alarm_engine.errors import SettingsError, TocsinError
+from alarm_engine.errors import SettingsError
 from alarm_engine.journal.port import Journal
 from alarm_engine.journal.sqlite_file import SqliteFile
 from alarm_engine.journal.sqlite_open import Access, FileOptions
@@ -33,7 +32,6 @@ log = structlog.get_logger()
 
 _ANSWER_S = 0.8
 """git-sync gives a webhook one second, unless it is told otherwise."""
-_LOOK_S = 0.5
 
 
 def follow_options(settings: Settings, journal: Journal, *, strict: bool = False) -> FollowOptions:
@@ -90,20 +88,10 @@ class SyncService:
         """Stop in reverse order; may be called again."""
         await self._stack.aclose()
 
-    async def wait(self, stopping: asyncio.Event) -> None:
-        """Until it is asked to stop; raises what ended a part that must not end."""
-        while not stopping.is_set():
-            for part in (self._watch, self._server):
-                failure = part.failure() if part is not None else None
-                if failure is not None:
-                    if isinstance(failure, TocsinError):
-                        raise failure
-                    raise RuntimeError("a part of tocsin ended that must not end") from failure
-            try:
-                async with asyncio.timeout(_LOOK_S):
-                    await stopping.wait()
-            except TimeoutError:
-                continue
+    def failure(self) -> BaseException | None:
+        """What ended a part that must not end; None while all is well."""
+        failures = [part.failure() for part in (self._watch, self._server) if part is not None]
+        return next((failure for failure in failures if failure is not None), None)
 
     def _write_grafana(self) -> None:
         if self._watch is not None:
@@ -138,26 +126,3 @@ class SyncService:
 
 def _json(data: object, status: int) -> Response:
     return Response(orjson.dumps(data), status, media_type="application/json")
-
-
-async def serve(settings: Settings, started: Callable[[SyncService], None]) -> None:
-    """Run until a signal or until a part that must not end has ended; raises what ended it."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
-    service = SyncService(settings)
-    try:
-        starting = asyncio.create_task(service.start())
-        asked = asyncio.create_task(stopping.wait())
-        await asyncio.wait({starting, asked}, return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            await starting
-            started(service)
-            await service.wait(stopping)
-        else:
-            starting.cancel()
-            await asyncio.gather(starting, return_exceptions=True)
-        asked.cancel()
-    finally:
-        await service.stop()

@@ -13,9 +13,9 @@ from rich.table import Table
 
 from tocsin import logs
 from tocsin.application import Application
-from tocsin.cli.run import serve
 from tocsin.demo.machine_process import DemoMachine
 from tocsin.demo.site import demo_settings, forget
+from tocsin.serving import serve
 
 _WHAT_TO_TRY = (
     ("Open", "{url}/"),
@@ -58,7 +58,7 @@ def demo(
                 lines.add_row(f"[bold]{title}[/]", text.format(**values))
             Console().print(Panel(lines, title="tocsin demo", subtitle="Ctrl-C ends it", expand=False, padding=(1, 2)))
 
-        asyncio.run(serve(settings, tell))
+        asyncio.run(serve(Application(settings), tell))
     finally:
         machine.stop()
 

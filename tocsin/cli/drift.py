@@ -30,6 +30,7 @@ from tocsin import logs
 from tocsin.commits import find_commit
 from tocsin.grafana_files import write_grafana_files
 from tocsin.journals import revision_writer, visiting
+from tocsin.serving import serve
 from tocsin.settings import Settings as SiteSettings
 from tocsin.settings import load
 from tocsin.trees import refuse_another_name
@@ -92,10 +93,10 @@ def bring_into_force(
 
 
 def _watch(site: SiteSettings, health_port: int | None) -> None:
-    from tocsin.syncing import SyncService, serve  # a web server: only this command needs it
+    from tocsin.cli.run import with_health
+    from tocsin.syncing import SyncService  # a web server: only this command needs it
 
-    if health_port is not None:
-        site = site.model_copy(update={"health": site.health.model_copy(update={"port": health_port})})
+    site = with_health(site, health_port)
     logs.set_up(site.log.level, site.log.form)
     say = Console().print if logs.is_readable(site.log.form) else structlog.get_logger().info
 
@@ -103,7 +104,7 @@ def _watch(site: SiteSettings, health_port: int | None) -> None:
         where = f" It listens for git-sync at {service.url}/sync" if service.url else ""
         say(f"tocsin config sync is watching the files.{where}")
 
-    asyncio.run(serve(site, tell))
+    asyncio.run(serve(SyncService(site), tell))
 
 
 def export(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +14,7 @@ from rich.text import Text
 
 from tocsin import logs
 from tocsin.application import ALL, Application, Role
+from tocsin.serving import serve
 from tocsin.settings import Settings, load
 
 log = structlog.get_logger()
@@ -45,7 +45,7 @@ def engine(settings: SettingsFile, health_port: HealthPort = None) -> None:
 
     Several engines of one cell share its configurations: what one holds, the others wait for.
     """
-    _run(_with_health(load(settings), health_port), {Role.ENGINE})
+    _run(with_health(load(settings), health_port), {Role.ENGINE})
 
 
 def backend(
@@ -61,10 +61,11 @@ def backend(
 
 def run_history(settings: Path, health_port: int | None) -> None:
     """`tocsin history` without a subcommand."""
-    _run(_with_health(load(settings), health_port), {Role.HISTORY})
+    _run(with_health(load(settings), health_port), {Role.HISTORY})
 
 
-def _with_health(settings: Settings, port: int | None) -> Settings:
+def with_health(settings: Settings, port: int | None) -> Settings:
+    """The settings with another port for machines to ask, if one is given."""
     if port is None:
         return settings
     return settings.model_copy(update={"health": settings.health.model_copy(update={"port": port})})
@@ -73,7 +74,7 @@ def _with_health(settings: Settings, port: int | None) -> Settings:
 def _run(settings: Settings, roles: Collection[Role]) -> None:
     logs.set_up(settings.log.level, settings.log.form)
     say = Console().print if logs.is_readable(settings.log.form) else _log_line
-    asyncio.run(serve(settings, lambda application: _tell(application, roles, say), roles))
+    asyncio.run(serve(Application(settings, roles=roles), lambda application: _tell(application, roles, say)))
 
 
 def _log_line(text: str) -> None:
@@ -89,26 +90,3 @@ def _tell(application: Application, roles: Collection[Role], say: Callable[[str]
     if application.faults:
         entries = "1 entry" if application.faults == 1 else f"{application.faults} entries"
         say(f"[bold yellow]{entries} of the alarm tree left out because of faults:[/] see above, or `tocsin config check`")
-
-
-async def serve(settings: Settings, started: Callable[[Application], None], roles: Collection[Role] = ALL) -> None:
-    """Run until a signal or until a part that must not end has ended; raises what ended it."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
-    application = Application(settings, roles=roles)
-    try:
-        starting = asyncio.create_task(application.start())
-        asked = asyncio.create_task(stopping.wait())
-        await asyncio.wait({starting, asked}, return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            await starting
-            started(application)
-            await application.wait(stopping)
-        else:
-            starting.cancel()
-            await asyncio.gather(starting, return_exceptions=True)
-        asked.cancel()
-    finally:
-        await application.stop()
