@@ -66,8 +66,8 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Line:
-    """An event as it was read: one line of history."""
+class Fields:
+    """A record whose value is JSON."""
 
     seen: Seen
 
@@ -76,6 +76,11 @@ class Line:
         """All fields."""
         found: dict[str, Any] = orjson.loads(self.seen.value or b"{}")
         return found
+
+
+@dataclass(frozen=True)
+class Line(Fields):
+    """An event as it was read: one line of history."""
 
     @cached_property
     def epoch(self) -> int:
@@ -137,16 +142,8 @@ class Line:
 
 
 @dataclass(frozen=True)
-class State:
+class State(Fields):
     """A state record of an alarm."""
-
-    seen: Seen
-
-    @cached_property
-    def data(self) -> dict[str, Any]:
-        """All fields."""
-        found: dict[str, Any] = orjson.loads(self.seen.value or b"{}")
-        return found
 
     @cached_property
     def event(self) -> str:
