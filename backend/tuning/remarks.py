@@ -31,7 +31,7 @@ def _remarks(judgement: Judgement) -> Iterator[str]:
             + ("A shorter delay than the recorded one cannot be judged." if shorter else "What is missed may be more.")
         )
     if there != replayed:
-        why = "" if recording.last_edit else ": it was recorded with other settings, or a delay ended while no engine ran"
+        why = "" if recording.last_edit else ": it was recorded with other settings"
         yield f"The settings in force, replayed, give {replayed:,} annunciations where {there:,} were recorded{why}."
 
 

@@ -253,8 +253,8 @@ def test_an_engine_without_the_rights_it_needs_is_not_ready_and_says_which(tmp_p
         try:
             health = plant.until_said("engine", r"(http://[\d.:]+)")[1]
             for missing, kind, name in (
+                (f"to do that on topic {plant.config}", ResourceType.TOPIC, plant.config),  # it reads before it stands for election
                 ("to keep positions or to be elected", ResourceType.GROUP, "tocsin-"),
-                (f"to do that on topic {plant.config}", ResourceType.TOPIC, plant.config),
                 ("to write transactions", ResourceType.TRANSACTIONAL_ID, "tocsin-"),
             ):
                 said = f"User:mara has no right {missing}"
