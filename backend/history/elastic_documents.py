@@ -61,7 +61,7 @@ def _of_path(path: str) -> tuple[str, str, str]:
 def event_of(source: Mapping[str, Any]) -> Event:
     """The event of a document; raises `HistoryError` if it is none of ours."""
     try:
-        return decode_event(source["event"].encode())
+        return decode_event(source["event"])
     except (KeyError, AttributeError, WireError) as problem:
         raise HistoryError(f"a document of the history holds no event of ours ({problem}): was it written by something else?") from problem
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from operator import attrgetter
 from typing import NamedTuple
 
+from alarm_engine.model.state import EventId
 from alarm_engine.model.times import Nanos
 from alarm_engine.wire.event import decode_event
 from backend.history.matching import fold, sql_glob
@@ -87,13 +88,14 @@ def page(connection: sqlite3.Connection, query: EventQuery) -> EventPage:
     _conditions(where, config, query)
     _cursor(connection, where, config, query)
     way = "ASC" if query.oldest_first else "DESC"
+    inner = f"SELECT id, epoch, n FROM history INDEXED BY {index} WHERE {where} ORDER BY {config.order(way)} LIMIT ?"
     rows = connection.execute(
         # The inner query runs in the index alone and sorts nothing large; only what is on the page is fetched whole.
-        f"SELECT h.body FROM (SELECT id FROM history INDEXED BY {index} WHERE {where} ORDER BY {config.order(way)} LIMIT ?) AS page"
-        " CROSS JOIN history AS h ON h.id = page.id",
+        f"SELECT h.body, page.epoch, page.n FROM ({inner}) AS page CROSS JOIN history AS h ON h.id = page.id",
         (*where.parameters, query.limit + 1),
     )
-    events = sorted((decode_event(row[0]) for row in rows), key=_BY_ID, reverse=not query.oldest_first)
+    found = [decode_event(body, EventId(query.config, epoch, n)) for body, epoch, n in rows]
+    events = sorted(found, key=_BY_ID, reverse=not query.oldest_first)
     more = len(events) > query.limit
     return EventPage(tuple(events[: query.limit]), events[query.limit - 1].id if more else None)
 
