@@ -41,8 +41,7 @@ def floods(sums: Tally, limits: Limits, known_until: Nanos) -> list[Flood]:
         peak_at = max(periods, key=lambda period: (sums.counts[period], -period))
         size = sum(sums.counts[period] for period in periods)
         ongoing = end >= known_until
-        first = tuple(sums.first[start].values())
-        found.append(Flood(start, min(end, known_until), ongoing, size, sums.counts[peak_at], peak_at, first))
+        found.append(Flood(start, min(end, known_until), ongoing, size, sums.counts[peak_at], peak_at, sums.first[start]))
     return found
 
 

@@ -54,6 +54,15 @@ class FirstAlarm(NamedTuple):
     """To the millisecond."""
 
 
+class PeriodOf(NamedTuple):
+    """A period of a summary, with what its keys mean."""
+
+    period: Period
+    paths: Sequence[str]
+    counted: bytes
+    """By key of rises; 1: selected."""
+
+
 @dataclass(slots=True)
 class Tally:
     """Sums over the periods of a range. `counts` and `first` reach over its edges as far as there are summaries, for floods."""
@@ -64,8 +73,10 @@ class Tally:
     """What summaries speak of within it, in order."""
     counts: dict[Nanos, int] = field(default_factory=dict)
     """Annunciations by begin of the period; none where it is missing."""
-    first: dict[Nanos, dict[str, FirstAlarm]] = field(default_factory=dict)
-    """The first alarms by path, up to `FIRST_ALARMS`, of periods that a flood may begin with (and of the last one)."""
+    first: dict[Nanos, tuple[FirstAlarm, ...]] = field(default_factory=dict)
+    """The first alarms, up to `FIRST_ALARMS`, of periods that a flood may begin with."""
+    newest: list[PeriodOf] = field(default_factory=list)
+    """What is known of the last period: it may be in several summaries."""
     severities: list[int] = field(default_factory=lambda: [0] * len(SEVERITIES))
     """Annunciations by index of the severity, lost connections included."""
     silent: int = 0
@@ -180,28 +191,29 @@ def _periods(sums: Tally, summary: Summary, wanted: _Wanted, limits: Limits) -> 
     plain = wanted.whole and not any(summary.totals[LOST])  # all of them count, and none is a lost connection
     for period in summary.periods:
         start, keys, counts, _ = period
-        if sums.counts.get(Nanos(start - PERIOD_NS), 0) <= limits.flood_begins:  # else that flood goes on, or ends
-            _first(sums, summary.paths, period, wanted, limits)
+        if sums.newest and sums.newest[-1].period.start != start:
+            sums.newest.clear()
+        sums.newest.append(PeriodOf(period, summary.paths, wanted.counted))
         counted = counts if plain else compress(counts, map(wanted.counted.__getitem__, keys))
-        sums.counts[start] = sums.counts.get(start, 0) + sum(counted)
+        sums.counts[start] = number = sums.counts.get(start, 0) + sum(counted)
+        # If the one before has as many, that flood goes on, or ends.
+        if number > limits.flood_begins >= sums.counts.get(Nanos(start - PERIOD_NS), 0):
+            sums.first[start] = _first(sums.newest)
         if not plain and sums.in_range(start) and (lost := sum(compress(counts, map(wanted.lost.__getitem__, keys)))):
             sums.lost[start] = sums.lost.get(start, 0) + lost
 
 
-def _first(sums: Tally, paths: Sequence[str], period: Period, wanted: _Wanted, limits: Limits) -> None:
-    """Note the first alarms of a period; those of the one before are given up if no flood began with it."""
-    start, keys, _, offsets = period
-    if start not in sums.first:
-        before = next(reversed(sums.first), None)
-        if before is not None and sums.counts[before] <= limits.flood_begins:
-            del sums.first[before]
-    first = sums.first.setdefault(start, {})
-    for key, offset in compress(zip(keys, offsets, strict=True), map(wanted.counted.__getitem__, keys)):
-        if len(first) == FIRST_ALARMS:
-            return
-        path = paths[key // RISES]
-        if path not in first:
-            first[path] = FirstAlarm(path, Nanos(start + offset * NANOS_PER_MS))
+def _first(parts: Iterable[PeriodOf]) -> tuple[FirstAlarm, ...]:
+    """The first alarms of one period, each once."""
+    first: dict[str, FirstAlarm] = {}
+    for (start, keys, _, offsets), paths, counted in parts:
+        for key, offset in compress(zip(keys, offsets, strict=True), map(counted.__getitem__, keys)):
+            if len(first) == FIRST_ALARMS:
+                return tuple(first.values())
+            path = paths[key // RISES]
+            if path not in first:
+                first[path] = FirstAlarm(path, Nanos(start + offset * NANOS_PER_MS))
+    return tuple(first.values())
 
 
 def _totals(sums: Tally, summary: Summary, part: slice, with_lost: bool) -> None:
