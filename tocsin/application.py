@@ -15,12 +15,9 @@ from alarm_engine.clock import SystemClock
 from alarm_engine.config.tree import ConfigTree
 from alarm_engine.engine import EnginePorts, EngineSettings
 from alarm_engine.errors import HistoryError, SettingsError
-from alarm_engine.evaluator import EvaluatorSettings
 from alarm_engine.journal.port import Journal
 from alarm_engine.journal.sqlite_file import SqliteFile
 from alarm_engine.journal.sqlite_open import Access, FileOptions
-from alarm_engine.runner import RunnerSettings
-from alarm_engine.sources.ca import CaSettings, CaSource
 from alarm_engine.sources.port import Source
 from alarm_engine.wire.topics import Topics
 from backend.app import create_app
@@ -35,6 +32,7 @@ from backend.security import check_exposure
 from backend.server import BackendServer
 from backend.services import BackendSettings, Services
 from tocsin.access import make_security
+from tocsin.engine_settings import channel_access, runner_settings
 from tocsin.engine_thread import EngineThread
 from tocsin.grafana_files import write_grafana_files
 from tocsin.health import EngineFigures, HistoryFigures, health_app
@@ -165,7 +163,7 @@ class Application:
         live = Live(DerivingJournal(shared, foreign), zones, settings.cell, clock, history, phoebus=foreign)
         group = self._history_group(shared, history, foreign, list(zones))
         if Role.ENGINE in self._roles and ours:
-            ports = EnginePorts(shared, self._source or self._channel_access(), journal.ownership, clock, journal.writer)
+            ports = EnginePorts(shared, self._source or channel_access(settings), journal.ownership, clock, journal.writer)
             self._engine = EngineThread(self._engine_settings(ours), ports, settings.engine.watchdog_s)
         return shared, history, live, group
 
@@ -229,29 +227,8 @@ class Application:
         return found
 
     def _engine_settings(self, configs: Sequence[Configuration]) -> EngineSettings:
-        engine = self._settings.engine
-        runners = tuple(
-            RunnerSettings(
-                evaluator=EvaluatorSettings(
-                    config=config.name,
-                    connection_timeout_s=engine.connection_timeout_s,
-                    idle_s=engine.idle_s,
-                    nag_period_s=engine.nag_period_s,
-                    command_max_age_s=engine.command_max_age_s,
-                ),
-                zone=config.zone,
-                monitor_values=engine.monitor == "values",
-                intake_bound=engine.intake_bound,
-                foreign_writer=engine.foreign_writer,
-                events_keep_days=self._settings.history.journal_days,
-            )
-            for config in configs
-        )
+        runners = tuple(runner_settings(self._settings, config) for config in configs)
         return EngineSettings(process_name(), self._settings.cell, runners)
-
-    def _channel_access(self) -> Source:
-        chosen = self._settings.channel_access
-        return CaSource(CaSettings(chosen.addr_list, chosen.auto_addr_list, chosen.name_servers, chosen.server_timeout_s))
 
     def _write_grafana(self, trees: Sequence[ConfigTree]) -> None:
         write_grafana_files(self._settings.dashboards, trees, self.url.rstrip("/"))

@@ -10,12 +10,15 @@ from typing import Annotated
 import structlog
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.text import Text
 
+from alarm_engine.shadow import Patience
 from tocsin import logs
 from tocsin.application import ALL, Application, Role
 from tocsin.serving import serve
 from tocsin.settings import Settings, load
+from tocsin.shadow import ShadowApplication, summary
 
 log = structlog.get_logger()
 
@@ -40,12 +43,39 @@ def run(
     _run(chosen, ALL)
 
 
-def engine(settings: SettingsFile, health_port: HealthPort = None) -> None:
+def engine(
+    settings: SettingsFile,
+    health_port: HealthPort = None,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="Evaluate beside the server that runs, write nothing, and tell where it decides otherwise.")
+    ] = False,
+    settles: Annotated[
+        float, typer.Option("--settles", min=0.5, max=600, help="With --shadow: a difference that is over within so many seconds is none.")
+    ] = 5.0,
+) -> None:
     """Only evaluate alarms; the journal must be in Kafka. Trees come from there: `tocsin config sync` brings files into force.
 
     Several engines of one cell share its configurations: what one holds, the others wait for.
+
+    With `--shadow` nothing is written and no group is joined: what a Phoebus or tocsin server publishes is compared with what we
+    decide from the same PVs. It goes on until it is ended, says then what came of it, and its exit code is 1 if there was a difference.
     """
-    _run(with_health(load(settings), health_port), {Role.ENGINE})
+    chosen = with_health(load(settings), health_port)
+    if shadow:
+        _run_shadow(chosen, settles)
+    else:
+        _run(chosen, {Role.ENGINE})
+
+
+def _run_shadow(settings: Settings, settles_s: float) -> None:
+    logs.set_up(settings.log.level, settings.log.form)
+    say = Console(soft_wrap=True, highlight=False).print if logs.is_readable(settings.log.form) else _log_line
+    application = ShadowApplication(settings, Patience(settles_s))
+    where = "It tells of differences here, and at {url}/differences" if settings.health.port is not None else "It tells of differences here"
+    asyncio.run(serve(application, lambda one: say(f"[bold]tocsin engine --shadow[/] compares. {where.format(url=one.url)}")))
+    for line in summary(application.shadows):
+        say(escape(line))
+    raise typer.Exit(1 if any(shadow.comparison.settled for shadow in application.shadows) else 0)
 
 
 def backend(

@@ -17,6 +17,7 @@ from tocsin.health import EngineFigures, HistoryFigures
 from tocsin.reference.markdown import code, page, prose, table
 from tocsin.settings import Settings
 from tocsin.settings_sections import ConfigurationSettings
+from tocsin.shadow import ShadowFigures
 from tocsin.syncing import follow_options
 from tocsin.tree_watch import TreeWatch
 
@@ -28,6 +29,7 @@ def exported() -> list[Metric]:
     settings = Settings(configurations=(ConfigurationSettings(name="Site"),))
     TreeWatch(journal, [], lambda _: None, follow_options(settings, journal)).export(registry)
     registry.register(EngineFigures(lambda: None))
+    registry.register(ShadowFigures(lambda: ()))
     registry.register(HistoryFigures(HistoryGroup(MemoryHistory(), None, [], _no_shift)))
     return sorted(registry.collect(), key=lambda family: family.name)
 
