@@ -7,6 +7,7 @@ import gc
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -15,9 +16,10 @@ from alarm_engine.clock import Clock
 from alarm_engine.errors import JournalCorrupt, JournalError, JournalFenced, JournalUnavailable
 from alarm_engine.intake import Intake
 from alarm_engine.journal.port import Journal
+from alarm_engine.leave import Leave, MakesRoom
 from alarm_engine.model.times import NANOS_PER_SECOND, Monotonic
 from alarm_engine.ownership.port import Lease, Ownership, Wait
-from alarm_engine.peers import Peers
+from alarm_engine.peers import FRESH_NS, Peers
 from alarm_engine.replay import Replayed
 from alarm_engine.runner import Inputs, Runner, RunnerSettings, ending
 from alarm_engine.sources.shared import Share
@@ -45,8 +47,10 @@ _ROOM_NS = 8 * NANOS_PER_SECOND
 """After it made room an engine waits this long for its successor to begin."""
 _TRIES = 3
 """An engine that was given the configuration and cannot run it so often makes room for one that may be able to."""
+_AWAY_NS = 10 * NANOS_PER_SECOND
+"""An engine that made room stands by again after this time."""
 _STAY_NS = 60 * NANOS_PER_SECOND
-"""An engine that made room does not come back, nor make room again, within this time."""
+"""If it had to come back, and sees no more than before, it does not make room again within this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +204,7 @@ class Holding:
             return Wait("this engine made room for another one, which has not begun yet", False)
         if leader is None:
             return None if peers.sure else Wait("this engine listens whether another one runs it", False)
-        if self._made_room_within(_STAY_NS):
+        if self._made_room_within(_AWAY_NS):
             return Wait(f"configuration {self.config!r} is held by {leader.engine!r}, for which this engine made room", False)
         connected = standby.connected
         if connected < _WARM * leader.pvs_connected:
@@ -227,24 +231,27 @@ class Holding:
     async def _hold(self, lease: Lease) -> str:
         """Run the configuration until it is lost, or better left to another; returns why."""
         lost = asyncio.create_task(lease.lost())
-        running = asyncio.create_task(self._run())
+        running = asyncio.create_task(self._run(lease))
         blind = asyncio.create_task(self._half_blind())
         try:
             await asyncio.wait((lost, running, blind), return_when=asyncio.FIRST_COMPLETED)
             if running.done():
                 await running
             if blind.done():
-                self._stepped_down = self._ports.clock.now().monotonic
-                return await blind
+                raise MakesRoom(await blind)
             return await lost
+        except MakesRoom as problem:
+            self._stepped_down = self._ports.clock.now().monotonic
+            return str(problem)
         finally:
             for task in (lost, running, blind):
                 task.cancel()
             await _all_ended(lost, running, blind)
 
-    async def _run(self) -> None:
+    async def _run(self, lease: Lease) -> None:
         async with self._ports.writer(self.config) as journal:
-            runner = Runner(self._settings, journal, Inputs(self._ports.share, self._intake), self._ports.clock)
+            permitted = partial(self._may_publish, Leave(lease, journal, self.config))
+            runner = Runner(self._settings, journal, Inputs(self._ports.share, self._intake), self._ports.clock, permitted)
             try:
                 await runner.start(self._known)
                 self._known = None
@@ -265,19 +272,38 @@ class Holding:
                 self._intake.rest()
                 gc.unfreeze()
 
+    async def _may_publish(self, leave: Leave) -> None:
+        """Waits for leave to publish.
+
+        Raises `MakesRoom` where this engine was blind meanwhile and another one stands by: that one has kept the truth, which is of no use
+        any more once we have published what came later.
+        """
+        others = self._ports.others
+        if not await leave.answered() or others is None or self._made_room_within(_STAY_NS):
+            return
+        interrupted, known = self._intake.interrupted, self._intake.known
+        if interrupted <= (1 - _BLIND) * known:
+            return
+        for _ in range(round(FRESH_NS / NANOS_PER_SECOND / _LOOK_S)):
+            if others.peers.standing_by(self.config):
+                raise MakesRoom(f"{interrupted} of {known} PVs were not heard by this engine while Kafka was away: another one stands by")
+            await asyncio.sleep(_LOOK_S)
+
     async def _half_blind(self) -> str:
         """Waits until an engine that stands by has clearly more connections than we; returns that in words. It may last for ever."""
-        looks = 0
+        looks, could_see = 0, False
         while True:
             await asyncio.sleep(_LOOK_AT_PEERS_S)
             others, runner = self._ports.others, self.runner
-            if others is None or runner is None or self._made_room_within(_STAY_NS):
+            if others is None or runner is None:
                 continue
-            ours = runner.status("").pvs_connected
-            best = max(others.peers.standing_by(self.config), key=lambda peer: peer.pvs_connected, default=None)
-            looks = looks + 1 if best is not None and ours < _BLIND * best.pvs_connected else 0
-            if best is not None and looks >= _BLIND_LOOKS:
-                return f"this engine has {ours} PVs connected, {best.engine} has {best.pvs_connected} and takes over"
+            ours = runner.status("")
+            best = max(others.peers.standing_by(self.config), key=lambda peer: peer.pvs_connected, default=ours)
+            is_blind = ours.pvs_connected < _BLIND * best.pvs_connected
+            could_see = could_see or (not is_blind and ours.pvs_connected >= _BLIND * ours.pvs_total)
+            looks = looks + 1 if is_blind and (could_see or not self._made_room_within(_STAY_NS)) else 0
+            if looks >= _BLIND_LOOKS:
+                return f"this engine has {ours.pvs_connected} PVs connected, {best.engine} has {best.pvs_connected} and takes over"
 
 
 async def _all_ended(*tasks: asyncio.Task[Any]) -> None:

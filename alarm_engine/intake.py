@@ -114,6 +114,18 @@ class Intake:
         last = self._last
         return sum(isinstance(last.get(pv), Reading) for pv in pvs)
 
+    @property
+    def known(self) -> int:
+        """PVs that have ever said something."""
+        return len(self._last)
+
+    @property
+    def interrupted(self) -> int:
+        """PVs that were not heard for some of the time that no committed event covers."""
+        with self._lock:
+            pending = {item.pv for item in (*self._taken, *self._waiting) if isinstance(item, Connection)}
+            return len(pending.union(pv for pv, item in self._last.items() if not isinstance(item, Reading)))
+
     def begin(self, wake: Callable[[], None], now: Monotonic) -> list[Connection]:
         """An evaluator of ours takes from here on: first what nobody has decided, then what each PV said last, where that is another thing.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import tzinfo
 from functools import partial
 
@@ -26,12 +26,20 @@ from alarm_engine.wire.topics import Topics
 
 log = structlog.get_logger()
 
+Permission = Callable[[], Awaitable[None]]
+"""Waits until this engine may publish. Raises `JournalUnavailable` if that cannot be known now, or what ends it."""
+
+
+async def always() -> None:
+    """Leave to publish where nobody else could have it."""
+
 
 class Publisher:
     """Publishes for one configuration."""
 
-    def __init__(self, journal: Journal, topics: Topics, zone: tzinfo, epoch: int) -> None:
+    def __init__(self, journal: Journal, topics: Topics, zone: tzinfo, epoch: int, permitted: Permission = always) -> None:
         self._journal = journal
+        self._permitted = permitted
         self._topics = topics
         self._zone = zone
         self._epoch = str(epoch)
@@ -40,6 +48,7 @@ class Publisher:
     async def publish(self, changes: Changes, positions: Sequence[Position] = ()) -> None:
         """Write everything or nothing; waits while the journal cannot be used, since nothing that was decided may be lost.
 
+        Before each attempt leave is asked for: while the journal was away another engine may have been elected.
         The same records are written again then, under the same event ids: whoever reads them twice reads them once.
         """
         records = self.records(changes)
@@ -55,6 +64,7 @@ class Publisher:
                 changes.talks = [missed("/" + self._topics.config_name, changes.talks)]
                 records = self.records(changes)
             with attempt:
+                await self._permitted()
                 await self._journal.append(records, positions)
             if state.attempt_number > 1 and state.outcome is not None and not state.outcome.failed:
                 log.info("journal is written again", config=self._topics.config, attempts=state.attempt_number)

@@ -23,7 +23,7 @@ from alarm_engine.model.state import EventId
 from alarm_engine.model.status import EngineStatus
 from alarm_engine.model.times import NANOS_PER_MS, NANOS_PER_SECOND, Monotonic, iso
 from alarm_engine.orders import Orders, Reader
-from alarm_engine.publisher import Publisher
+from alarm_engine.publisher import Permission, Publisher, always
 from alarm_engine.replay import Replayed, replay, settle
 from alarm_engine.sources.port import Subscription
 from alarm_engine.sources.shared import Share
@@ -67,8 +67,10 @@ class Inputs(NamedTuple):
 class Runner:
     """Runs one configuration."""
 
-    def __init__(self, settings: RunnerSettings, journal: Journal, inputs: Inputs, clock: Clock) -> None:
+    def __init__(self, settings: RunnerSettings, journal: Journal, inputs: Inputs, clock: Clock, permitted: Permission = always) -> None:
+        """`permitted`: waits for leave to publish."""
         self._settings = settings
+        self._permitted = permitted
         self._journal = journal
         self._source, self.intake = inputs
         self._clock = clock
@@ -122,7 +124,7 @@ class Runner:
             self._show_again(text)
         reader = Reader(self.topics, self._settings.zone, self.epoch, replayed.staging)
         self._orders = Orders(reader, self.evaluator, self.commander, clock)
-        self._publisher = Publisher(self._journal, self.topics, self._settings.zone, self.epoch)
+        self._publisher = Publisher(self._journal, self.topics, self._settings.zone, self.epoch, self._permitted)
         position = await self._journal.position(_GROUP, self.topics.command)
         begun: list[Position] = []
         if position is None:

@@ -6,8 +6,8 @@ The group elects, and for engines the journal's fence decides: whoever was elect
 engine that does not know yet that it lost can write nothing. This allows to go on where it matters:
 
 - An engine that hangs, or that the group gives no more, ends its leases at once.
-- One that only does not reach Kafka keeps them: it can write nothing anyway, and its inputs are kept until it can. The next answer of the
-  group decides: assigned to it again, as where it is the only engine, and nothing has happened; assigned to another, and it ends.
+- One that only does not reach Kafka keeps them, in doubt: it writes nothing, and its inputs are kept. The next answer of the group
+  decides: assigned to it again, as where it is the only engine, and nothing has happened; assigned to another, and it ends.
 
 A member of a group that no fence keeps out gives up at once what it cannot be sure of.
 """
@@ -72,8 +72,6 @@ class KafkaOwnership:
         self._joined: set[str] = set()
         """What we take part for."""
         self._leases: dict[str, KafkaLease] = {}
-        self._doubtful: set[str] = set()
-        """Leases that go on although the group has not been heard for too long."""
         self._leaving: list[tuple[set[str], threading.Event]] = []
         """What the group waits for to be released, and how it learns that."""
         self._waiting: Counter[str] = Counter()
@@ -162,7 +160,6 @@ class KafkaOwnership:
         self._cluster.give_up()
         await ask(self._holders.close, _REQUEST)
         self._mine.clear()
-        self._doubtful.clear()
         self._view = View()
 
     # ------------------------------------------------------------------ why not
@@ -226,9 +223,11 @@ class KafkaOwnership:
     def assigned(self, configs: frozenset[str]) -> None:
         """The group is at rest again."""
         self._mine |= configs
-        for config in self._doubtful - configs:
-            self._end(config, f"the {self._who.all} have elected another one while this one did not reach Kafka")
-        self._doubtful.clear()
+        for config in self._doubtful:
+            if config in configs:
+                self._leases[config].in_doubt = False
+            else:
+                self._end(config, f"the {self._who.all} have elected another one while this one did not reach Kafka")
         self._announce()
 
     def revoked(self, configs: frozenset[str], done: threading.Event) -> None:
@@ -251,7 +250,7 @@ class KafkaOwnership:
             elif not self._who.writes:
                 self._end(config, f"Kafka was not heard for more than {after_s}: another {self._who.one} may begin")
             else:
-                self._doubtful.add(config)
+                self._leases[config].doubt()
         self._look_now.set()
         self._announce()
 
@@ -269,7 +268,6 @@ class KafkaOwnership:
     def _released(self, lease: KafkaLease) -> None:
         if self._leases.get(lease.config) is lease:
             del self._leases[lease.config]
-            self._doubtful.discard(lease.config)
         self._settle()
 
     def _settle(self) -> None:
@@ -283,7 +281,11 @@ class KafkaOwnership:
         lease = self._leases.get(config)
         if lease is not None:
             lease.end(why)
-        self._doubtful.discard(config)
+
+    @property
+    def _doubtful(self) -> set[str]:
+        """What goes on although the group has not been heard for too long."""
+        return {config for config, lease in self._leases.items() if lease.in_doubt and not lease.is_lost}
 
     def _announce(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()

@@ -14,6 +14,15 @@ class KafkaLease:
         self._released = released
         self._ended = asyncio.Event()
         self._why = ""
+        self.in_doubt = False
+        """See `Lease.in_doubt`. One that is lost while it is in doubt stays so: nothing is to be published before that is known."""
+        self.doubts = 0
+        """See `Lease.doubts`."""
+
+    @property
+    def is_lost(self) -> bool:
+        """It has ended."""
+        return self._ended.is_set()
 
     async def lost(self) -> str:
         """See `Lease.lost`."""
@@ -23,6 +32,11 @@ class KafkaLease:
     async def release(self) -> None:
         """See `Lease.release`."""
         self._released(self)
+
+    def doubt(self) -> None:
+        """It may be another's by now."""
+        self.in_doubt = True
+        self.doubts += 1
 
     def end(self, why: str) -> None:
         """It is lost, for this reason unless there was one before."""

@@ -21,6 +21,16 @@ class Wait(NamedTuple):
 class Lease(Protocol):
     """A configuration that is ours, until it is lost or released."""
 
+    @property
+    def in_doubt(self) -> bool:
+        """Nobody said for too long that it is still ours: another engine may have been elected, and have heard what we did not."""
+        ...
+
+    @property
+    def doubts(self) -> int:
+        """How often it came to be in doubt."""
+        ...
+
     async def lost(self) -> str:
         """Waits until this engine must stop publishing for it; returns why."""
         ...

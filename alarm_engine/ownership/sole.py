@@ -28,6 +28,10 @@ class SoleOwnership:
 class SoleLease:
     """Never lost."""
 
+    in_doubt = False
+    """There is nobody else."""
+    doubts = 0
+
     async def lost(self) -> str:
         """Waits for ever."""
         await asyncio.Event().wait()

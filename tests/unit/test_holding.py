@@ -129,6 +129,9 @@ async def test_life_signs_are_written_also_where_their_topic_is_split(journal, m
 class Lendable:
     """An ownership whose leases end when a test says so."""
 
+    in_doubt = False
+    doubts = 0
+
     def __init__(self) -> None:
         self.given = 0
         self.released = 0
