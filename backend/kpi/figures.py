@@ -106,7 +106,7 @@ class Gatherer:
             covered_s=sums.covered_ns / NANOS_PER_SECOND,
             remarks=_remarks(sums),
             figures=Judge(sums, found, stand, len(fleeting), selection).all(),
-            counts=tuple((period, count) for period, count in sorted(sums.counts.items()) if count and sums.in_range(period)),
+            counts=tuple(one for one in sorted(sums.counts.items()) if one[1] and span.start <= one[0] < span.end),
             floods=tuple(found),
             frequent=frequent(sums.alarms),
             chattering=_most_first(sums.chattering.values()),
