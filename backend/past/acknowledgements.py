@@ -6,16 +6,24 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from alarm_engine.model.event import Event, EventKind
+from alarm_engine.model.severity import Severity
 from alarm_engine.model.state import EventId
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
 from backend.history.matching import MAX_RANGE_NS
 from backend.history.port import EventQuery, HistoryStore
-from backend.kpi.definitions import ACTIVE, ANNUNCIATES, BY_MAINTENANCE
+from backend.kpi.definitions import ABOUT_AN_ALARM, ACTIVE, ANNUNCIATES, BY_MAINTENANCE
 
 _AT_ONCE = 8
 """Alarms that are looked up at the same time."""
-_LOOKED_AT = (20, 1_000)
-"""Events of an alarm that are looked at for its annunciation: mostly it is the one before."""
+_LOOKED_AT_FIRST = 8
+"""Events before the acknowledgement that are looked at as they come: mostly the annunciation is the one before, and all is known."""
+_PAGES = (3, 30, 300, 3_000)
+"""Events of further questions. The first is the one, but where the alarm's path is (or was) that of a component: then those below it come
+in between, and beyond so many the annunciation is not known."""
+_NOT_ACTIVE = frozenset(severity for severity in Severity if severity < ACTIVE)
+_ACTIVE = frozenset(severity for severity in Severity if severity >= ACTIVE)
+_SPEAKS = ABOUT_AN_ALARM | {EventKind.CONFIGURED}
+"""Kinds that may say how an alarm is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +55,56 @@ async def acknowledgements(history: HistoryStore, query: EventQuery) -> tuple[li
 
 
 async def _annunciation(history: HistoryStore, acknowledged: Event) -> Event | None:
-    """Back from the acknowledgement over all that nobody had answered; as `backend.kpi` counts the time to acknowledge."""
+    """The first one that nobody had answered; as `backend.kpi` counts the time to acknowledge.
+
+    An alarm may have changed thousands of times since. So what comes last before it that was not active is asked for, and then what was
+    annunciated first after that: a few events are read, however many there are.
+    """
+    before = _before(acknowledged)
+    page = await history.events(replace(before, limit=_LOOKED_AT_FIRST))
     first: Event | None = None
-    after: EventId | None = acknowledged.id
-    end = Nanos(acknowledged.time + 1)
-    for limit in _LOOKED_AT:
-        query = EventQuery(acknowledged.id.config, Nanos(end - MAX_RANGE_NS), end, path_prefix=acknowledged.path, limit=limit, after=after)
-        page = await history.events(query)
-        for event in page.events:
-            if event.path != acknowledged.path or event.snapshot is None:
-                continue  # a command to it, or to what once was below it
-            if event.to_severity < ACTIVE:
-                return first
-            if event.kind in ANNUNCIATES:
-                first = event
-        after = page.next
-        if after is None:
+    for event in page.events:
+        if not _speaks(event, acknowledged.path):
+            continue
+        if event.to_severity < ACTIVE:
             return first
-    return None
+        if event.kind in ANNUNCIATES:
+            first = event
+    if page.next is None:
+        return first
+    try:
+        answered = await _first_of(history, replace(before, severities=_NOT_ACTIVE, kinds=_SPEAKS, after=page.next))
+        since = answered.id if answered is not None else None
+        rise = await _first_of(history, replace(before, severities=_ACTIVE, kinds=ANNUNCIATES, oldest_first=True, after=since))
+    except _TooFar:
+        return None
+    return rise if rise is not None and rise.id < acknowledged.id else None
+
+
+class _TooFar(Exception):
+    """What was asked for is beyond what is looked at."""
+
+
+def _before(acknowledged: Event) -> EventQuery:
+    """What happened to the alarm before it was acknowledged, the newest first."""
+    config, end = acknowledged.id.config, Nanos(acknowledged.time + 1)
+    start = Nanos(end - MAX_RANGE_NS)
+    return EventQuery(config, start, end, path_prefix=acknowledged.path, after=acknowledged.id)
+
+
+def _speaks(event: Event, path: str) -> bool:
+    """It says how the alarm is: a command to it does not, nor what happened to what once was below such a path."""
+    return event.path == path and (event.snapshot is not None or event.kind in ABOUT_AN_ALARM)
+
+
+async def _first_of(history: HistoryStore, query: EventQuery) -> Event | None:
+    """The first event of a question that says how the alarm is; raises `_TooFar`."""
+    for limit in _PAGES:
+        page = await history.events(replace(query, limit=limit))
+        for event in page.events:
+            if query.path_prefix is not None and _speaks(event, query.path_prefix):
+                return event
+        if page.next is None:
+            return None
+        query = replace(query, after=page.next)
+    raise _TooFar

@@ -48,7 +48,7 @@ def story(seed):
 async def stores(request, tmp_path, monkeypatch):
     for adapter in ("sqlite", "elastic"):
         monkeypatch.setattr(f"backend.history.{adapter}_past.EVENTS_BETWEEN", 25)
-    monkeypatch.setattr(acknowledgements, "_LOOKED_AT", (2, 50))
+    monkeypatch.setattr(acknowledgements, "_LOOKED_AT_FIRST", 2)
     monkeypatch.setattr(export, "PAGE", 7)
     store, model = ADAPTERS[request.param](tmp_path), MemoryHistory()
     await store.start()
