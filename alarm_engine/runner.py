@@ -39,6 +39,7 @@ _AT_ONCE = 250
 _IDLE_TICK_S = 0.5
 _RETRY_S = 0.5
 _GROUP = "engine"
+_CALM_NS = 2 * NANOS_PER_SECOND
 _FUTURE_NS = 60 * NANOS_PER_SECOND
 
 
@@ -225,18 +226,21 @@ class Runner:
         assert self._reader is not None
         assert self._orders is not None
         said: set[str] = set()
+        failed = self._clock.now().monotonic
         while True:
             try:
                 fetched = await self._reader.fetch()
             except JournalUnavailable as problem:
-                self._blind_since = self._blind_since or self._clock.now().monotonic
+                failed = self._clock.now().monotonic
+                self._blind_since = self._blind_since or failed
                 if str(problem) not in said:
                     log.warning("journal cannot be read, trying again", config=self.topics.config, problem=str(problem))
                 said.add(str(problem))
                 await asyncio.sleep(_RETRY_S)
                 continue
             self._blind_since = None
-            if said:
+            # While a cluster elects leaders of partitions every other attempt may be answered.
+            if said and self._clock.now().monotonic - failed > _CALM_NS:
                 log.info("journal is read again", config=self.topics.config)
                 said.clear()
             if fetched.records:
