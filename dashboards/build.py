@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -17,12 +17,15 @@ from grafanalib.core import Dashboard
 from alarm_engine.model import path as paths
 from alarm_engine.model.settings import AlarmSettings, NodeSettings
 from alarm_engine.model.subsystem import MAX_PAGES, Made, shape
+from dashboards.adding import Adding, Given, config_of
 from dashboards.audit import audit
 from dashboards.health import health
 from dashboards.history import history
-from dashboards.hooks import BuildError, installed_dashboards, site_dashboards
+from dashboards.hooks import BuildError, Hook, hooks
+from dashboards.kit.additions import SETTINGS_IDS
 from dashboards.kit.dashboard import encode
 from dashboards.kit.links import GENERATED
+from dashboards.kit.simple_panels import SimplePanel, addition
 from dashboards.kit.site import Look, Site
 from dashboards.kit.targets import DEFAULT_UIDS, Datasource, Kind
 from dashboards.overview import overview
@@ -78,6 +81,8 @@ class BuildOptions:
     """Components down to that depth have a dashboard of their own; 1: those directly below the root."""
     extra: Path | None = None
     """Directory with files `NAME.dashboard.py` of the site."""
+    panels: tuple[SimplePanel, ...] = ()
+    """Panels that go onto the generated dashboards."""
 
 
 def systems_of(tree: Tree) -> list[str]:
@@ -89,21 +94,44 @@ def systems_of(tree: Tree) -> list[str]:
 def build(trees: Sequence[Tree], options: BuildOptions | None = None) -> dict[str, bytes]:
     """Content of each file by its name `CONFIGURATION/UID.json`; raises `BuildError` if two would be the same, or links lead nowhere."""
     options = options or BuildOptions()
-    _refuse(options)
+    _refuse(options, [tree.name for tree in trees])
     files: dict[str, bytes] = {}
     source = Datasource(options.datasource, options.datasource_uid or DEFAULT_UIDS[options.datasource])
+    own = hooks(options.extra)
     for tree in trees:
         chosen = _components(tree, options.depth)
         site = Site(tree.name, source, options.look, shape(_made(tree)), frozenset(chosen), tree.ids)
-        made: Iterable[Dashboard] = chain(_dashboards(tree, site, chosen), installed_dashboards(site))
-        if options.extra is not None:
-            made = chain(made, site_dashboards(options.extra, site))
-        for dashboard in made:
+        made = chain(_dashboards(tree, site, chosen), *(hook.dashboards_of(site) for hook in own))
+        for dashboard in Adding(site, [*_from_settings(options.panels, site), *_from_hooks(own, site)]).into(made):
             name = f"{tree.name}/{dashboard.uid}.json"
             if name in files:
                 raise BuildError(f"two dashboards would be {name}: is the configuration {tree.name!r} or the uid given twice?")
-            files[name] = encode(dashboard)
+            try:
+                files[name] = encode(dashboard)
+            except TypeError as problem:  # of a site's own: a class of grafanalib that is no panel of any plugin, or a value of no kind
+                raise BuildError(f"{name} cannot be written: {problem}") from problem
     return files
+
+
+def _from_settings(panels: Sequence[SimplePanel], site: Site) -> Iterator[Given]:
+    for number, panel in enumerate(panels):
+        if _config_of(panel) in ("", site.config):
+            # Two ids for each, by its place in the list: what is added below it changes none.
+            yield Given(_origin(number, panel), addition(site, SETTINGS_IDS[2 * number], panel))
+
+
+def _from_hooks(own: Sequence[Hook], site: Site) -> Iterator[Given]:
+    for hook in own:
+        for one in hook.panels_of(site):
+            yield Given(hook.origin, one)
+
+
+def _config_of(panel: SimplePanel) -> str:
+    return panel.config or config_of(panel.dashboard)
+
+
+def _origin(number: int, panel: SimplePanel) -> str:
+    return f"dashboards.panels.{number} ({panel.title})"
 
 
 def _made(tree: Tree) -> Made:
@@ -111,7 +139,7 @@ def _made(tree: Tree) -> Made:
     return Made(tree.nodes, tree.ids, next(iter(tree.alarms), ""), "" in systems_of(tree))
 
 
-def _refuse(options: BuildOptions) -> None:
+def _refuse(options: BuildOptions, configs: Sequence[str]) -> None:
     look, faults = options.look, []
     if not _WEB_ADDRESS.fullmatch(look.page_url):
         faults.append(f"page url {look.page_url!r}: expected http://host:port as browsers reach the operator's page, without query")
@@ -124,6 +152,11 @@ def _refuse(options: BuildOptions) -> None:
     if look.archiver_url and not _ANY_ADDRESS.fullmatch(look.archiver_url):
         faults.append(f"archiver url {look.archiver_url!r}: expected an address with {{pv}} where the name of the PV goes")
     faults += [f"link {title!r}: {url!r} is no address" for title, url in look.links if not _ANY_ADDRESS.fullmatch(url)]
+    if len(options.panels) > len(SETTINGS_IDS) // 2:
+        faults.append(f"{len(options.panels)} panels: at most {len(SETTINGS_IDS) // 2} are possible; a file NAME.dashboard.py can add more")
+    for number, panel in enumerate(options.panels):
+        if _config_of(panel) not in ("", *configs):
+            faults.append(f"{_origin(number, panel)}: no configuration {_config_of(panel)!r}; there are {', '.join(configs) or 'none'}")
     if faults:
         raise BuildError("; ".join(faults))
 

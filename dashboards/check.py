@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections import Counter
@@ -12,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from alarm_engine.model.palette import PALETTE
+from dashboards.kit.additions import is_of_site
 from dashboards.kit.layout import COLUMNS
 from dashboards.kit.links import GENERATED
 from dashboards.kit.targets import PLUGINS, PROMETHEUS, Kind
@@ -25,6 +27,9 @@ _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 _ANY_SIGNS = ("title", "tags", "matcher", "description")
 """Keys of texts in which names of subsystems stand, with whatever signs they have."""
 _MAX_ANNOTATED_ID = 255
+_KNOWN = (*PLUGINS.values(), PROMETHEUS)
+_MISSPELT = 0.8
+"""How like a known plugin the name of another one is, from 0 to 1, to be taken for a mistake."""
 _SAMPLES = {"json": '["a \\"quoted\\" one", "b"]', "percentencode": "a%20b%22"}
 _FILLS = {fill for shade in PALETTE.values() for fill in (shade.fill_dark, shade.fill_light)}
 _WORDS = {shade.word for shade in PALETTE.values()} | {
@@ -59,6 +64,10 @@ class _File:
     @property
     def panels(self) -> list[Json]:
         return [panel for panel in self.data.get("panels", []) if isinstance(panel, dict)]
+
+    def is_ours(self, panel: Json) -> bool:
+        """False for what a site has made: a panel that it added, or a dashboard with a uid of its own."""
+        return str(self.data.get("uid")).startswith("tocsin-") and not is_of_site(panel["id"])
 
     @property
     def variables(self) -> set[str]:
@@ -160,17 +169,19 @@ def _panels(file: _File) -> Iterator[str]:
         if len(set(refs)) != len(refs):
             yield f"{name}: expected queries with different refIds, not {refs}"
         for target in panel.get("targets", []):
-            yield from (f"{name}: {fault}" for fault in _target(target))
+            yield from (f"{name}: {fault}" for fault in _target(target, is_ours=file.is_ours(panel)))
         yield from (f"{name}: {fault}" for fault in _fields(panel))
     for annotation in file.data.get("annotations", {}).get("list", []):
         if not annotation.get("builtIn"):
             yield from (f"annotation {annotation.get('name')}: {fault}" for fault in _target(annotation.get("target", {})))
 
 
-def _target(target: Json) -> Iterator[str]:
+def _target(target: Json, *, is_ours: bool = True) -> Iterator[str]:
     source = target["datasource"]
-    if source["type"] not in (*PLUGINS.values(), PROMETHEUS):
-        yield f"unknown datasource {source}"
+    if source["type"] not in _KNOWN:
+        near = difflib.get_close_matches(source["type"], _KNOWN, 1, _MISSPELT)
+        if is_ours or near:
+            yield f"unknown datasource {source}" + (f", did you mean {near[0]!r}?" if near else "")
     elif source["type"] == PLUGINS[Kind.JSON]:
         yield from _payload(target["payload"])
 
@@ -200,6 +211,8 @@ def columns_of(target: Json) -> list[str]:
 
 def _fields(panel: Json) -> Iterator[str]:
     """Overrides, links, order and partitions name columns that the queries have (tiles: rows have become fields there)."""
+    if any(target["datasource"]["type"] not in _KNOWN for target in panel.get("targets", [])):
+        return  # nobody here knows what columns it has
     columns = {column for target in panel.get("targets", []) for column in columns_of(target)}
     transformations = {entry.get("id"): entry.get("options", {}) for entry in panel.get("transformations", [])}
     config = panel.get("fieldConfig", {})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from dashboards.kit.targets import PLUGINS, PROMETHEUS, Kind
 
@@ -93,13 +93,28 @@ class PrometheusTarget(Shape):
     instant: Literal[False]
 
 
+class OtherTarget(BaseModel):
+    """A query of a datasource that the site has chosen: what its plugin wants of it is not known here."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    refId: Text
+    datasource: Source
+
+
 def _plugin(target: Json) -> str:
     source = target.get("datasource") if isinstance(target, dict) else None
     plugin = source.get("type") if isinstance(source, dict) else None
-    return {PLUGINS[Kind.JSON]: "json", PROMETHEUS: PROMETHEUS}.get(str(plugin), "infinity")
+    named = {PLUGINS[Kind.INFINITY]: "infinity", PLUGINS[Kind.JSON]: "json", PROMETHEUS: PROMETHEUS}
+    return named.get(plugin, "other") if isinstance(plugin, str) else "infinity"
 
 
-_Tagged = Annotated[InfinityTarget, Tag("infinity")] | Annotated[JsonTarget, Tag("json")] | Annotated[PrometheusTarget, Tag(PROMETHEUS)]
+_Tagged = (
+    Annotated[InfinityTarget, Tag("infinity")]
+    | Annotated[JsonTarget, Tag("json")]
+    | Annotated[PrometheusTarget, Tag(PROMETHEUS)]
+    | Annotated[OtherTarget, Tag("other")]
+)
 Target = Annotated[_Tagged, Discriminator(_plugin)]
 
 
@@ -248,11 +263,20 @@ class Panel(Shape):
     description: Text
     pluginVersion: Text
     gridPos: GridPos
-    datasource: Source
-    targets: Annotated[list[Target], Field(min_length=1)]
+    datasource: Source | None = None
+    targets: list[Target]
     options: Json
     fieldConfig: FieldConfig
     transformations: list[Transformation] = []
     links: list[DataLink] = []
     transparent: Literal[True] = True
     timeFrom: Interval | None = None
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Self:
+        if self.type == "text":
+            if self.targets or self.datasource:
+                raise ValueError("a text panel asks nothing: it has neither a datasource nor queries")
+        elif self.datasource is None or not self.targets:
+            raise ValueError("datasource and targets: expected a datasource and at least one query")
+        return self

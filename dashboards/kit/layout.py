@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import attr
@@ -37,7 +37,39 @@ class Stack:
         return sum(slot.height for slot in self.slots)
 
 
-def flow(items: Iterable[Slot | Stack]) -> list[Panel]:
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A panel with what belongs right of it; no line ends between them."""
+
+    left: Slot
+    right: Slot
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.left.width + self.right.width
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return max(self.left.height, self.right.height)
+
+
+Item = Slot | Stack | Pair
+"""What takes part in the flow."""
+
+
+def slots_of(item: Item) -> list[tuple[int, int, Slot]]:
+    """The panels of an item, each with its column and row in it."""
+    if isinstance(item, Pair):
+        return [(0, 0, item.left), (item.left.width, 0, item.right)]
+    if isinstance(item, Slot):
+        return [(0, 0, item)]
+    above = [sum(slot.height for slot in item.slots[:number]) for number in range(len(item.slots))]
+    return [(0, row, slot) for row, slot in zip(above, item.slots, strict=True)]
+
+
+def flow(items: Iterable[Item]) -> list[Panel]:
     """The panels with their places: from left to right, on a new line (below the highest of the one before) where the next does not fit."""
     placed: list[Panel] = []
     x = y = line = 0
@@ -46,10 +78,7 @@ def flow(items: Iterable[Slot | Stack]) -> list[Panel]:
             raise ValueError(f"a panel of {item.width} columns does not fit into {COLUMNS}")
         if x + item.width > COLUMNS:
             x, y, line = 0, y + line, 0
-        slots: Sequence[Slot] = item.slots if isinstance(item, Stack) else (item,)
-        below = y
-        for slot in slots:
-            placed.append(attr.evolve(slot.panel, gridPos=GridPos(x=x, y=below, w=slot.width, h=slot.height)))
-            below += slot.height
+        for column, row, slot in slots_of(item):
+            placed.append(attr.evolve(slot.panel, gridPos=GridPos(x=x + column, y=y + row, w=slot.width, h=slot.height)))
         x, line = x + item.width, max(line, item.height)
     return placed

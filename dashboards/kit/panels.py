@@ -223,7 +223,8 @@ class Bars(PluginPanel):
 
     line_at: float | None = None
     """A dashed line across."""
-    soft_max: float = 12
+    soft_max: float | None = 12
+    """The axis reaches at least up to it; None: as far as the numbers do."""
 
     def options(self) -> Json:
         """Options of the plugin."""
@@ -280,3 +281,17 @@ class Logs(PluginPanel):
             "dedupStrategy": "none",
             "sortOrder": "Descending",
         }
+
+
+@grafana_class
+class Text(PluginPanel):
+    """Words that stand there whatever happens, as markdown. It can ask nothing."""
+
+    KIND = "text"
+
+    content: str
+
+    def options(self) -> Json:
+        """Options of the plugin."""
+        code = {"language": "plaintext", "showLineNumbers": False, "showMiniMap": False}
+        return {"mode": "markdown", "content": self.content, "code": code}

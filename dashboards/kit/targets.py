@@ -69,7 +69,8 @@ class Query:
     name: str
     """Name of the question, as `active` or `pv/settings`."""
     columns: dict[str, str]
-    """Type (`time`, `number`, `string`, `boolean`) of each column that the panel needs, in its order."""
+    """Type (`time`, `number`, `string`, `boolean`) of each column that the panel needs, in its order; `date` is a time as a text, which
+    only other backends than ours give."""
     parameters: tuple[Parameter, ...] = ()
     ranged: bool = False
     """Asks for the time range of the dashboard."""
@@ -80,7 +81,7 @@ def _is_plain(parameter: Parameter) -> bool:
     return parameter.form is Form.LITERAL and "$" not in parameter.value and "[[" not in parameter.value
 
 
-_INFINITY_TYPES = {"time": "timestamp_epoch", "number": "number", "string": "string", "boolean": "boolean"}
+_INFINITY_TYPES = {"time": "timestamp_epoch", "date": "timestamp", "number": "number", "string": "string", "boolean": "boolean"}
 
 
 def target(source: Datasource, query: Query, ref_id: str = "A", frame_format: str = "table") -> Json:

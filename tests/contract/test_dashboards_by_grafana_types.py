@@ -11,6 +11,7 @@ import pytest
 
 from alarm_engine.config.load import read_tree
 from dashboards.build import BuildOptions, build
+from dashboards.kit.simple_panels import Foreign, Form, Rows, SimplePanel
 from dashboards.kit.site import Look
 from dashboards.kit.targets import Kind
 from tests.contract.npm_packages import npm_packages
@@ -18,7 +19,7 @@ from tests.contract.npm_packages import npm_packages
 PACKAGES = ("@grafana/schema@12.4.0", "typescript@5.9.3")
 TREE = Path(__file__).parents[1] / "data" / "dashboards" / "tree.yaml"
 COMPILE = ["--noEmit", "--strict", "--skipLibCheck", "--moduleResolution", "bundler", "--module", "esnext", "--target", "es2022"]
-PANELS = {"stat": "stat", "table": "table", "state-timeline": "statetimeline", "timeseries": "timeseries", "logs": "logs"}
+PANELS = {"stat": "stat", "table": "table", "state-timeline": "statetimeline", "timeseries": "timeseries", "logs": "logs", "text": "text"}
 HEAD = """
 import type { Dashboard } from "@grafana/schema";
 // Enumerations of these types are texts in files.
@@ -60,14 +61,26 @@ def faults(compiler: Path, dashboards: list[dict]) -> str:
         return subprocess.run(command, cwd=scratch, capture_output=True, text=True, timeout=110, check=False).stdout
 
 
+CURRENT = Foreign("prometheus", "machine", {"expr": "ring_current"})
+ADDED = (
+    SimplePanel("Notes", "overview", Form.TEXT, text="Call **4711**."),
+    SimplePanel("Shelved", "overview", Form.TABLE, asks=Rows("shelved"), columns={"pv": "string", "until": "time"}),
+    SimplePanel("Current", "overview", Form.LINES, asks=CURRENT),
+    SimplePanel("Current now", "overview", Form.NUMBER, asks=CURRENT),
+)
+"""Panels of each form, as a site adds them."""
+
+
 def generated(kind: Kind) -> list[dict]:
-    files = build([read_tree(TREE)], BuildOptions(Look(prometheus="metrics"), datasource=kind))
+    files = build([read_tree(TREE)], BuildOptions(Look(prometheus="metrics"), datasource=kind, panels=ADDED))
     names = [name for name in files if "-RF" not in name and "Personnel" not in name]  # one subsystem is like another
     return [json.loads(files[name]) for name in names]
 
 
 def test_grafana_s_types_take_every_dashboard(compiler):
-    assert faults(compiler, generated(Kind.INFINITY) + generated(Kind.JSON)) == ""
+    dashboards = generated(Kind.INFINITY) + generated(Kind.JSON)
+    assert {panel["type"] for one in dashboards for panel in one["panels"]} == set(PANELS)
+    assert faults(compiler, dashboards) == ""
 
 
 def test_they_find_what_is_wrong(compiler):
