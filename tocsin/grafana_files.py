@@ -54,9 +54,13 @@ def write_grafana_files(settings: DashboardsSection, trees: Sequence[ConfigTree]
     log.info("files for Grafana written", directory=str(settings.out), changed=len(written.changed), removed=len(written.removed))
 
 
-def build_options(settings: DashboardsSection, url: str) -> BuildOptions:
-    """How the settings want dashboards; `url` is where the operator's page is unless they say so."""
+def build_options(settings: DashboardsSection, url: str, origin: str = "") -> BuildOptions:
+    """How the settings want dashboards; `url` is where the operator's page is unless they say so.
+
+    `origin` stands before a fault in their panels, as `tocsin.yaml: `; raises `SettingsError`.
+    """
     from dashboards.build import BuildOptions
+    from tocsin.site_panels import simple_panels
 
     look = Look(
         theme=Theme(settings.palette),
@@ -67,7 +71,8 @@ def build_options(settings: DashboardsSection, url: str) -> BuildOptions:
         archiver_url=settings.archiver_url,
         prometheus=settings.prometheus_uid or (PROMETHEUS_UID if settings.prometheus_url else ""),
     )
-    return BuildOptions(look, Kind(settings.datasource), depth=settings.depth, extra=settings.extra)
+    panels = simple_panels(settings.panels, origin)
+    return BuildOptions(look, Kind(settings.datasource), depth=settings.depth, extra=settings.extra, panels=panels)
 
 
 def prometheus_options(settings: DashboardsSection) -> PrometheusOptions | None:

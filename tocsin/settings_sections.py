@@ -12,6 +12,7 @@ from alarm_engine.errors import SettingsError
 from alarm_engine.logic.foreign import ForeignWriter
 from backend.history.elastic_options import ElasticOptions
 from backend.kpi.targets import FIGURES, TARGETS, Limits, own_target
+from tocsin.settings_panels import PanelSection
 
 
 def _zone(name: str) -> str:
@@ -289,6 +290,7 @@ class DashboardsSection(Section):
         "under `prometheus_uid`, or else `tocsin-prometheus`.",
     )
     extra: Path | None = Field(None, description="Directory with dashboards of the site's own, files `NAME.dashboard.py`.")
+    panels: tuple[PanelSection, ...] = Field((), description="Panels of the site's own on the generated dashboards.")
     alerts: AlertsSection = Field(AlertsSection(), description="Alert rules of Grafana.")
 
 

@@ -23,10 +23,13 @@ from alarm_engine.wire.config import encode_config
 from alarm_engine.wire.keys import RecordType, key
 from backend.queries.registry import QUERIES
 from dashboards.build import BuildOptions, build
+from dashboards.check import check
 from dashboards.kit.targets import Kind
 from tests.contract.grafana_client import Grafana
 from tests.grafana_site import ALARMS, GONE, ODD, V1, Site, running_site, scenario
 from tests.unit.evaluating import TOPICS
+from tocsin.grafana_files import build_options
+from tocsin.settings_sections import DashboardsSection
 
 NEVER_EMPTY = {"stat", "table", "state-timeline"}
 MAY_BE_EMPTY = {"Floods", "Chattering alarms", "Fleeting alarms", "Stale alarms"}
@@ -174,6 +177,28 @@ async def test_no_sign_in_a_value_breaks_a_query(site, dashboards):
             for title, target in queries(dashboard):
                 _, rows = await browser.rows(target, dashboard)
                 assert all(signs not in str(row.get("system")) for row in rows), title
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+async def test_what_a_site_adds_by_its_settings_is_answered(site, kind):
+    """Every question that tocsin has, as a table that settings describe."""
+    given = []
+    for query in QUERIES.values():
+        parameters = {"path": PUMP} if "path" in query.parameters else {}
+        given.append(
+            {"title": query.name, "dashboard": "wall", "kind": "table", "rows": query.name, "columns": query.columns}
+            | {"parameters": parameters}
+        )
+    for some in (given[:38], given[38:]):
+        section = DashboardsSection(datasource=kind.value, panels=some)
+        files = build([arrange("Demo", "UTC", {}, WORLD)], build_options(section, "http://127.0.0.1:8080"))
+        assert check(files) == []
+        wall = json.loads(files["Demo/tocsin-Demo_wall.json"])
+        browser = await opened(site, wall)
+        panels = {panel["title"]: panel for panel in wall["panels"]}
+        for one in some:
+            columns, rows = await browser.rows(panels[one["title"]]["targets"][0], wall)
+            assert not rows or set(columns) == set(one["columns"])
 
 
 async def test_annotations_have_what_grafana_must_have(site, dashboards):

@@ -2,10 +2,12 @@
 
 import json
 import re
+from typing import get_args
 
 import pytest
 import typer
 import yaml
+from pydantic import BaseModel
 
 from alarm_engine.model.event import EventKind
 from alarm_engine.wire.event import decode_event, encode_event
@@ -40,7 +42,10 @@ def test_every_setting_is_there_with_its_variable():
             if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
                 assert f"## {'.'.join((*place, key))}\n" in PAGES["settings.md"]
                 check(field.annotation, (*place, key))
-            elif key != "configurations":
+            elif any(isinstance(one, type) and issubclass(one, BaseModel) for one in get_args(field.annotation)):
+                assert f"## {'.'.join((*place, key))} (a list)\n" in PAGES["settings.md"]
+                assert "JSON in `TOCSIN_" + "__".join((*place, key)).upper() + "`." in PAGES["settings.md"]
+            else:
                 assert f"| `{key}` |" in PAGES["settings.md"]
                 assert "`TOCSIN_" + "__".join((*place, key)).upper() + "` |" in PAGES["settings.md"]
 

@@ -54,7 +54,7 @@ def build_dashboards(
     section = load(settings).dashboards if settings is not None else DashboardsSection()
     given = {"palette": palette, "datasource": datasource, "page_url": page_url}
     section = section.model_copy(update={name: value for name, value in given.items() if value is not None})
-    files = build(resolved, build_options(section, DEFAULT_PAGE_URL))
+    files = build(resolved, build_options(section, DEFAULT_PAGE_URL, f"{settings}: " if settings is not None else ""))
     problems = check_files(files)
     for fault in problems:
         console.print(fault)

@@ -24,6 +24,10 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="Settings fi
     missing = [str(one.tree) for one in settings.configurations if one.tree is not None and not one.tree.exists()]
     if missing:
         raise SettingsError(f"{file}: there is no alarm tree {', '.join(missing)}")
+    if settings.dashboards.panels:
+        from tocsin.site_panels import simple_panels
+
+        simple_panels(settings.dashboards.panels, f"{file}: ")
     security = make_security(settings)
     check_exposure(settings.backend.host, settings.backend.commands, security.settings.mode)
     typer.echo(f"{file} is good: {len(settings.configurations)} configuration(s), page on port {settings.backend.port}")

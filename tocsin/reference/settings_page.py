@@ -57,7 +57,8 @@ def _sections(place: tuple[str, ...], field: FieldInfo, model: type[BaseModel]) 
     is_list = _is_list(field.annotation)
     name = ".".join(place)
     rows = _rows([one for one in model.model_fields.items() if one[0] not in inner], None if is_list else place)
-    note = f"Not empty. As an environment variable: JSON in `{_variable(name)}`." if is_list else ""
+    filled = "Not empty. " if any(getattr(limit, "min_length", 0) for limit in field.metadata) else ""
+    note = f"{filled}As an environment variable: JSON in `{_variable(*place)}`." if is_list else ""
     yield "\n\n".join((f"## {name} (a list)" if is_list else f"## {name}", prose(f"{field.description} {note}"), rows))
     for name, below in inner.items():
         yield from _sections((*place, name), model.model_fields[name], below)
