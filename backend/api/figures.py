@@ -9,17 +9,19 @@ import orjson
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from alarm_engine.model.times import iso
+from alarm_engine.model.times import Nanos, iso
 from backend.api.encoding import time_text
 from backend.api.events import read_range
 from backend.api.figures_forms import CountsForm, FiguresForm, TopForm
 from backend.api.lookup import Path, Question, one_tree, span_s
-from backend.api.problems import PREFIX, RESPONSES, fault, faulty_request
+from backend.api.problems import PREFIX, RESPONSES, Problem, fault, faulty_request
 from backend.history.performance import Performance
 from backend.history.port import MAX_PAGE, CountBy
 from backend.kpi.judged import Figure
 from backend.kpi.levels import Hidden, StaleAlarm
 from backend.kpi.tally import Repeated, Selection, Span
+from backend.live.follower import Follower
+from backend.past.paths import was_there
 from backend.queries.figures import performance_of
 from backend.queries.request import LONGEST_BUCKET_S, SHORTEST_BUCKET_S, Sources
 from backend.services import Services
@@ -64,6 +66,7 @@ def figures_router(services: Services) -> APIRouter:
         tree = one_tree(services.live, question.config, question.path)
         now = services.clock.now().wall
         within = read_range(question.start, question.end, now)
+        await _must_have_been(services, tree, question.path, (within.start, min(within.end, now)))
         limits = services.settings.limits
         selection = Selection(question.path or "/", question.lost_connections, limits)
         sources = Sources(services.live.trees, services.history, now, limits)
@@ -89,6 +92,12 @@ def figures_router(services: Services) -> APIRouter:
         return _answer({"config": tree.config, "alarms": [{"path": one.path, "pv": one.pv, "count": one.count} for one in found]})
 
     return router
+
+
+async def _must_have_been(services: Services, tree: Follower, path: str | None, span: tuple[Nanos, Nanos]) -> None:
+    """Figures of a path that never was would look as if all targets were met."""
+    if path is not None and span[0] < span[1] and not await was_there(services.history, tree.config, path, span, tree):
+        raise Problem(404, f"there is no alarm and no component {path[:500]}, now or in the range")
 
 
 def figures_object(found: Performance) -> dict[str, Any]:

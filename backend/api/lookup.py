@@ -83,7 +83,7 @@ def moment(text: str, now: Nanos) -> Nanos:
 def _moment(text: str, now: Nanos) -> Nanos:
     if text == "now":
         return now
-    if text[:4] == "now-":
+    if text[:4] in ("now-", "now+"):
         text = text[3:]
     if text[:1] in ("-", "+") and _SPAN.fullmatch(text[1:]):
         return Nanos(now + (-1 if text[0] == "-" else 1) * round(span_s(text[1:]) * NANOS_PER_SECOND))
@@ -92,7 +92,9 @@ def _moment(text: str, now: Nanos) -> Nanos:
     try:
         found = datetime.fromisoformat(text.replace(" ", "+") if re.search(r"T[^+Z]* \d\d:?\d\d$", text) else text)
     except ValueError:
-        raise ValueError(f"{text!r} is no time: expected ISO 8601 with a zone, milliseconds since the epoch, or a span like -1h") from None
+        raise ValueError(
+            f"{text!r} is no time: expected ISO 8601 with a zone, milliseconds since the epoch, or a span like -90s, -30m, -2h, -7d"
+        ) from None
     if found.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone: append Z for UTC, or an offset like +01:00")
     if found.year < 1971:

@@ -34,3 +34,10 @@ async def alarms_below(
             if path in found:
                 found[path].append(alarm)
     return found
+
+
+async def was_there(history: HistoryStore, config: str, path: str, span: tuple[Nanos, Nanos], tree: LiveTree | None = None) -> bool:
+    """True if there is, or was at some time of a range, such an alarm or component: else what is counted for it says nothing."""
+    if tree is not None and (path in tree.alarms or path in tree.nodes):
+        return True
+    return bool((await alarms_below(history, config, [path], span, tree))[path])

@@ -84,6 +84,14 @@ async def test_figures_with_lists_and_verdicts():
         assert (part["path"], part["floods"], len(part["chattering"])) == ("/Acc/B", [], 1)
 
 
+async def test_a_path_that_never_was_has_no_figures_that_look_well():
+    async with world(engine=False) as site, site.client() as client:
+        await stored(site.history)
+        body = await get(client, f"figures?{DAYS}&path=/Acc/Vacum", 404)
+        assert body["message"] == "there is no alarm and no component /Acc/Vacum, now or in the range"
+        await get(client, f"figures?{DAYS}&path=/Acc/Vacuum")  # one of now, of which nothing is stored
+
+
 async def test_what_the_engine_does_not_vouch_for_is_not_called_quiet():
     async with world(engine=False) as site, site.client() as client:
         await stored(site.history)  # there is no life sign: after the last event nothing is known
@@ -141,6 +149,7 @@ async def test_counts_and_top():
         ("figures?start=1980-01-01T00:00Z", "at most"),
         ("top?limit=0", "limit"),
         ("figures?colour=red", "not known"),
+        ("figures?start=now-20y", "-2h, -7d"),
     ],
 )
 async def test_questions_that_make_no_sense(question, said):
@@ -246,7 +255,12 @@ def test_a_range_without_events_says_so(ask):
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(("--start", "soon"), "no time"), (("--path", "Acc/B"), "slash"), (("--start", "now", "--end", "-1d"), "before")],
+    [
+        (("--start", "soon"), "no time"),
+        (("--path", "Acc/B"), "slash"),
+        (("--start", "now", "--end", "-1d"), "before"),
+        (("--start", iso(at()), "--path", "/Acc/Bee"), "there was no alarm and no component /Acc/Bee in the range"),
+    ],
 )
 def test_arguments_that_make_no_sense(ask, arguments, said):
     answer = ask(*arguments)

@@ -13,7 +13,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from alarm_engine.errors import SettingsError
+from alarm_engine.errors import SettingsError, TocsinError
 from alarm_engine.journal.sqlite_file import SqliteFile
 from alarm_engine.model.event import EventKind
 from alarm_engine.model.severity import Severity
@@ -119,7 +119,9 @@ def test_the_tree_at_a_moment(ask):
     assert (body["root"]["path"], len(body["alarms"])) == ("/Acc/Vacuum", 1)
     now = ask("at", "now", code=1)
     assert "nothing has been recorded since" in now.stderr
-    assert "No alarm is known" in ask("at", "now-1d", code=1).stdout
+    long_ago = ask("at", "-1d", code=1).stdout  # a span is no option
+    assert "No alarm is known" in long_ago
+    assert "OK" not in long_ago
 
 
 def test_a_misspelt_path_does_not_read_as_all_is_well(ask):
@@ -127,6 +129,21 @@ def test_a_misspelt_path_does_not_read_as_all_is_well(ask):
         found = ask(*question, "--path", "/Acc/Vacum", code=1)
         assert "No alarm stood" not in found.stdout
         assert "there was no alarm and no component /Acc/Vacum" in found.stderr
+        assert "/Acc " not in found.stdout.replace("/Acc/Vacum", "")
+
+
+def test_one_alarm_at_a_moment(ask):
+    lines = ask("at", ago(550), "--path", GC1).stdout.splitlines()
+    assert lines[0].startswith(f"{GC1} at ")
+    assert [line.split()[0] for line in lines[1:]] == ["severity", "MAJOR_ACK"]
+    assert ask("at", ago(850), "--path", GC1).stdout.splitlines()[1:] == ["No alarm stood."]
+
+
+def test_a_file_that_cannot_be_written(ask, tmp_path):
+    with pytest.raises(TocsinError, match=r"none/events.csv: cannot be written: No such file or directory$"):
+        ask("events", "--format", "csv", "-o", tmp_path / "none" / "events.csv")
+    with pytest.raises(TocsinError, match="/dev/full: cannot be written: No space left"):
+        ask("events", "--format", "csv", "-o", "/dev/full")
 
 
 def test_the_difference(ask):
@@ -146,6 +163,10 @@ def test_intervals(ask):
     assert seen == {"GC1": ["MAJOR", "MAJOR_ACK"], "P1": [None, "MINOR", None]}
     lines = ask("intervals", GC1, "--start", ago(750), "--end", ago(450)).stdout.splitlines()
     assert len(lines) == 3
+    assert (body["complete"], body["remark"]) == (True, "")
+    until_now = ask("intervals", GC1, "--start", ago(750))
+    assert "not complete: " in until_now.stderr
+    assert "nothing has been recorded since" in until_now.stderr
 
 
 def test_who_acknowledged(ask):
@@ -170,6 +191,9 @@ def test_who_acknowledged(ask):
         ("at", [], ["TIME"]),
         ("difference", ["now-1h", "now-2h"], ["before"]),
         ("intervals", ["/Acc/None"], ["/Acc/None"]),
+        ("intervals", ["Acc/RF"], ["PATH", "slash"]),
+        ("difference", ["-1h", "-2h"], ["before"]),
+        ("events", ["--start", "-20y"], ["--start", "-90s, -30m, -2h, -7d"]),
         ("intervals", ["/Acc/RF", "/Other/x"], ["one configuration"]),
     ],
 )

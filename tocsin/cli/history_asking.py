@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from typer.core import TyperCommand
 
 from alarm_engine.config.fault import printable
 from alarm_engine.errors import SettingsError
@@ -23,8 +25,17 @@ from backend.history.port import MAX_RANGE_DAYS
 from tocsin.settings import Settings
 from tocsin.trees import chosen_configurations
 
+_SPAN = re.compile(r"-\d+(\.\d+)?(ms|s|m|h|d|w)")
 _AHEAD_NS = 3600 * 1_000_000_000
 """The clock of an engine may be ahead of ours."""
+
+
+class TimesFirst(TyperCommand):
+    """A command with a time as its argument: `-2h` is a span there too, and not an option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Spell a span as what is surely none."""
+        return super().parse_args(ctx, [f"now{arg}" if _SPAN.fullmatch(arg) else arg for arg in args])
 
 
 class Form(StrEnum):
@@ -45,12 +56,12 @@ End = Annotated[str | None, typer.Option(help="Before this time; now if not give
 Printed = Annotated[Form, typer.Option("--format", help="json is for scripts: what the REST interface answers.")]
 
 
-def read_path(text: str | None) -> str | None:
+def read_path(text: str | None, hint: str = "'--path'") -> str | None:
     """A path, canonical."""
     if text is None:
         return None
     if not is_path(text) or not split(text):
-        raise typer.BadParameter(f"{text!r} must begin with a slash, as /CONFIG/SYSTEM/...", param_hint="'--path'")
+        raise typer.BadParameter(f"{text!r} must begin with a slash, as /CONFIG/SYSTEM/...", param_hint=hint)
     return canonical(text)
 
 

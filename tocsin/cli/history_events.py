@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -13,6 +12,7 @@ import orjson
 import typer
 from rich.table import Table
 
+from alarm_engine.errors import TocsinError
 from alarm_engine.model.event import Event, EventKind
 from alarm_engine.model.path import name
 from alarm_engine.model.state import EventId
@@ -107,10 +107,18 @@ def events(  # noqa: PLR0913, PLR0917 - each is an option
             raise typer.BadParameter("goes with --format csv or ndjson", param_hint="'--output'")
         number = asyncio.run(_list(site, query, limit or _SHOWN))
     else:
-        with ExitStack() as stack:
-            file = sys.stdout.buffer if output is None else stack.enter_context(output.open("wb"))
-            number = asyncio.run(_export(site, query, (export.Format(form.value), limit), file))
+        what = (export.Format(form.value), limit)
+        number = asyncio.run(_export(site, query, what, sys.stdout.buffer)) if output is None else _to_file(site, query, what, output)
     raise typer.Exit(0 if number else 1)
+
+
+def _to_file(site: Settings, query: EventQuery, what: tuple[export.Format, int | None], output: Path) -> int:
+    try:
+        with output.open("wb") as file:
+            return asyncio.run(_export(site, query, what, file))
+    except OSError as problem:
+        part = "; what it holds now is not all" if output.is_file() else ""
+        raise TocsinError(f"{output}: cannot be written: {problem.strerror or problem}{part}") from problem
 
 
 async def _list(site: Settings, query: EventQuery, limit: int) -> int:

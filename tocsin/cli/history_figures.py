@@ -20,6 +20,8 @@ from backend.history.performance import Performance, known, last_known, performa
 from backend.kpi.judged import Figure
 from backend.kpi.tally import Selection, Span
 from backend.kpi.targets import Verdict
+from backend.past.paths import was_there
+from tocsin.cli.history_asking import the_config
 from tocsin.cli.history_mending import OneConfig
 from tocsin.cli.run import SettingsFile
 from tocsin.histories import visiting_history
@@ -50,10 +52,10 @@ def figures(  # noqa: PLR0913, PLR0917 - each is an option
     Exit code 1 if a target is exceeded, for pipelines. Works beside a running system.
     """
     site = load(settings)
-    names = [one.name for one in chosen_configurations(site.configurations, config)]
     prefix = _prefix(path)
-    if prefix != "/":
-        names = [name for name in names if prefix.split("/")[1] == name] or names[:1]
+    names = (
+        [the_config(site, config, [prefix])] if prefix != "/" else [one.name for one in chosen_configurations(site.configurations, config)]
+    )
     found = asyncio.run(_figures(site, names, _span(start, end), Selection(prefix, lost_connections, site.figures.limits())))
     console = Console()
     for name, one in found.items():
@@ -69,6 +71,9 @@ async def _figures(site: Settings, names: list[str], span: Span, selection: Sele
     async with visiting_history(site) as store:
         found: dict[str, Performance] = {}
         for name in names:
+            if selection.prefix != "/" and not await was_there(store, name, selection.prefix, span):
+                # Its figures would look as if all targets were met.
+                raise typer.BadParameter(f"there was no alarm and no component {selection.prefix} in the range", param_hint="'--path'")
             knowing = await known(store, name, span, await last_known(store, name, span.end), Nanos(time.time_ns()))
             found[name] = await performance(store.summaries, name, span, knowing, selection)
         return found

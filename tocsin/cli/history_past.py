@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from alarm_engine.clock import SystemClock
 from alarm_engine.model.path import name, system
@@ -24,7 +25,7 @@ from backend.live.model import LiveAlarm, LiveNode
 from backend.live.standing import NOTABLE, Standing
 from backend.past.difference import Change, difference
 from backend.past.paths import alarms_below
-from backend.past.reach import Moment, moment
+from backend.past.reach import Moment, moment, span_remark
 from backend.past.tree import PastTree, standing_then, with_states
 from tocsin.cli.history_asking import (
     Below,
@@ -32,6 +33,7 @@ from tocsin.cli.history_asking import (
     End,
     Form,
     Printed,
+    TimesFirst,
     console,
     plain,
     read_moment,
@@ -51,14 +53,16 @@ _HIDDEN = (Standing.SHELVED, Standing.DISABLED)
 
 def add_to(app: typer.Typer) -> None:
     """Mount the commands."""
-    app.command("at")(at)
-    app.command("difference")(differing)
+    app.command("at", cls=TimesFirst)(at)
+    app.command("difference", cls=TimesFirst)(differing)
     app.command("intervals")(intervals)
 
 
 def at(  # noqa: PLR0913, PLR0917 - each is an option
     settings: SettingsFile,
-    when: Annotated[str, typer.Argument(metavar="TIME", help="ISO 8601 with zone, milliseconds, or `now-2h`.", show_default=False)],
+    when: Annotated[
+        str, typer.Argument(metavar="TIME", help="ISO 8601 with zone, milliseconds, or a span from now: -2h.", show_default=False)
+    ],
     config: Config = None,
     path: Below = None,
     every: Annotated[bool, typer.Option("--all", help="Also alarms that were OK.")] = False,
@@ -81,33 +85,27 @@ def at(  # noqa: PLR0913, PLR0917 - each is an option
             return found, PastTree(chosen, found.states), len(passing), shown
 
     found, tree, total, shown = asyncio.run(ask())
-    top = tree.nodes.get(prefix or tree.root.path, tree.root)
+    top = tree.nodes.get(prefix or tree.root.path)
     if form is Form.JSON:
-        body = {**about_object(found), "root": node_object(top, 1, leaves=False), "total": total, "alarms": list(map(alarm_object, shown))}
-        typer.echo(orjson.dumps(body).decode())
+        root = node_object(top or tree.root, 1, leaves=False)
+        typer.echo(orjson.dumps({**about_object(found), "root": root, "total": total, "alarms": list(map(alarm_object, shown))}).decode())
     else:
-        _show(console(), found, top, shown)
+        _show(console(), found, (prefix or tree.root.path, top), shown)
         if total > len(shown):
             typer.echo(f"there are {total - len(shown)} more: --limit for a longer list", err=True)
     _end(found)
 
 
-def _show(out: Console, found: Moment, top: LiveNode, shown: list[LiveAlarm]) -> None:
-    parts = table("", "severity", "active", "acknowledged", "shelved", "out of service", "alarms")
-    for node in (top, *top.nodes.values()):
-        counts = node.counts
-        figures = (
-            sum(counts.severities[Severity.MINOR :]),
-            sum(counts.severities[Severity.MINOR_ACK : Severity.MINOR]),
-            counts.shelved,
-            counts.disabled,
-            counts.total,
-        )
-        parts.add_row(plain(node.path), severity_text(node.severity), *map(str, figures))
-    out.print(f"{top.path} at {iso(found.time)}")
-    out.print(parts)
+def _show(out: Console, found: Moment, where: tuple[str, LiveNode | None], shown: list[LiveAlarm]) -> None:
+    path, top = where
+    out.print(f"{plain(path)} at {iso(found.time)}")
+    if top is not None and top.counts.total:
+        out.print(_parts(top))
+    elif not found.states.alarms:
+        out.print("No alarm is known.")
+        return
     if not shown:
-        out.print("No alarm stood." if found.complete else "No alarm is known.")
+        out.print("No alarm stood.")
         return
     rows = table("severity", "since (UTC)", "alarm", "message", "value", "acknowledged by", "description", "path")
     for one in shown:
@@ -125,6 +123,21 @@ def _show(out: Console, found: Moment, top: LiveNode, shown: list[LiveAlarm]) ->
             plain(one.path),
         )
     out.print(rows)
+
+
+def _parts(top: LiveNode) -> Table:
+    parts = table("", "severity", "active", "acknowledged", "shelved", "out of service", "alarms")
+    for node in (top, *top.nodes.values()):
+        counts = node.counts
+        figures = (
+            sum(counts.severities[Severity.MINOR :]),
+            sum(counts.severities[Severity.MINOR_ACK : Severity.MINOR]),
+            counts.shelved,
+            counts.disabled,
+            counts.total,
+        )
+        parts.add_row(plain(node.path), severity_text(node.severity), *map(str, figures))
+    return parts
 
 
 def _end(*moments: Moment) -> None:
@@ -195,20 +208,21 @@ def intervals(
     form: Printed = Form.TABLE,
 ) -> None:
     """The severity of alarms over time, without gaps, right at both ends of the range. Works beside a running system."""
-    asked = [path for text in paths if (path := read_path(text)) is not None]
+    asked = [path for text in paths if (path := read_path(text, "'PATH'")) is not None]
     site = load(settings)
     chosen = the_config(site, None, list(asked))
     since, until = read_range(start, end)
     until = min(until, Nanos(time.time_ns()))
     if since >= until:
         raise typer.BadParameter(f"{iso(since)} lies in the future, of which nothing is known", param_hint="'--start'")
-    found = asyncio.run(_intervals(site, chosen, asked, (since, until)))
+    found, remark = asyncio.run(_intervals(site, chosen, asked, (since, until)))
     if form is Form.JSON:
         lines: dict[str, list[dict[str, Any]]] = {}
         for one in found:
             lines.setdefault(one.path, []).append(interval_object(one))
         alarms = [{"path": path, "pv": name(path), "system": system(path), "intervals": line} for path, line in lines.items()]
-        typer.echo(orjson.dumps({"start": iso(since), "end": iso(until), "alarms": alarms}).decode())
+        about = {"start": iso(since), "end": iso(until), "complete": not remark, "remark": remark}
+        typer.echo(orjson.dumps({**about, "alarms": alarms}).decode())
         return
     rows = table("from (UTC)", "to (UTC)", "seconds", "severity", "connected", "path")
     for one in found:
@@ -218,9 +232,11 @@ def intervals(
             iso(one.start), iso(one.end), seconds, severity_text(one.severity, suppressed=one.suppressed), connected, plain(one.path)
         )
     console().print(rows)
+    if remark:
+        typer.echo(f"not complete: {remark}", err=True)
 
 
-async def _intervals(site: Settings, config: str, asked: list[str], span: tuple[Nanos, Nanos]) -> list[Interval]:
+async def _intervals(site: Settings, config: str, asked: list[str], span: tuple[Nanos, Nanos]) -> tuple[list[Interval], str]:
     async with visiting_history(site) as history:
         found = await alarms_below(history, config, asked, span)
         for path, below in found.items():
@@ -229,4 +245,5 @@ async def _intervals(site: Settings, config: str, asked: list[str], span: tuple[
         lines = list(dict.fromkeys(chain.from_iterable(found.values())))
         if len(lines) > _MAX_LINES:
             raise typer.BadParameter(f"these are {len(lines)} alarms, at most {_MAX_LINES} can be asked for at once", param_hint="'PATH'")
-        return await history.intervals(config, lines, *span)
+        remark = await span_remark(history, config, span, SystemClock().now().wall)
+        return await history.intervals(config, lines, *span), remark
