@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from backend.api.problems import Problem
 from backend.security import Identity, Role, Security, TooManyAttempts, Unauthorized
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/readyz/live"})
 """Probes ask without saying who they are."""
 
 MAX_BODY = 1_000_000

@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz`, `/metrics`: what machines ask."""
+"""`/healthz`, `/readyz`, `/readyz/live`, `/metrics`: what machines ask."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ class Readiness(BaseModel):
 
 
 def health_router(services: Services, metrics: Metrics) -> APIRouter:
-    """The three endpoints."""
+    """All endpoints."""
     router = APIRouter(tags=["health"])
+    read: list[bool] = []
+    """Filled when the trees were read."""
 
     @router.get("/healthz", summary="Is the process alive?")
     async def healthz() -> dict[str, str]:
@@ -44,6 +46,23 @@ def health_router(services: Services, metrics: Metrics) -> APIRouter:
         if history:
             missing["history"] = history
         missing.update(services.also_missing())
+        body = orjson.dumps({"ready": not missing, "missing": missing})
+        return Response(body, 503 if missing else 200, {"Cache-Control": "no-store"}, "application/json")
+
+    @router.get(
+        "/readyz/live",
+        summary="Has it read the trees?",
+        response_model=Readiness,
+        responses={503: {"model": Readiness, "description": "Not yet"}},
+    )
+    async def readyz_live() -> Response:
+        """200 from when the journal was once read to its end: whoever balances load sends nobody here before.
+
+        It stays 200 while journal or history are away: a page that says *stale* is better than none.
+        """
+        missing = {} if read else {f"journal of {name}": problem for name, problem in services.live.problems().items()}
+        if not missing:
+            read.append(True)
         body = orjson.dumps({"ready": not missing, "missing": missing})
         return Response(body, 503 if missing else 200, {"Cache-Control": "no-store"}, "application/json")
 

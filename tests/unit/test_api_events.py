@@ -120,6 +120,19 @@ async def test_ready_when_the_journal_is_read_and_the_history_answers():
         site.tree.problem = ""
 
 
+async def test_who_balances_load_sends_nobody_before_the_trees_were_read_and_everybody_afterwards():
+    async with world(engine=False) as site, site.client() as client:
+        site.tree.problem = "not read yet"
+        answer = await client.get("/readyz/live")
+        assert (answer.status_code, answer.json()) == (503, {"ready": False, "missing": {"journal of Acc": "not read yet"}})
+        site.tree.problem = ""
+        assert (await client.get("/readyz/live")).status_code == 200
+        site.tree.problem = str(JournalUnavailable("locked"))
+        assert (await client.get("/readyz/live")).status_code == 200
+        assert (await client.get("/readyz")).status_code == 503
+        site.tree.problem = ""
+
+
 async def test_figures_name_no_pv_and_hold_no_label_of_a_client():
     async with world() as site, site.client() as client:
         await site.raised("/Acc/Vacuum/GC1")
