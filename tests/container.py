@@ -16,7 +16,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -140,9 +140,12 @@ class Image:
         )
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
-    def start(self, *words: str, output: Path, entrypoint: Sequence[str] | None = None) -> subprocess.Popen[bytes]:
-        """A process in the image, with its entry point unless another one is given."""
+    def start(
+        self, *words: str, output: Path, entrypoint: Sequence[str] | None = None, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """A process in the image, with its entry point unless another one is given, and more variables than the image has."""
         command = [*(self.final.words("ENTRYPOINT") if entrypoint is None else entrypoint), *words]
+        variables = {**self._own_environment(), **(environment or {})}
         user, _, group = self.final.last("USER").partition(":")
         shells = {os.path.realpath(shell) for shell in ("/bin/sh", "/bin/bash", "/bin/dash") if os.path.exists(shell)}
         script = [
@@ -154,7 +157,7 @@ class Image:
             f"cd {self.final.last('WORKDIR')}",
             *(f"mount --bind /dev/null {shell}" for shell in sorted(shells)),
             f"exec setpriv --reuid {user} --regid {group} --clear-groups --no-new-privs --bounding-set -all --inh-caps -all "
-            + shlex.join(["env", "-i", *(f"{name}={value}" for name, value in self._own_environment().items()), *command]),
+            + shlex.join(["env", "-i", *(f"{name}={value}" for name, value in variables.items()), *command]),
         ]
         with output.open("wb") as said:
             return subprocess.Popen(["unshare", "--mount", "bash", "-ec", "\n".join(script)], stdout=said, stderr=subprocess.STDOUT)

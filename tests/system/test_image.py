@@ -6,18 +6,27 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import time
 import tomllib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+import yaml
 from packaging.requirements import Requirement
 
+from alarm_engine.wire.topics import Topics, status_topic
+from tests.conformance.kafka_site import PlainClient
 from tests.container import ROOT, SETTINGS, VOLUME, Image, cannot_be_built, dockerfile
+from tests.contract.kafka_topics import servers_or_skip
 from tests.ioc import port_pool
-from tests.kafka_broker import free_ports
+from tests.kafka_broker import free_ports, random_topic
 from tests.system.site import DB
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(500)]
@@ -152,3 +161,95 @@ async def test_a_site_runs_in_it_as_its_user_on_a_read_only_tree(image, iocs, tm
             process.kill()
             process.wait()
     assert os.listdir(image.directory / "var/tocsin") == [], "what it kept is in the volume, which is gone"
+
+
+@dataclass
+class ComposedSite:
+    """What compose.yaml starts for the demo, one process in the image for each service; servers are those of the tests."""
+
+    image: Image
+    logs: Path
+    config: str = field(default_factory=lambda: random_topic("Demo"))
+    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    services: dict[str, Any] = field(default_factory=lambda: yaml.safe_load((ROOT / "compose.yaml").read_text())["services"])
+    page: int = field(default_factory=lambda: free_ports(1)[0])
+
+    def prepare(self, servers: str) -> None:
+        """Settings and tree as they are mounted, with the addresses of this machine."""
+        iocs = dict(zip(("demo-ioc", "demo-ioc-remote"), free_ports(2), strict=True))
+        text = (ROOT / "examples/compose/site.yaml").read_text()
+        for ours, theirs in {
+            "kafka:9092": servers,
+            "http://elasticsearch:9200": "http://127.0.0.1:1",
+            "name: Demo": f"name: {self.config}",
+            "cell: main": f"cell: {self.config}",
+            "/srv/tree": f"{SETTINGS}/tree",
+            **{f"{name}:5064": f"127.0.0.1:{port}" for name, port in iocs.items()},
+        }.items():
+            assert ours in text, ours
+            text = text.replace(ours, theirs)
+        (self.image.settings / "site.yaml").write_text(text)
+        shutil.copy(ROOT / "examples/compose/users.yaml", self.image.settings)
+        shutil.copytree(ROOT / "examples/demo", self.image.settings / "tree")
+        tree = self.image.settings / "tree/tree.yaml"
+        tree.write_text(tree.read_text().replace("config: Demo", f"config: {self.config}"))
+        for name, port in iocs.items():
+            words = self.services[name]["command"]
+            words[words.index("--port") + 1] = str(port)
+            words[words.index("--address") + 1] = "127.0.0.1"
+
+    def start(self, name: str) -> None:
+        words = [word.replace("/etc/tocsin", SETTINGS) for word in self.services[name]["command"]]
+        own = {"TOCSIN_HEALTH__PORT": str(free_ports(1)[0]), "TOCSIN_BACKEND__PORT": str(self.page)}
+        environment = {**self.services[name].get("environment", {}), **own}
+        self.running.append(self.image.start(*words, output=self.logs / f"{name}.log", environment=environment))
+
+    def said(self) -> str:
+        return "\n".join(f"== {log.name}\n{log.read_text()[-3000:]}" for log in sorted(self.logs.glob("*.log")))
+
+    async def until(self, condition: Callable[[], Awaitable[Any]], what: str) -> Any:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                if found := await condition():
+                    return found
+            except httpx.TransportError:
+                pass
+            assert all(one.poll() is None for one in self.running), self.said()
+            await asyncio.sleep(0.1)
+        pytest.fail(f"waited in vain for {what}\n{self.said()}")
+
+
+async def test_what_compose_starts_for_the_demo_is_a_site(image, tmp_path):
+    """The commands, settings and tree of compose.yaml: from a fault of the demo machine to an alarm that its user acknowledges."""
+    servers = servers_or_skip()
+    site = ComposedSite(image, tmp_path)
+    site.prepare(servers)
+    try:
+        for name in ("demo-ioc", "demo-ioc-remote", "sync", "engine-1", "backend"):
+            site.start(name)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{site.page}", headers={"Host": "backend"}) as client:
+
+            async def alarms() -> list[dict[str, Any]]:
+                found = (await client.get("/api/v1/alarms", params={"severity": "MINOR"})).json()["alarms"]
+                return [one for one in found if one["path"].startswith(f"/{site.config}/Magnets/")]
+
+            (alarm, *_) = await site.until(alarms, "an alarm of the magnets")  # from the start there is a supply in local
+            command = {"command": "acknowledge", "path": alarm["path"]}
+            assert (await client.post("/api/v1/commands", json=command)).status_code in (401, 403)
+            answer = await client.post("/api/v1/commands", json=command, auth=("operator", "demo"), timeout=20)
+            assert answer.json()["outcome"] == "done", answer.text
+        said = (tmp_path / "sync.log").read_text()
+        assert '"event": "files for Grafana written"' in said, said
+        assert "cannot be written" not in said
+        for one in site.running:
+            one.terminate()
+        assert [await asyncio.to_thread(one.wait, 20) for one in site.running] == [0] * len(site.running), site.said()
+    finally:
+        for one in site.running:
+            if one.poll() is None:
+                one.kill()
+                one.wait()
+        client = PlainClient(servers)
+        client.remove([*(spec.name for spec in Topics(site.config).specs()), status_topic(site.config).name])
+        client.close()
