@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from alarm_engine import strict_yaml
 from alarm_engine.errors import SettingsError
 from tocsin.settings_faults import sentences
+from tocsin.settings_kubernetes import KubernetesSection
 from tocsin.settings_sections import (
     AuthSection,
     BackendSection,
@@ -58,6 +59,9 @@ class Settings(BaseSettings):
     health: HealthSection = Field(HealthSection(), description="Where the roles without a web side tell machines how they are.")
     sync: SyncSection = Field(SyncSection(), description="How files of alarm trees come into force.")
     log: LogSection = Field(LogSection(), description="What is said on standard output.")
+    kubernetes: KubernetesSection = Field(
+        KubernetesSection(), description="How the site is run on Kubernetes: `tocsin k8s render` makes its overlay from this."
+    )
 
     @model_validator(mode="after")
     def _names_brokers(self) -> Self:

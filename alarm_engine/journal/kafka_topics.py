@@ -87,7 +87,7 @@ def _at_least(wanted: int) -> Callable[[str], bool]:
 def _create(cluster: Cluster, specs: Sequence[TopicSpec]) -> None:
     copies = cluster.settings.replication_factor
     topics = [
-        NewTopic(spec.name, num_partitions=1, replication_factor=-1 if copies is None else copies, config=_config(spec, copies))
+        NewTopic(spec.name, num_partitions=1, replication_factor=-1 if copies is None else copies, config=topic_config(spec, copies))
         for spec in specs
     ]
     for name, future in cluster.admin.create_topics(topics, request_timeout=cluster.settings.request_timeout_s).items():
@@ -107,7 +107,8 @@ def _spec(specs: Sequence[TopicSpec], name: str) -> TopicSpec:
     return next(spec for spec in specs if spec.name == name)
 
 
-def _config(spec: TopicSpec, copies: int | None) -> dict[str, str]:
+def topic_config(spec: TopicSpec, copies: int | None) -> dict[str, str]:
+    """The settings with which a topic of `copies` copies is made; None: as many as the broker says."""
     config = {name: rule.value for name, rule in rules(spec).items()}
     config["max.message.bytes"] = str(MAX_MESSAGE_BYTES)
     if copies is not None and copies >= 3:
@@ -172,5 +173,5 @@ def split_topic(settings: KafkaSettings, topic: str, partitions: int) -> str:
 
 
 def _command(cluster: Cluster, spec: TopicSpec) -> str:
-    configs = " ".join(f"--config {name}={value}" for name, value in _config(spec, cluster.settings.replication_factor).items())
+    configs = " ".join(f"--config {name}={value}" for name, value in topic_config(spec, cluster.settings.replication_factor).items())
     return f"kafka-topics.sh --bootstrap-server {cluster.settings.servers} --create --topic {spec.name} --partitions 1 {configs}"

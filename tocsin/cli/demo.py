@@ -13,6 +13,7 @@ from rich.table import Table
 
 from tocsin import logs
 from tocsin.application import Application
+from tocsin.demo.machine import Group
 from tocsin.demo.machine_process import DemoMachine
 from tocsin.demo.site import demo_settings, forget
 from tocsin.serving import serve
@@ -61,6 +62,17 @@ def demo(
         asyncio.run(serve(Application(settings), tell))
     finally:
         machine.stop()
+
+
+def demo_ioc(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port for Channel Access.")] = 5064,
+    address: Annotated[str, typer.Option("--address", help="Address to serve on; 0.0.0.0: all of this machine.")] = "127.0.0.1",
+    group: Annotated[Group, typer.Option("--group", help="Which part of the machine.")] = Group.MAIN,
+) -> None:
+    """Run only an IOC of the demo machine, for a demo whose parts are in containers. Clients find it by EPICS_CA_NAME_SERVERS."""
+    from tocsin.demo.ioc import run_until_told
+
+    run_until_told(group, port, address)
 
 
 def _short(path: Path) -> str:

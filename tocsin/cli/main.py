@@ -16,6 +16,7 @@ from tocsin.cli import (
     auth,
     config,
     dashboards,
+    dashboards_follow,
     demo,
     drift,
     history,
@@ -24,6 +25,7 @@ from tocsin.cli import (
     history_import,
     history_mending,
     history_past,
+    k8s,
     provisioning,
     run,
     settings,
@@ -38,6 +40,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.command("demo")(demo.demo)
+app.command("demo-ioc")(demo.demo_ioc)
 app.command("run")(run.run)
 app.command("engine")(run.engine)
 app.command("backend")(run.backend)
@@ -50,8 +53,10 @@ history_events.add_to(history.app)
 history_past.add_to(history.app)
 drift.add_to(config.app)
 app.add_typer(config.app, name="config")
+dashboards_follow.add_to(dashboards.app)
 app.add_typer(dashboards.app, name="dashboards")
 app.add_typer(provisioning.app, name="provisioning")
+app.add_typer(k8s.app, name="k8s")
 app.add_typer(settings.app, name="settings")
 app.add_typer(auth.app, name="auth")
 

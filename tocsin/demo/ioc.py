@@ -13,6 +13,7 @@ import select
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from random import Random
@@ -44,17 +45,30 @@ def main() -> None:
     # dbpf prints what it has written. Only our one line belongs on standard output.
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 1)
-    put = _start(arguments.group, arguments.port)
-    simulation = Simulation(signals(arguments.group), FAULTS, Random())
+    _run(arguments.group, arguments.port, LOOPBACK, lambda: answers.write(f"{READY}\n"), _input_ended)
+
+
+def run_until_told(group: Group, port: int, address: str) -> None:
+    """Run until SIGTERM or SIGINT, also as the first process of a container, to which neither means anything by itself."""
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+    _run(group, port, address, lambda: None, lambda: told.wait(STEP_S))
+
+
+def _run(group: Group, port: int, address: str, ready: Callable[[], object], ended: Callable[[], bool]) -> None:
+    """Serve until `ended`, which takes the time of a step; never returns."""
+    put = _start(group, port, address)
+    simulation = Simulation(signals(group), FAULTS, Random())
     _step(simulation, put)
-    answers.write(f"{READY}\n")
-    while not _input_ended():
+    ready()
+    while not ended():
         _step(simulation, put)
     # Threads of the IOC run on, and its exit hooks would wait for them: nothing here is worth being saved.
     os._exit(0)
 
 
-def _start(group: Group, port: int) -> _Put:
+def _start(group: Group, port: int, address: str) -> _Put:
     """Start to serve. Gives what writes a field: name and text, true when it was accepted."""
     for name in [name for name in os.environ if name.startswith("EPICS_")]:
         del os.environ[name]
@@ -62,7 +76,7 @@ def _start(group: Group, port: int) -> _Put:
         "EPICS_CA_ADDR_LIST": f"{LOOPBACK}:{port}",
         "EPICS_CA_AUTO_ADDR_LIST": "NO",
         "EPICS_CAS_SERVER_PORT": str(port),
-        "EPICS_CAS_INTF_ADDR_LIST": LOOPBACK,
+        "EPICS_CAS_INTF_ADDR_LIST": address,
         "EPICS_CAS_BEACON_ADDR_LIST": LOOPBACK,
         "EPICS_CAS_AUTO_BEACON_ADDR_LIST": "NO",
     }
