@@ -1,0 +1,1 @@
+"""What manifests are held against without a cluster: kustomize, schemas, policy, references."""
