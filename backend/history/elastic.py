@@ -22,11 +22,12 @@ from backend.history.elastic_bulk import Operation, send
 from backend.history.elastic_client import translated
 from backend.history.elastic_connection import Connection
 from backend.history.elastic_documents import dead_document, document, document_id, event_of, letter_of
+from backend.history.elastic_first import Firsts
 from backend.history.elastic_indices import Indices
 from backend.history.elastic_months import Months
 from backend.history.elastic_names import Names, Place, month_span
 from backend.history.elastic_options import ElasticOptions
-from backend.history.elastic_overtaken import begins, is_anything_overtaken
+from backend.history.elastic_overtaken import Begin, begins, is_anything_overtaken
 from backend.history.elastic_past import Past
 from backend.history.elastic_query import HAS_NO_SNAPSHOT, HAS_STATE, all_of, by_id, of_page
 from backend.history.elastic_reader import Hit, Question
@@ -100,8 +101,11 @@ class ElasticHistory:
             homes.setdefault(place, event)
             sent.append(event)
             operations.append(Operation(place.alias, document_id(str(event.id)), body))
+        stored = begins(sent)
+        for begin in stored:
+            await self._firsts.note(begin.config, begin.first)
         new, refused = await self._send(operations, homes)
-        await self._overtake(sent)
+        await self._overtake(stored)
         by_id = {document_id(str(event.id)): event for event in sent} if refused else {}
         letters += [dead_letters.letter_of(by_id[operation.id], reason) for operation, reason in refused]
         if letters:
@@ -188,10 +192,10 @@ class ElasticHistory:
             await self.summaries.forget(config, month_span(time)[0])
         return deleted
 
-    async def refilled(self, config: str, since: Nanos) -> None:
+    async def refilled(self, config: str, first: Event) -> None:
         """See `HistoryStore.refilled`."""
         self._opened()
-        await self._months.refilled(config, since)
+        await self._months.refilled(config, Nanos(0) if await self._firsts.are_all_from(config, first.id[1:]) else first.time)
 
     async def close(self) -> None:
         """See `HistoryStore.close`."""
@@ -210,6 +214,7 @@ class ElasticHistory:
     def _work_with(self, client: AsyncElasticsearch) -> None:
         self._indices = Indices(client, self._options)
         self._months = Months(client, self._options)
+        self._firsts = Firsts(client, self._options)
         self._past = Past(client, self._options)
         self._retention = Retention(client, self._options, self._indices, self._past)
 
@@ -236,9 +241,8 @@ class ElasticHistory:
                 await asyncio.sleep(0)
         return found
 
-    async def _overtake(self, events: Sequence[Event]) -> None:
+    async def _overtake(self, stored: Sequence[Begin]) -> None:
         """Checkpoints that are not older than what was written go, also if it was there already: who wrote it may have been killed then."""
-        stored = begins(events)
         if stored and await is_anything_overtaken(self._opened(), self._options, stored):
             for begin in stored:
                 await asyncio.gather(self._past.overtake(begin.config, begin.time), self.summaries.cut(begin.config, begin.first))

@@ -72,7 +72,7 @@ class Months:
         )
 
     async def refilled(self, config: str, since: Nanos) -> None:
-        """All events from that time on have been written again."""
+        """All events from that time on, or if it is 0 all that there ever were, have been written again."""
         there = await self._there(config)
         await self._change(
             config, lambda noted: {one: was and not (one in there and span_of_month(one)[0] >= since) for one, was in noted.items()}

@@ -141,7 +141,7 @@ class MemoryHistory:
             self.summaries.forget(config, time)
         return len(gone)
 
-    async def refilled(self, config: str, since: Nanos) -> None:
+    async def refilled(self, config: str, first: Event) -> None:
         """See `HistoryStore.refilled`: what is gone here is all gone, and known to be."""
 
     async def close(self) -> None:

@@ -218,8 +218,8 @@ class HistoryStore(Protocol):
         """
         ...
 
-    async def refilled(self, config: str, since: Nanos) -> None:
-        """All events from that time on, or if it is 0 all that there ever were, have been written again: what had been lost is there."""
+    async def refilled(self, config: str, first: Event) -> None:
+        """All events from that one on have been written again: what had been lost of them is there."""
         ...
 
     async def close(self) -> None:

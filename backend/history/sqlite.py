@@ -153,7 +153,7 @@ class SqliteHistory:
                 await self._file.write(Job(lambda connection: sqlite_counts.tidy(connection, config, time)))
         return deleted
 
-    async def refilled(self, config: str, since: Nanos) -> None:
+    async def refilled(self, config: str, first: Event) -> None:
         """See `HistoryStore.refilled`: what is gone here is all gone, and known to be."""
 
     async def close(self) -> None:

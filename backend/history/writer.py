@@ -18,11 +18,11 @@ from alarm_engine.clock import Clock, SystemClock
 from alarm_engine.errors import HistoryError, JournalCorrupt, JournalError, WireError
 from alarm_engine.journal.port import Journal, JournalReader, Position, StoredRecord
 from alarm_engine.model.event import Event
-from alarm_engine.model.times import Nanos
 from alarm_engine.wire.topics import Topics
 from backend.history.event_records import event_in, letter_for
 from backend.history.loss import is_lost
 from backend.history.port import DeadLetter, HistoryStore
+from backend.history.refill import Refill
 from backend.history.upkeep import expire, make_checkpoints, oldest_kept
 
 T = TypeVar("T")
@@ -73,8 +73,7 @@ class HistoryWriter:
         self._options = options or WriterOptions()
         self._clock = clock or SystemClock()
         self._next: dict[str, int] = {}
-        self._refill: dict[str, Nanos | None] = {}
-        """Topics that are read from their beginning, and since when what they hold is all; None: not known yet."""
+        self._refill = Refill(store)
         self._tasks: list[asyncio.Task[None]] = []
         self._opened = asyncio.Event()
         self._reached = False
@@ -197,7 +196,7 @@ class HistoryWriter:
             if not await self._take(fetched.records):
                 return
             if fetched.caught_up:
-                await self._insist("note that all is written", self._say_refilled)
+                await self._insist("note that all is written", self._refill.end)
                 self._lag, self._reached = 0, True
             else:
                 await self._look_at_end()
@@ -218,7 +217,7 @@ class HistoryWriter:
                 position = 0
             self._next[topic] = position
             if position == 0:
-                self._refill[topic] = None
+                self._refill.begin(topic)
 
     async def _look_for_losses(self) -> None:
         await self._read_positions()
@@ -252,27 +251,12 @@ class HistoryWriter:
             return False
         if not records:
             return True
-        self._begin_refill(records, events)
+        self._refill.take(events)
         ends = {record.topic: record.offset + 1 for record in records}
         positions = [Position(self._options.group, topic, offset) for topic, offset in ends.items()]
         await self._insist("commit the position of history", lambda: self._journal.append([], positions))
         self._next.update(ends)
         return True
-
-    def _begin_refill(self, records: Sequence[StoredRecord], events: Sequence[Event]) -> None:
-        for record in reversed(records):
-            if record.offset == 0 and record.topic in self._refill:
-                self._refill[record.topic] = Nanos(0)
-        for event in events:
-            topic = Topics(event.id.config).events
-            if topic in self._refill and self._refill[topic] is None:
-                self._refill[topic] = event.time
-
-    async def _say_refilled(self) -> None:
-        for topic, since in list(self._refill.items()):
-            if since is not None:
-                await self._store.refilled(self._configs[topic], since)
-                del self._refill[topic]
 
     def _decode(self, record: StoredRecord, letters: list[DeadLetter]) -> Event | None:
         """The event of a record; one that is none is counted, logged and becomes a dead letter, for it will not get better."""

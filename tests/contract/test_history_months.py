@@ -104,9 +104,9 @@ async def test_while_it_is_filled_again_it_is_not_complete_either(store, lose):
     async with opened(prefix=store.options.prefix) as other:  # a writer that was started in between
         assert await other.write(EVENTS) == 1
     assert await whole(store, 3.5) == [False]
-    await store.refilled("Demo", at(months(1.1)))  # the journal begins within the month
+    await store.refilled("Demo", event(2, months(1.1)))  # the journal begins within the month
     assert await whole(store, 3.5) == [False]
-    await store.refilled("Demo", at(months(0.9)))
+    await store.refilled("Demo", event(2, months(0.9)))
     assert await whole(store, 0.5, 1.5, 3.5) == [True, True, True]
     assert (await figures(store)).complete_from == at(months(0.2))
 
@@ -126,10 +126,8 @@ async def test_what_was_lost_stays_so_when_we_delete_what_is_left(store, lose):
 
 @pytest.mark.parametrize("first", [0, 1])
 async def test_a_rebuild_says_what_is_there_again(store, lose, first):
-    """`first`: the first event that the journal still has; all of the lost month is there, but it is known only where all ever is."""
-    journal = MemoryJournal()
-    await journal.ensure_topics(Topics("Demo").specs(30))
-    await journal.append([Record("DemoEvents", str(one.id), encode_event(one)) for one in EVENTS[first:]])
+    """`first`: the first event that the journal still has."""
+    journal = await journal_of(EVENTS[first:])
     await store.write(EVENTS)
     await lose(2)
     assert await whole(store, 1.5, 2.5) == [True, False]
@@ -138,3 +136,52 @@ async def test_a_rebuild_says_what_is_there_again(store, lose, first):
     assert await whole(store, 1.5, 2.5, 3.5) == [True, True, True]
     assert await store.summaries.doubtful_until("Demo") == Nanos(0)
     await journal.close()
+
+
+@pytest.mark.parametrize("noted", [True, False])
+async def test_a_topic_that_was_made_anew_does_not_hold_all_there_was(store, lose, noted):
+    """It begins with offset 0 too. `noted`: the first event ever was noted, as this tocsin does; else the first that is there counts."""
+    await store.write(EVENTS)
+    if not noted:
+        await forget_the_first(store)
+    await lose(2)
+    journal = await journal_of([event(1, months(2.7), PV2, epoch=2), event(2, months(3.5), PV2, epoch=2)])
+    progress = await rebuild(journal, store, ["Demo"], lambda progress: None)
+    assert progress.new == 2
+    assert await whole(store, 1.5, 2.5, 3.7) == [True, False, False]
+    assert await store.summaries.doubtful_until("Demo") == at(months(3))
+    await journal.close()
+
+
+async def test_a_first_month_that_was_lost_is_whole_only_if_the_journal_begins_with_the_first_event(store, lose):
+    await store.write([event(1, months(0.2), PV1), event(2, months(0.3), PV2), event(3, months(1.2), PV1)])
+    await lose(0)
+    for one, is_whole in ((event(2, months(0.3), PV2), False), (event(1, months(0.2), PV1), True)):
+        journal = await journal_of([one, event(3, months(1.2), PV1)])
+        await rebuild(journal, store, ["Demo"], lambda progress: None)
+        assert await whole(store, 0.5, 1.5) == [is_whole, is_whole]
+        await journal.close()
+
+
+async def test_events_from_before_the_journal_may_come_later(store, lose):
+    """As an import writes them: with them lost, the journal alone is not all."""
+    await store.write(EVENTS)
+    await store.write([event(1, months(0.1), PV3, epoch=0)])
+    await lose(0)
+    journal = await journal_of(EVENTS)
+    await rebuild(journal, store, ["Demo"], lambda progress: None)
+    assert await whole(store, 0.5, 3.5) == [False, False]
+    await journal.close()
+
+
+async def journal_of(events):
+    journal = MemoryJournal()
+    await journal.ensure_topics(Topics("Demo").specs(30))
+    await journal.append([Record("DemoEvents", str(one.id), encode_event(one)) for one in events])
+    return journal
+
+
+async def forget_the_first(store):
+    client = connect(store.options)
+    await client.delete(index=Names(store.options.prefix).past.index, id="Demo.first")
+    await client.close()
