@@ -1,4 +1,4 @@
-"""Topics that are read again from their beginning, for a store that is new or has lost something; at their end, what it had lost is there."""
+"""Topics that are read again from their beginning, because the store is new or has lost something."""
 
 from __future__ import annotations
 
