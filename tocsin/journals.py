@@ -171,3 +171,17 @@ async def visiting(settings: Settings, *, writing: bool = False) -> AsyncIterato
         yield journal
     finally:
         await journal.close()
+
+
+@asynccontextmanager
+async def visiting_as_owner(settings: Settings, config: str) -> AsyncIterator[Journal]:
+    """The journal in Kafka as the one writer of a configuration. Raises `JournalError`.
+
+    An engine that runs it is fenced, and reads it anew.
+    """
+    journal = KafkaJournal(kafka_settings(settings, owns=config))
+    await journal.start()
+    try:
+        yield journal
+    finally:
+        await journal.close()

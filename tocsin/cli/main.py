@@ -25,6 +25,7 @@ from tocsin.cli import (
     history_import,
     history_mending,
     history_past,
+    history_restoring,
     k8s,
     provisioning,
     run,
@@ -48,6 +49,7 @@ app.command("tune")(tune.tune)
 app.add_typer(history.app, name="history")
 history_mending.add_to(history.app)
 history_import.add_to(history.app)
+history_restoring.add_to(history.app)
 history_figures.add_to(history.app)
 history_events.add_to(history.app)
 history_past.add_to(history.app)
