@@ -48,6 +48,8 @@ class ClusterOptions:
     """Folder with `broker.pem` (key and certificate) and `ca.pem`: adds listeners with TLS."""
     properties: Mapping[str, str] = field(default_factory=dict)
     heap_mb: int = 256
+    tell_rights: bool = False
+    """Each right that is used, or that somebody lacks, is in the log of the broker."""
     behind: Sequence[str] = ()
     """Names, in capital letters, of further listeners that clients are told to reach at other ports: for a proxy of the test."""
 
@@ -136,7 +138,8 @@ class KafkaCluster:
 
     def _java(self) -> list[str]:
         heap = f"-Xmx{self._options.heap_mb}m"
-        return ["java", heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", *quick_start(), "-cp", f"{self._library}/*"]
+        rights = f"-Dtocsin.rights={'debug' if self._options.tell_rights else 'warn'}"
+        return ["java", heap, rights, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", *quick_start(), "-cp", f"{self._library}/*"]
 
     def _properties(self, broker: _Broker, ports: Mapping[str, int], voters: str) -> str:
         listeners = {name: f"{name}://{LOOPBACK}:{port}" for name, port in ports.items()}
