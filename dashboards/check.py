@@ -12,6 +12,8 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import orjson
+
 from alarm_engine.model.palette import PALETTE
 from dashboards.kit.additions import is_of_site
 from dashboards.kit.layout import COLUMNS
@@ -100,7 +102,7 @@ def check(files: Mapping[str, bytes]) -> list[str]:
     faults: list[str] = []
     for name, content in sorted(files.items()):
         try:
-            data = json.loads(content)
+            data = orjson.loads(content)
         except ValueError as problem:
             faults.append(f"{name}: {problem}")
             continue
@@ -124,7 +126,7 @@ def _content(file: _File) -> Iterator[str]:
     yield from _panels(file)
     yield from _variables(file)
     yield from _colours(file)
-    yield from _nulls(file.data, "")
+    yield from _nulls(file.data)
 
 
 def _twins(files: Iterable[_File]) -> Iterator[str]:
@@ -216,7 +218,7 @@ def _fields(panel: Json) -> Iterator[str]:
     columns = {column for target in panel.get("targets", []) for column in columns_of(target)}
     transformations = {entry.get("id"): entry.get("options", {}) for entry in panel.get("transformations", [])}
     config = panel.get("fieldConfig", {})
-    named = set(_FIELD.findall(json.dumps(config)))
+    named = set(_FIELD.findall(_text(config)))
     named |= set(transformations.get("organize", {}).get("indexByName", {}))
     named |= set(transformations.get("partitionByValues", {}).get("fields", []))
     if "rowsToFields" in transformations:
@@ -263,30 +265,32 @@ def _links(file: _File, known: Mapping[str, _File | None]) -> Iterator[str]:
 def _colours(file: _File) -> Iterator[str]:
     """Fills and words of mappings and thresholds come from the one table."""
     for panel in file.panels:
-        for colour in set(_COLOUR.findall(json.dumps(panel.get("fieldConfig", {})))) - _FILLS:
+        for colour in set(_COLOUR.findall(_text(panel.get("fieldConfig", {})))) - _FILLS:
             yield f"panel {panel.get('id')}: {colour} is not in the table of colours"
         for text in _mapped(panel.get("fieldConfig", {})):
             if text.removesuffix("$1").strip(" ") not in {word.strip(" ") for word in _WORDS}:
                 yield f"panel {panel.get('id')}: {text!r} is no word of the table"
 
 
-def _mapped(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        if "index" in value and "text" in value:
+def _text(config: Json) -> str:
+    return orjson.dumps(config).decode()
+
+
+def _mapped(config: Json) -> Iterator[str]:
+    waiting: list[Any] = [config]
+    while waiting:
+        value = waiting.pop()
+        if type(value) is dict and "index" in value and "text" in value:
             yield str(value["text"])
-        for part in value.values():
-            yield from _mapped(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _mapped(part)
+        waiting += [part for part in (value.values() if type(value) is dict else value) if type(part) is dict or type(part) is list]
 
 
-def _nulls(value: Any, where: str) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, part in value.items():
-            if part is None and set(value) != {"color", "value"}:
+def _nulls(data: Json) -> Iterator[str]:
+    waiting: list[tuple[Any, str]] = [(data, "")]
+    while waiting:
+        value, where = waiting.pop()
+        for key, part in value.items() if type(value) is dict else enumerate(value):
+            if type(part) is dict or type(part) is list:
+                waiting.append((part, f"{where}.{key}"))
+            elif part is None and not (type(value) is dict and value.keys() == {"color", "value"}):
                 yield f"{where}.{key} is null"
-            yield from _nulls(part, f"{where}.{key}")
-    elif isinstance(value, list):
-        for index, part in enumerate(value):
-            yield from _nulls(part, f"{where}[{index}]")
