@@ -36,12 +36,22 @@ async def actions(sources: Sources, ask: Ask) -> list[Row]:
 
 
 async def users(sources: Sources, ask: Ask) -> list[Row]:
-    """How often each person did what, most first; counted over the newest 10,000 actions of the range."""
+    """How often each person did what, most first; counted over the newest 10,000 actions of the range, and if there are more it says so."""
     counts: Counter[tuple[str, str]] = Counter()
     trees = [tree for tree in sources.asked(ask) if knows(tree, replace(ask, path=None))]
+    is_cut = False
     for tree in trees:
-        counts.update((event.user or "–", event.kind.value) for event in await _done(sources, tree, ask, MAX_PAGE))
-    rows: list[Row] = [{"by": by, "kind": kind, "count": number} for (by, kind), number in counts.most_common(ask.limit or _MAX_ROWS)]
+        done = await _done(sources, tree, ask, MAX_PAGE)
+        is_cut = is_cut or len(done) >= MAX_PAGE
+        counts.update((event.user or "–", event.kind.value) for event in done)
+    shown = counts.most_common(ask.limit or _MAX_ROWS)
+    rows: list[Row] = [{"by": by, "kind": kind, "count": number} for (by, kind), number in shown]
+    if len(counts) > len(shown):
+        rows.append(
+            {"by": f"and {len(counts) - len(shown)} more", "kind": "", "count": counts.total() - sum(number for _, number in shown)}
+        )
+    if is_cut:
+        rows.append({"by": f"Only the newest {MAX_PAGE:,} actions are counted: choose a shorter range", "kind": "", "count": None})
     return rows or ([{"by": "nobody", "kind": "", "count": 0}] if trees else [])
 
 

@@ -16,6 +16,9 @@ from backend.live.model import LiveTree
 from backend.queries.request import Ask, Row, Sources
 from backend.queries.scope import dash_of, knows, prefixes, span
 
+_MAX_ALARMS = 1000
+"""Rows of a list of alarms."""
+
 
 async def known_until(tree: LiveTree, history: HistoryStore, now: Nanos) -> Nanos:
     """Until when the history has all events: now, unless the live tree has one that it has not, or the engine gives no life sign."""
@@ -126,13 +129,20 @@ class _Alarm(Protocol):
         ...
 
 
+_NAMES = ("pv", "path", "system", "dash")
+
+
 async def _alarms(sources: Sources, ask: Ask, pick: Callable[[Performance], Iterable[tuple[_Alarm, Row]]]) -> list[Row]:
     rows: list[Row] = []
     async for tree, _, found in _each(sources, ask):
         for alarm, more in pick(found):
             about = system(alarm.path)
             rows.append({"pv": name(alarm.path), "path": alarm.path, "system": title(about), "dash": dash_of(tree, about), **more})
-    return rows[: ask.limit] if ask.limit else rows
+    limit = ask.limit or _MAX_ALARMS
+    if len(rows) > limit:
+        nothing = {name: "" if name in _NAMES else None for name in rows[0]}
+        rows[limit:] = [{**nothing, "pv": f"and {len(rows) - limit} more"}]
+    return rows
 
 
 async def frequent(sources: Sources, ask: Ask) -> list[Row]:

@@ -28,6 +28,7 @@ STALE_RANK = 9
 NO_DATA_RANK = 8
 _MAX_ACTIVE = 2000
 _MAX_LINES = 6
+_MAX_SHELVED = 2000
 
 
 def systems(sources: Sources, ask: Ask) -> list[Row]:
@@ -255,7 +256,10 @@ def shelved(sources: Sources, ask: Ask) -> list[Row]:
     rows.sort(key=lambda row: (row["left"] is None, row["left"] or 0, row["path"]))
     if exists and not rows and not notes:
         notes.append({**dict.fromkeys(_SHELVED), "reason": "Nothing is shelved or out of service"})
-    return [*notes, *rows][: ask.limit]
+    limit = ask.limit or _MAX_SHELVED
+    more = len(rows) - limit
+    beyond: list[Row] = [{**dict.fromkeys(_SHELVED), "reason": f"and {more} more: choose a subsystem"}] if more > 0 else []
+    return [*notes, *rows[:limit], *beyond]
 
 
 _SHELVED = ("severity", "left", "until", "shelved", "pv", "path", "system", "dash", "by", "reason", "kind", "description")

@@ -5,7 +5,7 @@ Grafana colours annotations by the query they come from: that of alarms is asked
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -34,12 +34,18 @@ async def alarms(sources: Sources, ask: Ask) -> list[Row]:
     for tree in _trees(sources, ask):
         found = await _events(sources, tree, ask, frozenset({EventKind.ALARM}), MARKS + 1)
         found = [event for event in found if not ask.severities or event.to_severity.unacknowledged.name in ask.severities]
-        rows += [_mark(event) for event in found[:MARKS]]
-        if len(found) > MARKS:
-            time = to_ms(found[MARKS - 1].time)
-            text = f"Only the newest {MARKS} alarms are marked: choose a shorter range"
-            rows.append({"time": time, "timeEnd": time, "title": "More alarms", "text": text, "tags": "limit", "id": f"{tree.config}.more"})
+        marked = [_mark(event) for event in found]
+        rows += [*marked[:MARKS], *_more("alarms", marked, tree.config)]
     return rows
+
+
+def _more(what: str, marks: Sequence[Row], of: str = "all") -> list[Row]:
+    """A mark at the oldest one that is shown, if there are older ones."""
+    if len(marks) <= MARKS:
+        return []
+    time = marks[MARKS - 1]["time"]
+    text = f"Only the newest {MARKS} {what} are marked: choose a shorter range"
+    return [{"time": time, "timeEnd": time, "title": f"More {what}", "text": text, "tags": "limit", "id": f"{of}.{what}.more"}]
 
 
 def _mark(event: Event) -> Row:
@@ -80,7 +86,7 @@ async def shelving(sources: Sources, ask: Ask) -> list[Row]:
                 regions.setdefault(alarm.path, _hidden(alarm.path, ask.start, suppression.until is not None, who))
         rows += [region.row(_now(ask, sources)) for region in regions.values()]
     rows.sort(key=lambda row: (row["time"], row["id"]), reverse=True)
-    return rows[:MARKS]
+    return [*rows[:MARKS], *_more("shelved", rows)]
 
 
 def _hidden(path: str, start: Nanos, shelved: bool, who: tuple[str, str]) -> _Region:

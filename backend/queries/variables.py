@@ -1,4 +1,7 @@
-"""Options of dashboard variables: rows of `text` and `value`. There is always one, since Grafana takes an empty list as an error."""
+"""Options of dashboard variables: rows of `text` and `value`. There is always one, since Grafana takes an empty list as an error.
+
+Where there are more than are listed, the last option says so; it stands for no value. Those that are not listed may still be used.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ _MAX_OPTIONS = 5000
 
 def _options(pairs: list[tuple[str, str]], limit: int | None = None) -> list[Row]:
     rows: list[Row] = [{"text": text, "value": value} for text, value in pairs[: limit or _MAX_OPTIONS]]
+    if len(pairs) > len(rows):
+        rows.append({"text": f"and {len(pairs) - len(rows):,} more, which can be typed", "value": ""})
     return rows or [{"text": "–", "value": ""}]
 
 
@@ -32,7 +37,7 @@ def severities(sources: Sources, ask: Ask) -> list[Row]:
 
 
 def pvs(sources: Sources, ask: Ask) -> list[Row]:
-    """Names of PVs, active ones first; at most 5000 (a value that is not among the options may still be used)."""
+    """Names of PVs, active ones first; at most 5000."""
     return _options([(pv, pv) for pv in dict.fromkeys(pv for pv, _ in _sorted(sources, ask))], ask.limit)
 
 
