@@ -43,6 +43,8 @@ class WriterOptions:
     first_pause_s: float = 0.1
     """Wait before the first new try; doubled with each."""
     longest_pause_s: float = 10.0
+    look_period_s: float = 10.0
+    """How often it is looked whether the store answers, while there is nothing to write."""
     retention_period_s: float = 3600.0
     """How often events that are too old are deleted."""
     checkpoint_period_s: float | None = 60.0
@@ -78,6 +80,8 @@ class HistoryWriter:
         self._opened = asyncio.Event()
         self._reached = False
         self._losses = store.losses
+        self._answered = 0.0
+        """When the store was last asked without need, by the loop's clock."""
         self._lag = 0
         self._read = 0
         self._written = 0
@@ -195,12 +199,21 @@ class HistoryWriter:
             self._fault = reader.fault
             if not await self._take(fetched.records):
                 return
+            if not fetched.records:
+                await self._look_at_store()
             if fetched.caught_up:
                 await self._insist("note that all is written", self._refill.end)
                 self._lag, self._reached = 0, True
             else:
                 await self._look_at_end()
             self._report("", None)
+
+    async def _look_at_store(self) -> None:
+        """While nothing happens nothing is written: a store that is away must not look well until something does."""
+        now, config = asyncio.get_running_loop().time(), next(iter(self._configs.values()))
+        if now - self._answered >= self._options.look_period_s:
+            await self._insist("reach the history", lambda: self._store.summaries.frontier(config))
+            self._answered = now
 
     async def _open(self) -> JournalReader:
         """A reader from the committed positions."""

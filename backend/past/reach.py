@@ -70,10 +70,10 @@ async def ahead_since(history: HistoryStore, config: str, now: Nanos) -> Nanos |
 
 async def _remark(history: HistoryStore, config: str, found: tuple[Nanos, bool, Event | None], now: Nanos, tree: LiveTree | None) -> str:
     time, is_kept, newest = found
-    if newest is None:
-        return "nothing was recorded by then"
     if not is_kept:
         return "events of that time, or of one before it, are missing: they were deleted, or are being filled in again"
+    if newest is None:
+        return "nothing was recorded by then"
     if newest.origin is Origin.IMPORTED:
         return "it was imported: what the logger that it comes from did not store is not known"
     later = await _one(history, EventQuery(config, Nanos(time + 1), Nanos(time + MAX_RANGE_NS), limit=1, oldest_first=True))

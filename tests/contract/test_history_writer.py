@@ -24,7 +24,14 @@ from tests.contract.journals import until
 
 pytestmark = pytest.mark.timeout(60)
 
-QUICK = WriterOptions(batch_records=7, first_pause_s=0.001, longest_pause_s=0.01, retention_period_s=0.01, checkpoint_period_s=0.01)
+QUICK = WriterOptions(
+    batch_records=7,
+    first_pause_s=0.001,
+    longest_pause_s=0.01,
+    look_period_s=0.01,
+    retention_period_s=0.01,
+    checkpoint_period_s=0.01,
+)
 SPECS = [TopicSpec(f"{config}{end}", Cleanup.DELETE) for config in ("Demo", "Other") for end in ("Events", "Talk")]
 
 
@@ -118,6 +125,27 @@ async def test_copies_what_is_there_and_then_follows(journal, started):
     assert await stored(store, "Other") == [1]
     assert writer.healthy
     assert (writer.problem, writer.failed, writer.failure()) == ("", 0, None)
+
+
+async def test_a_store_that_is_away_does_not_look_well_while_nothing_happens(journal, started, monkeypatch):
+    store = FlakyStore()
+    frontier = store.summaries.frontier
+
+    async def asked(config):
+        if store.broken:
+            raise HistoryUnavailable("the store sleeps")
+        return await frontier(config)
+
+    monkeypatch.setattr(store.summaries, "frontier", asked)
+    await journal.append(records([event(1, 1)]))
+    writer = await started(journal, store)
+    await until(lambda: writer.reached_end and writer.healthy)
+    store.broken = True
+    await until(lambda: writer.problem == "cannot reach the history: the store sleeps")
+    store.broken = False
+    await until(lambda: writer.healthy)
+    await journal.append(records([event(2, 2)]))
+    await until(lambda: writer.written == 2)
 
 
 async def test_goes_on_where_the_last_one_ended(journal, started):
