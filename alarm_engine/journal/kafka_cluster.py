@@ -130,15 +130,23 @@ class Cluster:
 
     def await_decided(self, topics: Iterable[str], patience_s: float) -> bool:
         """Wait until all that is in the topics now can be read; False if it cannot after that time."""
+        return self.decided_ends(topics, patience_s) is not None
+
+    def decided_ends(self, topics: Iterable[str], patience_s: float) -> dict[str, int] | None:
+        """Where the topics end, once all that is in them now can be read; None if it cannot after that time."""
         until = time.monotonic() + patience_s
         names = sorted(set(topics))
         decided, ends = self._decided_and_ends(names)
         while any(decided.get(name, end) < end for name, end in ends.items()):
             if time.monotonic() > until:
-                return False
+                return None
             time.sleep(0.001)
             decided, _ = self._decided_and_ends(names)
-        return True
+        return ends
+
+    def ends(self, topics: Iterable[str]) -> dict[str, int]:
+        """Where the topics end, with what is not decided."""
+        return self._decided_and_ends(sorted(set(topics)))[1]
 
     def _decided_and_ends(self, topics: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
         fresh = False

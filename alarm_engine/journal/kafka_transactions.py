@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from alarm_engine.errors import JournalError, JournalFenced, JournalUnavailable
 from alarm_engine.journal.kafka_cluster import Cluster
+from alarm_engine.journal.kafka_doubt import Doubt
 from alarm_engine.journal.kafka_errors import FENCED, error_of, listen, translate
 from alarm_engine.journal.kafka_ownership import Owner, find_owner, owner_group
 from alarm_engine.journal.kafka_settings import PARTITION
@@ -44,6 +45,7 @@ class Transactions:
         self._marked_at: float | None = None
         self._undecided_since: float | None = None
         self._fenced: JournalFenced | None = None
+        self._doubt = Doubt(cluster)
         self._groups: dict[str, Any] = {}
         self._kept: dict[tuple[str, str], tuple[int, float]] = {}
 
@@ -62,7 +64,10 @@ class Transactions:
         self._kept.setdefault((position.group, position.topic), (position.offset, time.monotonic()))
 
     def write(self, records: Sequence[Record], positions: Sequence[Position], deadline: float) -> None:
-        """Everything or nothing. Raises `JournalFenced`, or another `JournalError`; `deadline` by the monotonic clock."""
+        """Everything or nothing, and once: what was written before and had no answer is looked for.
+
+        Raises `JournalFenced`, or another `JournalError`; `deadline` by the monotonic clock.
+        """
         if self._fenced is not None:
             raise self._fenced
         if self._producer is None or self._generation != self._cluster.generation:
@@ -70,26 +75,43 @@ class Transactions:
             self._check_owner()
             self._connect()
         assert self._producer is not None
+        if self._doubt.concerns(records) and self._is_there(records, deadline):
+            self._written(positions)
+            return
+        self._doubt.begin(records)
         refused: list[tuple[KafkaError, str]] = []
         try:
             self._transaction(self._producer, records, self._with_kept(positions), deadline, refused)
         except KafkaException as problem:
             self._cluster.forget_topics()
-            raise self._recover(self._producer, error_of(problem), refused) from problem
-        self._await_readable({record.topic for record in records}, deadline)
+            raise self._recover(self._producer, records, error_of(problem), refused) from problem
+        self._doubt.over(records, self._await_readable({record.topic for record in records}, deadline))
+        self._written(positions)
+
+    def _is_there(self, records: Sequence[Record], deadline: float) -> bool:
+        """What was in doubt has come to be. The producer that wrote it has ended it, or the one after it has."""
+        ends = self._await_readable({record.topic for record in records}, deadline)
+        there = self._doubt.is_committed(records[0])
+        self._doubt.over(records, ends)
+        return there
+
+    def _written(self, positions: Sequence[Position]) -> None:
         now = time.monotonic()
         self._kept.update({(p.group, p.topic): (p.offset, now) for p in positions})
         self._marked_at = now if self._marks() else self._marked_at
 
-    def _await_readable(self, topics: set[str], deadline: float) -> None:
-        """What is acknowledged can be read, whatever happens to the broker: see `kafka_mender` on marks that are never written.
+    def _await_readable(self, topics: set[str], deadline: float) -> dict[str, int]:
+        """Where the topics end.
 
+        What is acknowledged can be read, whatever happens to the broker: see `kafka_mender` on marks that are never written.
         What cannot be read may yet be undone, so it is not acknowledged, and whoever asked writes it again.
         """
         patience_s = min(_READABLE_S, max(0.0, deadline - time.monotonic()))
-        if topics and not self._cluster.await_decided(topics, patience_s):
+        ends = self._cluster.decided_ends(topics, patience_s) if topics else {}
+        if ends is None:
             names = ", ".join(sorted(topics))
             raise JournalUnavailable(f"cannot write: the records are there, but an open transaction hides them from readers ({names})")
+        return ends
 
     def close(self) -> None:
         """End the producer."""
@@ -138,6 +160,7 @@ class Transactions:
                     self._check_time(deadline)
         for group, offsets in self._offsets(positions).items():
             self._insist(partial(producer.send_offsets_to_transaction, offsets, self._group(group)), deadline, refused)
+        self._doubt.commits(records)
         self._insist(producer.commit_transaction, deadline, refused)
 
     def _with_kept(self, positions: Sequence[Position]) -> list[Position]:
@@ -171,7 +194,9 @@ class Transactions:
             consumer.close()
         return self._groups[group]
 
-    def _recover(self, producer: Producer, error: KafkaError, refused: Sequence[tuple[KafkaError, str]]) -> JournalError:
+    def _recover(
+        self, producer: Producer, records: Sequence[Record], error: KafkaError, refused: Sequence[tuple[KafkaError, str]]
+    ) -> JournalError:
         """Undo the transaction, or give the producer up; returns what to tell the caller."""
         if self._cluster.given_up:
             self._drop()  # whoever writes next ends what this one began
@@ -181,6 +206,7 @@ class Transactions:
         cause, topic = error, ""
         try:
             producer.abort_transaction(_ABORT_S)
+            self._doubt.over(records)
         except KafkaException as problem:
             abort = error_of(problem)
             if abort.fatal():
