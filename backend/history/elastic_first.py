@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from elasticsearch import AsyncElasticsearch, ConflictError, NotFoundError
 
-from alarm_engine.errors import HistoryError
+from alarm_engine.errors import HistoryError, HistoryUnavailable
 from backend.history.elastic_client import translated
 from backend.history.elastic_documents import document_id
 from backend.history.elastic_indices import make_index
@@ -61,7 +61,12 @@ class Firsts:
     async def _stored(self, config: str) -> Mark | None:
         """The first one that is there: of a history that was written before this was noted."""
         body = {"query": all_of([{"term": {"config": config}}]), "sort": by_id("asc"), "_source": False}
-        hits = await Question(self._client, self._options, self._names.events(config)).hits(body, 1)
+        try:
+            hits = await Question(self._client, self._options, self._names.events(config)).hits(body, 1)
+        except HistoryUnavailable:
+            raise
+        except HistoryError:
+            return None  # an index is not ours, and has no such fields: the write that follows says so
         return (hits[0]["sort"][0], hits[0]["sort"][1]) if hits else None
 
     async def _read(self, config: str) -> tuple[Mark | None, dict[str, Any]]:
