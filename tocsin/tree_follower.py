@@ -91,6 +91,11 @@ class TreeFollower:
         return bool(self._faults)
 
     @property
+    def is_late(self) -> bool:
+        """Good files have yet to be brought into force; also for the moment that it takes."""
+        return self._late and not self._faults
+
+    @property
     def revision(self) -> Revision | None:
         """The newest revision, whoever wrote it."""
         return self._sync.in_force.revision

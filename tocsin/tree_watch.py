@@ -94,7 +94,7 @@ def status(follower: TreeFollower) -> dict[str, Any]:
         }
     return {
         "config": follower.config,
-        "state": "refused" if report.is_refused else "waiting" if report.problem else "in force",
+        "state": "refused" if report.is_refused else "waiting" if report.problem or follower.is_late else "in force",
         "problem": report.problem,
         "commit": report.commit.id,
         "author": report.commit.author,

@@ -132,3 +132,15 @@ async def test_an_end_of_the_looking_is_noticed(site):
     site.file.write_text(HEAD)
     await until(lambda: site.watch.failure() is not None)
     assert str(site.watch.failure()) == "odd"
+
+
+async def test_files_are_not_in_force_before_they_are_written(tmp_path):
+    file = tmp_path / "tree.yaml"
+    file.write_text(HEAD)
+    journal = _Journal()
+    watch = TreeWatch(journal, load_all([ConfigurationSettings(tree=file)]), lambda _: None, options(journal))
+    assert [one["state"] for one in watch.status()] == ["waiting"]
+    await journal.start()
+    await watch.start()
+    assert [one["state"] for one in watch.status()] == ["in force"]
+    await watch.stop()
