@@ -63,7 +63,9 @@ class DashboardFollower:
         changed = [self._read(one) for one in self._followed]
         trees = [one.tree for one in self._followed if one.tree is not None]
         if any(changed) and trees:
-            write_grafana_files(self._settings.dashboards, trees, self._settings.dashboards.backend_url or "")
+            backend = self._settings.backend
+            url = self._settings.dashboards.backend_url or f"http://{backend.host}:{backend.port}"
+            write_grafana_files(self._settings.dashboards, trees, url)
 
     def _read(self, one: _Followed) -> bool:
         """Read the files if they are new and nobody is writing them; True if there is another tree."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import re
 from pathlib import Path, PurePosixPath
 
@@ -201,10 +203,11 @@ def test_commands_of_containers_exist(name):
         assert answer.exit_code == 0, f"{pod.owner}: {answer.output}"
 
 
+@functools.cache
 def routes(role: str) -> set[str]:
     """Paths that a role answers."""
     if role == "backend":
-        return set(yaml.safe_load((ROOT / "docs/reference/openapi.json").read_text("utf-8"))["paths"])
+        return set(json.loads((ROOT / "docs/reference/openapi.json").read_text("utf-8"))["paths"])
     return {route.path for route in health_app(CollectorRegistry(), dict).routes}
 
 

@@ -1,0 +1,244 @@
+"""`tocsin k8s render`: what it makes of settings, and what it refuses. The committed overlays are what it makes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from alarm_engine import strict_yaml
+from alarm_engine.errors import SettingsError
+from alarm_engine.journal.kafka_topics import rules
+from alarm_engine.wire.topics import Topics
+from tests.k8s import policy, references, schemas
+from tests.k8s.building import MANIFESTS, ROOT, SITES, build
+from tocsin.cli.main import app
+from tocsin.kubernetes.files import difference
+from tocsin.kubernetes.kafka import object_names, topic_objects, user_objects
+from tocsin.kubernetes.overlay import components
+from tocsin.kubernetes.render import read_configurations, render
+from tocsin.kubernetes.rights import users
+from tocsin.kubernetes.site import ClusterSite
+from tocsin.settings import load
+from tocsin.settings_kubernetes import KubernetesSection
+
+PAGE = (ROOT / "docs/how-to/run-on-kubernetes.md").read_text("utf-8")
+TREE = "config: Plant\nsystems:\n  Vacuum:\n    pvs:\n      'P:GC1': Pressure\n"
+AUTH = "auth: {mode: users, users_file: users.yaml}\n"
+SETTINGS = f"configurations: [{{tree: tree.yaml, time_zone: UTC}}]\ncell: hall\n{AUTH}"
+
+
+def site_of(file: Path, manifests: str = str(MANIFESTS)) -> ClusterSite:
+    settings = load(file)
+    return ClusterSite(settings, strict_yaml.load(file.read_text("utf-8")), read_configurations(settings), manifests)
+
+
+@pytest.fixture
+def make(tmp_path):
+    def make(kubernetes: str = "{}", settings: str = SETTINGS) -> ClusterSite:
+        (tmp_path / "tree.yaml").write_text(TREE, "utf-8")
+        (tmp_path / "site.yaml").write_text(f"{settings}kubernetes: {kubernetes}\n", "utf-8")
+        return site_of(tmp_path / "site.yaml")
+
+    return make
+
+
+@pytest.fixture
+def built(make, tmp_path):
+    """Objects that kustomize makes of settings."""
+
+    def built(kubernetes: str = "{}", settings: str = SETTINGS) -> list[dict]:
+        made = tmp_path / "made"
+        for name, content in render(make(kubernetes, settings)).items():
+            (made / name).parent.mkdir(parents=True, exist_ok=True)
+            (made / name).write_bytes(content)
+        text = (made / "kustomization.yaml").read_text("utf-8")
+        # kustomize takes no absolute paths.
+        up = "/".join([".."] * len(made.parts[1:]))
+        (made / "kustomization.yaml").write_text(text.replace(str(MANIFESTS), f"{up}{MANIFESTS}"), "utf-8")
+        return build(made)
+
+    return built
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_the_committed_overlay_is_what_the_settings_say(name):
+    settings, directory, manifests = SITES[name]
+    advice = f"tocsin k8s render -s {settings.relative_to(ROOT)} --out {directory.relative_to(ROOT)} --manifests {manifests}"
+    assert difference(render(site_of(settings, manifests)), directory) == [], f"run `{advice}`, and commit what it wrote"
+
+
+CHOICES = {
+    "nothing": "{}",
+    "one node": "{single_node: true, demo_ioc: true}",
+    "servers of the site": "{kafka: external, kafka_networks: [10.1.0.0/16], "
+    "elasticsearch: external, elasticsearch_networks: [10.2.0.0/16]}",
+    "keys": "{elasticsearch_access: api_key}",
+    "host network": "{epics: host_network}",
+    "all": "{outside_kafka: true, phoebus_alarm_logger: 'logger:5', monitoring: true, ingress_host: a.example.org, storage_class: fast, "
+    "git_repository: 'https://git.example.org/a.git', epics_networks: [10.3.0.0/16], engines: 3}",
+    "watched without git": "{monitoring: true, grafana: false}",
+}
+EXTERNAL = (
+    "journal: kafka\nkafka: {servers: 'k1:9095,k2:9095', tls: true, user: tocsin, password_file: p}\n"
+    "history: {store: elasticsearch, elasticsearch: {hosts: ['https://e1:9201']}}\n"
+)
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_choice_makes_manifests_that_are_accepted(built, choice):
+    manifests = built(CHOICES[choice], SETTINGS + (EXTERNAL if choice == "servers of the site" else ""))
+    assert [fault for version in schemas.VERSIONS for fault in schemas.faults(manifests, version)] == []
+    directory = schemas.crds()
+    if directory is not None:
+        assert list(schemas.custom_faults(manifests, directory)) == []
+    found = [fault for fault in policy.unexcepted(policy.faults(manifests)) if choice != "host network" or not _of_host_network(fault)]
+    assert [fault for fault in found if "VERSION" not in fault] == []
+    secrets = secrets_by_hand() | ({} if choice != "servers of the site" else external_secrets())
+    assert references.faults(references.Objects(manifests, secrets)) == []
+
+
+def _of_host_network(fault: str) -> bool:
+    """What is given up for it, as the page says."""
+    return fault.startswith(("network of the node: tocsin-engine", "not restricted: tocsin", "port of the node: tocsin-engine"))
+
+
+def secrets_by_hand() -> dict[str, frozenset[str]]:
+    from tests.contract.test_k8s_manifests import secrets_of_the_page
+
+    return secrets_of_the_page()
+
+
+def external_secrets() -> dict[str, frozenset[str]]:
+    roles = ("engine", "backend", "history", "sync")
+    return {f"tocsin-{role}": references.ANY for role in roles} | {
+        "tocsin-cluster-ca-cert": frozenset(["ca.crt"]),
+        "tocsin-es-http-certs-public": frozenset(["ca.crt"]),
+    }
+
+
+def test_servers_of_the_site_are_reached_where_the_settings_say(built):
+    manifests = built(CHOICES["servers of the site"], SETTINGS + EXTERNAL)
+    egress = {one["metadata"]["name"]: one["spec"]["egress"] for one in manifests if one["metadata"]["name"].startswith("tocsin-to-")}
+    assert egress["tocsin-to-kafka"] == [{"to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}], "ports": [{"port": 9095, "protocol": "TCP"}]}]
+    assert egress["tocsin-to-elasticsearch"][0]["ports"] == [{"port": 9201, "protocol": "TCP"}]
+    (data,) = [yaml.safe_load(one["data"]["site.yaml"]) for one in manifests if one["kind"] == "ConfigMap" and "site.yaml" in one["data"]]
+    assert data["kafka"] == {
+        "servers": "k1:9095,k2:9095",
+        "tls": True,
+        "user": "tocsin",
+        "password_file": "/etc/tocsin-kafka/user/password",
+    }
+    assert not [one for one in manifests if one["kind"].startswith("Kafka")]
+
+
+def test_topics_are_made_as_an_engine_would_make_them(make):
+    site = make()
+    found = {one["spec"]["topicName"]: one["spec"] for one in topic_objects(site)}
+    specs = {spec.name: spec for spec in Topics("Plant").specs()}
+    assert found.keys() == specs.keys() | {"hallStatus"}
+    for name, spec in specs.items():
+        assert all(rule.accepts(found[name]["config"][key]) for key, rule in rules(spec).items()), name
+        assert (found[name]["partitions"], found[name]["replicas"]) == (1, 3)
+
+
+def test_names_of_topics_that_differ_by_big_letters_only_stay_apart():
+    names = object_names(["Ring", "ring", "RF_main", "Linac"])
+    assert names["Linac"] == "linac"
+    assert names["RF_main"] == "rf-main"
+    assert len({*names.values()}) == 4
+    assert all(re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", name) for name in names.values())
+
+
+def test_a_configuration_of_a_phoebus_server_has_its_topics_and_no_engine(make):
+    settings = f"configurations: [{{name: Old, time_zone: UTC, owner: phoebus}}, {{tree: tree.yaml, time_zone: UTC}}]\n{AUTH}"
+    site = make("{}", settings + "journal: kafka\nkafka: {servers: 'k:9092'}\n")
+    assert {one["spec"]["topicName"] for one in topic_objects(site)} >= {"Old", "OldCommand", "OldTalk"}
+    assert "OldEvents" not in {one["spec"]["topicName"] for one in topic_objects(site)}
+    rights = {user.name: {right.name: right.operations for right in user.rights} for user in users(site)}
+    assert "Old" not in rights["tocsin-engine"]
+    assert rights["tocsin-backend"]["OldCommand"] == ("Read", "Write")
+    assert rights["tocsin-history"]["Old"] == ("Read",)
+
+
+def test_a_client_outside_may_do_what_a_client_of_phoebus_does(make):
+    (user,) = [one for one in user_objects(users(make("{outside_kafka: true}"))) if one["metadata"]["name"] == "cs-studio"]
+    acls = {acl["resource"]["name"]: (acl["resource"]["patternType"], acl["operations"]) for acl in user["spec"]["authorization"]["acls"]}
+    assert acls == {
+        "Plant": ("literal", ["Read", "Write"]),
+        "PlantCommand": ("literal", ["Read", "Write"]),
+        "PlantTalk": ("literal", ["Read"]),
+        "Alarm-": ("prefix", ["Read"]),
+    }
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "settings", "said"),
+    [
+        ("{namespace: Tocsin}", SETTINGS, "kubernetes.namespace: 'Tocsin'"),
+        ("{epics_networks: [10.0.0.1/8]}", SETTINGS, "'10.0.0.1/8' is no network"),
+        ("{kafka: external}", SETTINGS, "kafka.servers is missing"),
+        ("{elasticsearch: external}", SETTINGS, "history.elasticsearch.hosts is missing"),
+        ("{kafka: external, outside_kafka: true}", SETTINGS, "outside_kafka is true and kafka is 'external'"),
+        ("{single_node: true, elasticsearch: external}", SETTINGS, "it makes small ones of both"),
+        ("{single_node: true, elasticsearch_access: api_key}", SETTINGS, "it uses the user that Elasticsearch makes itself"),
+        ("{image: tocsin}", SETTINGS, "kubernetes.image: 'tocsin'"),
+        ("{engine: 3}", SETTINGS, "unknown key; did you mean engines?"),
+        ("{}", "configurations: [{tree: tree.yaml}]\n", "anybody who reaches this machine could acknowledge"),
+        ("{git_repository: 'https://g/a.git'}", f"configurations: [{{tree: ../x/tree.yaml}}]\n{AUTH}", "a name below the settings file"),
+    ],
+)
+def test_what_cannot_be_is_refused(make, tmp_path, kubernetes, settings, said):
+    (tmp_path.parent / "x").mkdir(exist_ok=True)
+    (tmp_path.parent / "x" / "tree.yaml").write_text(TREE, "utf-8")
+    with pytest.raises(SettingsError) as caught:
+        render(make(kubernetes, settings))
+    assert said in str(caught.value)
+
+
+def test_a_tree_with_errors_is_refused(make, tmp_path):
+    site = make()
+    (tmp_path / "tree.yaml").write_text(TREE + "      'P:GC2': {delay: soon}\n", "utf-8")
+    with pytest.raises(SettingsError, match="the tree has 1 error"):
+        read_configurations(site.settings)
+
+
+def test_the_command_writes_compares_and_leaves_others_alone(make, tmp_path):
+    make()
+    out = tmp_path / "deploy"
+    arguments = ["k8s", "render", "-s", str(tmp_path / "site.yaml"), "--out", str(out), "--manifests", "../k8s"]
+    assert CliRunner().invoke(app, [*arguments, "--check"]).exit_code == 1
+    assert not out.exists()
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert CliRunner().invoke(app, [*arguments, "--check"]).output == ""
+    (out / "stale.yaml").write_text("x", "utf-8")
+    assert "stale.yaml: is not what" in CliRunner().invoke(app, [*arguments, "--check"]).output
+    assert "stale.yaml" in CliRunner().invoke(app, arguments).output
+    assert not (out / "stale.yaml").exists()
+    (out / "kustomization.yaml").write_text("resources: [mine.yaml]\n", "utf-8")
+    refused = CliRunner().invoke(app, arguments)
+    assert isinstance(refused.exception, SettingsError)
+    assert (out / "kustomization.yaml").read_text("utf-8") == "resources: [mine.yaml]\n"
+
+
+def test_every_component_is_chosen_by_a_key_that_the_page_tells_of(make):
+    table = re.findall(r"^\| `([\w: ]+)` \| `([\w-]+)` \|", PAGE.partition("## What can be chosen")[2].partition("\n## ")[0], re.MULTILINE)
+    there = {path.name for path in (MANIFESTS / "components").iterdir()}
+    assert {component for _, component in table} | {"epics-gateway"} == there
+    for key, component in table:
+        name, _, value = key.partition(": ")
+        assert name in KubernetesSection.model_fields
+        value = value or {"ingress_host": "a.example.org", "phoebus_alarm_logger": "'logger:5'"}.get(name, "true")
+        assert component in components(make(f"{{{name}: {value}}}")), key
+
+
+def test_the_example_of_the_page_can_be_rendered(make):
+    (example,) = re.findall(r"```yaml\n(configurations:.*?)```", PAGE, re.DOTALL)
+    site = make("{}", SETTINGS)
+    assert site.ours == ["Plant"]
+    text = example.replace("tree/tree.yaml", "tree.yaml")
+    settings, _, kubernetes = text.partition("kubernetes:\n")
+    assert render(make("\n" + kubernetes, settings))["kustomization.yaml"]
