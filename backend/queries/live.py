@@ -16,7 +16,7 @@ from backend.live.standing import Standing, counted, standing
 from backend.queries.ages import live_age_s, oldest
 from backend.queries.guidance import GuidanceLinks
 from backend.queries.request import Ask, Row, Sources
-from backend.queries.scope import LIVE, STALE, Subsystem, age_s, alarms_of, dash_of, is_suppressed, knows, span, stale_note, subsystems
+from backend.queries.scope import LIVE, STALE, Subsystem, age_s, alarms_of, dash_of, is_suppressed, knows, stale_note, subsystems
 
 NO_DATA = "NO_DATA"
 """Word of a subsystem with alarms that no engine has said anything about."""
@@ -27,7 +27,6 @@ SECOND_WRITER = "SECOND WRITER"
 STALE_RANK = 9
 NO_DATA_RANK = 8
 _MAX_ACTIVE = 2000
-_MAX_LINES = 6
 _MAX_SHELVED = 2000
 
 
@@ -114,7 +113,7 @@ def _counts(tree: LiveTree, ask: Ask) -> list[Counts]:
     return [system.counts for system in subsystems(tree, ask)]
 
 
-def _active(tree: LiveTree, ask: Ask) -> list[LiveAlarm]:
+def active_alarms(tree: LiveTree, ask: Ask) -> list[LiveAlarm]:
     """Alarms that are active, acknowledged ones included: worst first, then newest."""
     found = [
         alarm
@@ -132,13 +131,13 @@ def active(sources: Sources, ask: Ask) -> list[Row]:
         if not knows(tree, ask):
             continue
         freshness = tree.freshness()
-        found = _active(tree, ask)
+        found = active_alarms(tree, ask)
         if freshness.stale:
             rows.append(_note(STALE, stale_note(freshness)))
         if freshness.foreign:
             rows.append(_note(STALE, f"Second writer: {freshness.foreign}"))
         elif not found and not freshness.stale:
-            rows.append(_all_clear(tree, ask))
+            rows.append(all_clear(tree, ask))
         links = GuidanceLinks(tree)
         rows += [_active_row(links, tree, alarm, sources) for alarm in found[:limit]]
         if len(found) > limit:
@@ -146,7 +145,8 @@ def active(sources: Sources, ask: Ask) -> list[Row]:
     return rows
 
 
-def _all_clear(tree: LiveTree, ask: Ask) -> Row:
+def all_clear(tree: LiveTree, ask: Ask) -> Row:
+    """The line that nothing asked for is active, unless nothing is known of some of it."""
     unknown = sum(standing(alarm) is Standing.UNKNOWN for alarm in alarms_of(tree, ask))
     if unknown:
         return _note(NO_DATA, f"No active alarms, but nothing is known yet of {unknown}")
@@ -202,42 +202,6 @@ def _active_row(links: GuidanceLinks, tree: LiveTree, alarm: LiveAlarm, sources:
 def spoken(description: str) -> str:
     """A description without the marks that are for annunciators (`*`, `!`)."""
     return description.removeprefix("*").removeprefix("!").strip()
-
-
-def lines(sources: Sources, ask: Ask) -> list[Row]:
-    """The worst unacknowledged alarms as one text each, for walls."""
-    return _lines(sources, ask, newest_first=False)
-
-
-def newest(sources: Sources, ask: Ask) -> list[Row]:
-    """The newest unacknowledged alarms as one text each, for walls."""
-    return _lines(sources, ask, newest_first=True)
-
-
-def _lines(sources: Sources, ask: Ask, *, newest_first: bool) -> list[Row]:
-    rows: list[Row] = []
-    limit = ask.limit or _MAX_LINES
-    for tree in sources.asked(ask):
-        if not knows(tree, ask):
-            continue
-        freshness = tree.freshness()
-        found = [alarm for alarm in _active(tree, ask) if alarm.severity.is_active]
-        if newest_first:
-            found.sort(key=lambda alarm: -(alarm.snapshot.since if alarm.snapshot else 0))
-        if freshness.stale:
-            rows.append({"line": f"{STALE} {stale_note(freshness)}", "path": ""})
-        elif not found:
-            note = _all_clear(tree, ask)
-            quiet = "OK nothing unacknowledged" if note["severity"] == "OK" else f"{NO_DATA} {note['description']}"
-            rows.append({"line": quiet, "path": ""})
-        for alarm in found[:limit]:
-            since = alarm.snapshot.since if alarm.snapshot else sources.now
-            text = f"{alarm.severity.name} {alarm.pv}  {spoken(alarm.settings.description)}  {span(age_s(since, sources))}"
-            rows.append({"line": text, "path": alarm.path})
-        if len(found) > limit:
-            worst = max(alarm.severity for alarm in found[limit:])
-            rows.append({"line": f"{worst.name} and {len(found) - limit} more", "path": ""})
-    return rows
 
 
 def shelved(sources: Sources, ask: Ask) -> list[Row]:

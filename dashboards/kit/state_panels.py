@@ -22,6 +22,12 @@ Json = dict[str, Any]
 WALL_SIZES = (50, 60)
 """Pixels of name and value that can be read from 5 m on a screen of 55 inches and 1920 pixels."""
 
+WALL_COUNTS = (30, 55)
+"""Of counts on a wall: the number can be read from 5 m, its name from 3 m, and its colour says the same."""
+
+WALL_LINES = (50, 50)
+"""Of lines on a wall."""
+
 
 def engine(site: Site, panel_id: int) -> Stat:
     """LIVE or STALE, unmistakable."""
@@ -81,10 +87,12 @@ _COUNTED = (
 )
 
 
-def totals(site: Site, panel_id: int) -> Stat:
-    """Alarms of the whole configuration by severity."""
+def totals(site: Site, panel_id: int, sizes: tuple[int, int] | None = None) -> Stat:
+    """Alarms of the whole configuration by severity; `sizes` are pixels of name and number, None: as they fit."""
     query = site.query("totals", dict.fromkeys(_columns(_TOTALS), "number"))
-    return _counts(site, site.head(panel_id, "Alarms now", query, _COUNTED), _TOTALS)
+    panel = _counts(site, site.head(panel_id, "Alarms now", query, _COUNTED), _TOTALS)
+    panel.sizes = sizes
+    return panel
 
 
 def part_counts(site: Site, panel_id: int, name: str, asked: Parameter) -> Stat:
@@ -181,4 +189,5 @@ def newest(site: Site, panel_id: int, lines: int) -> Stat:
     says = "Alarms that nobody has acknowledged, the newest first, and how long ago they rose. The last line counts the others."
     head = site.head(panel_id, "Newest unacknowledged", site.query("newest", {"line": "string"}, Parameter("limit", str(lines))), says)
     defaults = {"noValue": NO_DATA, "thresholds": site.stale(), "mappings": palette.tile_mappings(site.theme)}
-    return Stat(**head, fields="/^line$/", values=True, limit=lines + 2, orientation="horizontal", defaults=defaults)
+    more: Json = {"limit": lines + 2, "orientation": "horizontal", "sizes": WALL_LINES}
+    return Stat(**head, fields="/^line$/", values=True, defaults=defaults, **more)
