@@ -37,7 +37,9 @@ _LOOK_S = 0.1
 _PATIENCE_S = 1.0
 """Getting warm is worth a word if it takes longer."""
 _WARM = 0.98
-"""Share of the leader's connections that an engine needs to be of use as its successor."""
+"""Share of the leader's connections that an engine needs to be of use as its successor ..."""
+_WHOLE_NS = 5 * NANOS_PER_SECOND
+"""... after this time, in which it waits for all of them: what a PV says that it has not, it cannot decide."""
 _BLIND = 0.8
 """Share of a successor's connections below which a leader makes room for it."""
 _BLIND_LOOKS = 3
@@ -189,12 +191,12 @@ class Holding:
     async def _get_warm(self, standby: Standby, peers: Peers) -> None:
         """Take part in the election only when we would be of use; at once where nobody else runs it."""
         begun = self._ports.clock.now().monotonic
-        while (wait := self._cold(standby, peers)) is not None:
-            if wait.trouble or self._ports.clock.now().monotonic - begun > _PATIENCE_S * NANOS_PER_SECOND:
+        while (wait := self._cold(standby, peers, since_ns := self._ports.clock.now().monotonic - begun)) is not None:
+            if wait.trouble or since_ns > _PATIENCE_S * NANOS_PER_SECOND:
                 self._wait_for(wait)
             await asyncio.sleep(_LOOK_S)
 
-    def _cold(self, standby: Standby, peers: Peers) -> Wait | None:
+    def _cold(self, standby: Standby, peers: Peers, since_ns: int) -> Wait | None:
         if standby.problem:
             return Wait(standby.problem, True)
         if not standby.caught_up:
@@ -207,7 +209,7 @@ class Holding:
         if self._made_room_within(_AWAY_NS):
             return Wait(f"configuration {self.config!r} is held by {leader.engine!r}, for which this engine made room", False)
         connected = standby.connected
-        if connected < _WARM * leader.pvs_connected:
+        if connected < leader.pvs_connected * (_WARM if since_ns > _WHOLE_NS else 1):
             held = f"configuration {self.config!r} is held by {leader.engine!r}"
             return Wait(f"{held}; this engine waits until it has as many PVs: {connected} of {leader.pvs_connected}", False)
         return None

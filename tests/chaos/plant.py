@@ -221,15 +221,16 @@ class Plant:
         """This engine does."""
         return self._says(name, "tocsin_engine_serving")
 
-    def _says(self, name: str, figure: str) -> bool:
+    def _says(self, name: str, figure: str, number: int = 1) -> bool:
         with contextlib.suppress(httpx.HTTPError):
             text = httpx.get(f"http://{LOOPBACK}:{self.ports[name]}/metrics", timeout=5).text
-            return any(line.startswith(figure + "{") and line.endswith(" 1.0") for line in text.splitlines())
+            return any(line.startswith(figure + "{") and line.endswith(f" {number}.0") for line in text.splitlines())
         return False
 
     def is_redundant(self) -> bool:
-        """One engine evaluates, and the other could take over at once."""
-        return any(self._says(one, "tocsin_engine_serving") and self._says(other, "tocsin_engine_standby") for one, other in PAIRS)
+        """One engine evaluates, and the other could take over at once, with all PVs: what one of them has not nobody can take over."""
+        ready = any(self._says(one, "tocsin_engine_serving") and self._says(other, "tocsin_engine_standby") for one, other in PAIRS)
+        return ready and all(self._says(name, "tocsin_engine_pvs_connected", len(self.leaves)) for name in ENGINES)
 
     def await_leader(self) -> str:
         """The engine that evaluates, as soon as there is one."""
@@ -274,8 +275,9 @@ class Plant:
     def recover(self) -> None:
         """Start what has ended, as Kubernetes would; returns when both engines are there, and events flow again from everywhere."""
         begin = time.time_ns()
-        self.recover_engines()
+        self._restarted()
         self.flows(begin)
+        self.recover_engines()
         for condition, action in self._awaited:
             self.until(condition, "PVs to be there again")
             action()
