@@ -137,6 +137,11 @@ POLICY = (
     Mistake("a disk without end", lambda m: put(pod(m)["volumes"][-1], emptyDir={}), "unlimited volume"),
     Mistake("no policy", drop_policy, "open network: tocsin-engine"),
     Mistake("a way to anywhere", lambda m: one(m, "NetworkPolicy", "tocsin-to-kafka")["spec"]["egress"][0].pop("to"), "open network"),
+    Mistake(
+        "brokers that the namespace refuses",
+        lambda m: one(m, "KafkaNodePool", "dual")["spec"]["template"].pop("initContainer"),
+        "refused by the namespace: dual",
+    ),
     Mistake("an open namespace", lambda m: put(one(m, "Namespace", "tocsin")["metadata"], labels={}), "not restricted"),
 )
 

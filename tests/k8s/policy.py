@@ -50,6 +50,7 @@ def faults(manifests: Sequence[Manifest]) -> list[Fault]:
             found += _network(pod, manifests)
     for manifest in manifests:
         found += _object(manifest)
+        found += _operators(manifest)
     return found
 
 
@@ -177,3 +178,29 @@ def _object(manifest: Manifest) -> Iterator[Fault]:
         for direction, key in (("egress", "to"), ("ingress", "from")):
             if any(not rule.get(key) or not rule.get("ports") for rule in spec.get(direction) or []):
                 yield "open network", name, f"a rule of {direction} without {key} or without ports allows all"
+
+
+def _operators(manifest: Manifest) -> Iterator[Fault]:
+    """Pods that operators make come into a restricted namespace too: what their templates do not say, would be refused there."""
+    name, kind, spec = manifest["metadata"]["name"], manifest.get("kind"), manifest.get("spec", {})
+    parts: dict[str, tuple[Any, list[Any]]] = {}
+    if kind == "KafkaNodePool":
+        template = spec["template"]
+        parts["brokers"] = (template.get("pod"), [template.get("kafkaContainer"), template.get("initContainer")])
+    elif kind == "Kafka":
+        template = spec["entityOperator"]["template"]
+        parts["entity operator"] = (template.get("pod"), [template.get(f"{one}OperatorContainer") for one in ("topic", "user")])
+    elif kind == "Elasticsearch":
+        for nodes in spec["nodeSets"]:
+            pod = nodes["podTemplate"]["spec"]
+            parts[nodes["name"]] = (pod, pod["containers"])
+    for part, (pod, containers) in parts.items():
+        security = (pod or {}).get("securityContext", {})
+        if security.get("runAsNonRoot") is not True or security.get("seccompProfile", {}).get("type") != "RuntimeDefault":
+            yield "refused by the namespace", name, f"{part}: expected runAsNonRoot and a seccompProfile"
+        for one in containers:
+            rights = (one or {}).get("securityContext", {})
+            if rights.get("allowPrivilegeEscalation") is not False or rights.get("capabilities", {}).get("drop") != ["ALL"]:
+                yield "refused by the namespace", name, f"{part}: a container may escalate or keeps capabilities"
+        if not (pod or {}).get("priorityClassName"):
+            yield "no priority", name, f"{part}: expected a priority class"
