@@ -3,7 +3,7 @@
     PYTHONPATH=CHECKOUT python tests/recorded_forms.py > tests/data/records/VERSION.jsonl
 
 plays a short story to the evaluator and the publisher of a checkout and writes what they would write to the journal, a record a line.
-`tests/unit/test_older_records.py` reads all files that are there. Make one for each version that is released, before another changes a form.
+`tests/unit/test_older_records.py` reads all files that are there. Make one for each version that is released, before a form changes.
 """
 
 from __future__ import annotations
