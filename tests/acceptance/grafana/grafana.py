@@ -7,19 +7,22 @@ import json
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpx
-from playwright.async_api import Browser, Page, Response
+from playwright.async_api import Browser, Page, Response, TimeoutError
+
+from provisioning.render import PLUGINS
 
 Json = dict[str, Any]
 
 FOLDER = "tocsin-acceptance"
 SOURCE = "tocsin-acceptance"
 RENDERED_S = 60.0
+READY_S = 120.0
 
 LOOK = """() => ({
   titles: [...document.querySelectorAll('[data-testid^="data-testid Panel header "]')]
@@ -64,20 +67,37 @@ class GivenGrafana:
     async def at(cls, url: str) -> AsyncIterator[GivenGrafana]:
         """The Grafana at an address with user and password."""
         parts = urlsplit(url)
-        user, password = parts.username or "admin", parts.password or "admin"
+        user, password = unquote(parts.username or "admin"), unquote(parts.password or "admin")
         plain = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
         async with httpx.AsyncClient(base_url=plain, auth=(user, password), timeout=30) as client:
             login = "Basic " + b64encode(f"{user}:{password}".encode()).decode()
             given = cls(plain, client, login)
-            try:
-                await given.call("GET", "/api/org")
-            except httpx.TransportError as problem:
-                raise AssertionError(f"TOCSIN_GRAFANA_URL: {plain} does not answer: {problem}") from problem
+            await given.ready()
             try:
                 yield given
             finally:
                 for address in reversed(given.made):
                     await client.delete(address)
+
+    async def ready(self) -> None:
+        """Wait until it serves (one that was just started fetches its plugins first); it must know us and have the plugin."""
+        deadline = time.monotonic() + READY_S
+        while True:
+            try:
+                answer = await self.client.get("/api/health")
+                problem = f"/api/health: {answer.status_code} {answer.text[:200]}"
+                if answer.is_success and answer.json().get("database") == "ok":
+                    break
+            except (httpx.TransportError, ValueError) as fault:
+                problem = str(fault) or type(fault).__name__
+            assert time.monotonic() < deadline, f"TOCSIN_GRAFANA_URL: {self.url} is not ready after {READY_S:.0f} s: {problem}"
+            await asyncio.sleep(0.5)
+        await self.call("GET", "/api/org")
+        plugin, version = PLUGINS["infinity"]
+        answer = await self.client.get(f"/api/plugins/{plugin}/settings")
+        assert answer.is_success, (
+            f"{self.url} lacks the plugin {plugin}: install it, for instance by GF_PLUGINS_PREINSTALL_SYNC={plugin}@{version}"
+        )
 
     async def call(self, method: str, address: str, body: Json | None = None) -> Any:
         """An answer of its API; anything but success fails the test with Grafana's own words."""
@@ -104,7 +124,7 @@ class GivenGrafana:
         waiting: set[asyncio.Task[None]] = set()
 
         async def note(response: Response) -> None:
-            if "/api/ds/query" in response.url and response.status >= 400:
+            if "/api/ds/query" in response.url and response.status != 200:  # 207: some of its queries failed
                 failed.append(f"{response.status} {(await response.text())[:500]}")
 
         def noting(response: Response) -> None:
@@ -125,7 +145,8 @@ class GivenGrafana:
         deadline = time.monotonic() + RENDERED_S
         last = ""
         while True:
-            await page.wait_for_load_state("networkidle")
+            with suppress(TimeoutError):  # something else of Grafana may ask on and on
+                await page.wait_for_load_state("networkidle", timeout=10_000)
             found: Json = await page.evaluate(LOOK)
             now = json.dumps(found)
             if titles <= set(found["titles"]) and not found["loading"] and now == last:

@@ -11,6 +11,7 @@ from alarm_engine.model.times import NANOS_PER_SECOND, to_ms
 from backend.security import Security, SecuritySettings
 from backend.server import BackendServer
 from dashboards.build import BuildOptions, build
+from dashboards.kit.simple_panels import Form, Rows, SimplePanel
 from dashboards.kit.site import Look
 from provisioning.alerts import AlertOptions
 from provisioning.render import ProvisioningOptions, render
@@ -22,6 +23,14 @@ pytestmark = pytest.mark.timeout(1800)
 
 MAY_BE_EMPTY = {"Floods", "Chattering alarms", "Fleeting alarms", "Stale alarms", "Bad actors"}
 """Lists of what is not wanted."""
+
+ADDED = (
+    SimplePanel("Who to call", "wall", Form.TEXT, text="Vacuum **4711**", height=3),
+    SimplePanel("Shelved now", "overview", Form.TABLE, asks=Rows("shelved"), columns={"pv": "string", "until": "time"}),
+    SimplePanel("Rates", "overview", Form.LINES, asks=Rows("counts", ranged=True), columns={"time": "time", "MAJOR": "number"}),
+    SimplePanel("MAJOR now", "overview", Form.NUMBER, asks=Rows("totals"), columns={"MAJOR": "number"}),
+)
+"""Panels of each form that settings can describe."""
 
 
 @pytest.fixture
@@ -46,7 +55,7 @@ async def provisioned(grafana, site):
     await grafana.clear()
     await grafana.add("POST", "/api/datasources", source, f"/api/datasources/uid/{SOURCE}")
     await grafana.add("POST", "/api/folders", {"uid": FOLDER, "title": FOLDER}, f"/api/folders/{FOLDER}?forceDeleteRules=true")
-    options = BuildOptions(Look(refresh="", page_url=url), datasource_uid=SOURCE, depth=2)
+    options = BuildOptions(Look(refresh="", page_url=url), datasource_uid=SOURCE, depth=2, panels=ADDED)
     dashboards = [json.loads(content) for content in build([arrange("Demo", "UTC", {}, ALARMS)], options).values()]
     for dashboard in dashboards:
         await grafana.add(
