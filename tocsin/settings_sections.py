@@ -23,6 +23,10 @@ def _zone(name: str) -> str:
     return name
 
 
+def _plugin(name: str) -> str:
+    return "json" if name == "simpod" else name
+
+
 class Section(BaseModel):
     """A part of the settings: unknown keys are refused."""
 
@@ -268,7 +272,9 @@ class DashboardsSection(Section):
 
     out: Path | None = Field(None, description="Directory for dashboards and provisioning; absent: none are written.")
     palette: Literal["dark", "light"] = Field("dark", description="Colours for dark or light Grafana.")
-    datasource: Literal["infinity", "json"] = Field("infinity", description="Datasource plugin that the dashboards use.")
+    datasource: Annotated[Literal["infinity", "json", "simpod"], AfterValidator(_plugin)] = Field(
+        "infinity", description="Datasource plugin that the dashboards use; `simpod` is the JSON one by the name of its maker."
+    )
     backend_url: str | None = Field(None, description="Address at which Grafana reaches the backend; default: where it listens.")
     page_url: str | None = Field(None, description="Address at which browsers reach the operator page; default: where it listens.")
     depth: int = Field(1, ge=1, description="Components down to that depth below the root have a dashboard of their own (300 at most).")

@@ -144,6 +144,13 @@ def test_settings_that_do_not_go_together_are_told(given, fault):
     assert fault in str(problem.value)
 
 
+def test_the_json_plugin_goes_by_the_name_of_its_maker_too(tmp_path):
+    made = CliRunner().invoke(app, ["build", str(GOLDEN / "tree.yaml"), "--out", str(tmp_path), "--datasource", "simpod"])
+    assert made.exit_code == 0, made.output
+    assert "simpod-json-datasource" in (tmp_path / "Ring" / "tocsin-Ring.json").read_text()
+    assert validate({"configurations": [{"tree": "x"}], "dashboards": {"datasource": "simpod"}}, "x").dashboards.datasource == "json"
+
+
 def test_what_tocsin_cannot_answer_is_told_together():
     panels = [
         section(rows="actve", columns={"pv": "string"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,19 @@ from tocsin.settings_sections import DashboardsSection
 
 DEFAULT_PAGE_URL = "http://127.0.0.1:8080"
 
+
+class _Plugin(StrEnum):
+    """The kinds of datasources, of which one has two names."""
+
+    INFINITY = "infinity"
+    JSON = "json"
+    SIMPOD = "simpod"
+
+    @property
+    def kind(self) -> Kind:
+        return Kind.INFINITY if self is _Plugin.INFINITY else Kind.JSON
+
+
 app = typer.Typer(name="dashboards", help="Make Grafana dashboards from alarm trees.", no_args_is_help=True)
 
 
@@ -31,7 +45,7 @@ def build_dashboards(
         Path | None, typer.Option("--settings", metavar="FILE", help="Settings file; its section `dashboards` says how they look.")
     ] = None,
     palette: Annotated[Theme | None, typer.Option("--palette", help="Colours for Grafana's dark or light theme.")] = None,
-    datasource: Annotated[Kind | None, typer.Option("--datasource", help="Which plugin the dashboards ask.")] = None,
+    datasource: Annotated[_Plugin | None, typer.Option("--datasource", help="Which plugin the dashboards ask.")] = None,
     page_url: Annotated[
         str | None, typer.Option("--page-url", metavar="URL", help="Address of the operator's page, as browsers reach it.")
     ] = None,
@@ -52,7 +66,7 @@ def build_dashboards(
     if faults:
         raise ConfigError("\n".join(faults))
     section = load(settings).dashboards if settings is not None else DashboardsSection()
-    given = {"palette": palette, "datasource": datasource, "page_url": page_url}
+    given = {"palette": palette, "datasource": None if datasource is None else datasource.kind, "page_url": page_url}
     section = section.model_copy(update={name: value for name, value in given.items() if value is not None})
     files = build(resolved, build_options(section, DEFAULT_PAGE_URL, f"{settings}: " if settings is not None else ""))
     problems = check_files(files)
