@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 import re
@@ -13,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from typer.testing import CliRunner
 
 from alarm_engine.wire.topics import Topics, status_topic
+from backend.credentials import Credentials, load_users
 from tests.k8s import flows, policy, references, schemas
 from tests.k8s.building import MANIFESTS, OVERLAYS, ROOT, overlay
 from tests.k8s.pods import Pod, pods, sources
@@ -162,6 +164,27 @@ def _is_mounted(file, container, pod, objects) -> bool:
     if "items" in source:
         return file.name in [item["path"] for item in source["items"]]
     return file.name in (objects.keys("Secret", pod.namespace, source["secretName"]) or ())
+
+
+def test_the_files_of_the_demo_are_where_its_settings_look():
+    (configuration,) = settings_of("demo", "tocsin")["configurations"]
+    for pod in pods(overlay("demo")):
+        for one in pod.containers:
+            (mount,) = [mount for mount in one.get("volumeMounts", []) if mount["name"] == "git"] or [None]
+            if mount is not None:
+                below = PurePosixPath(configuration["tree"]).relative_to(mount["mountPath"])
+                assert str(below) in [item["path"] for item in pod.volumes["git"]["configMap"]["items"]], pod.owner
+
+
+async def test_the_users_of_the_demo_are_those_of_the_page():
+    credentials = Credentials(load_users(MANIFESTS / "overlays/demo/users.yaml"))
+    text = PAGE.read_text("utf-8")
+    for name in ("operator", "engineer"):
+        assert f"`{name}`" in text
+        basic = base64.b64encode(f"{name}:tocsin-demo".encode()).decode()
+        assert await credentials.check(f"Basic {basic}") == (name, name)
+    (grafana,) = [one for one in overlay("demo") if one["kind"] == "Secret" and one["metadata"]["name"] == "tocsin-grafana"]
+    assert base64.b64decode(grafana["data"]["admin_password"]).decode() == "tocsin-demo"
 
 
 @every_site
