@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, AdminClient, ResourcePatternType, ResourceType
 
@@ -16,7 +17,7 @@ from alarm_engine.config.load import read_tree
 from alarm_engine.config.sync import Author, sync
 from alarm_engine.wire.topics import status_topic
 from tests.contract.histories import delete_all, elastic_options, elastic_url
-from tests.kafka_broker import ClusterOptions, KafkaCluster
+from tests.kafka_broker import ClusterOptions, KafkaCluster, free_ports
 from tests.kafka_jars import Missing
 from tests.system.site import DB, Site
 from tocsin.journals import visiting
@@ -168,6 +169,28 @@ async def test_one_user_with_all_of_them_runs_everything(secured, site, become):
         assert (await site.command("acknowledge", site.path("GC1"))).json()["outcome"] == "done"
         await site.until(site.ready, "all is there", lambda: site.output("run"))
         assert "no right" not in site.output("run")
+
+
+async def test_an_engine_in_the_shadow_needs_no_more_than_to_read(secured, site, become):
+    """So it can write nothing, whatever else is wrong with it."""
+    await make_topics(site)
+    reading = [right for right in RIGHTS if right.command == "config diff"]
+    assert {right.operation for right in reading} == {"Read", "Describe"}
+    assert [right.name for right in reading if right.resource == "topic"] == ["Accelerator"]
+    allow(secured, site, reading)
+    become("config diff")
+    (port,) = free_ports(1)
+    async with site.running("engine", "--shadow", "--health-port", str(port)), httpx.AsyncClient() as client:
+
+        async def compares():
+            try:
+                told = (await client.get(f"http://127.0.0.1:{port}/differences")).json()["configurations"]
+            except httpx.TransportError:
+                return False
+            return bool(told) and told[0]["connected"] == 2 and not told[0]["problem"]
+
+        await site.until(compares, "the shadow", lambda: site.output("engine"))
+        assert "no right" not in site.output("engine")
 
 
 async def make_topics(site):
