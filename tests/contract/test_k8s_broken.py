@@ -127,6 +127,8 @@ POLICY = (
     Mistake("killed while it stops", lambda m: put(pod(m), terminationGracePeriodSeconds=10), "killed while it stops"),
     Mistake("one engine", lambda m: put(one(m, "Deployment", "tocsin-engine")["spec"], replicas=1), "one replica: tocsin-engine"),
     Mistake("both on one node", lambda m: pod(m).pop("topologySpreadConstraints"), "not spread: tocsin-engine"),
+    Mistake("variables of services", lambda m: pod(m).pop("enableServiceLinks"), "strange variables: tocsin-engine"),
+    Mistake("all at once", lambda m: put(one(m, "Deployment", "tocsin-engine")["spec"], strategy={"type": "Recreate"}), "gap in a rollout"),
     Mistake("no budget", drop_budget, "no budget for disruptions: tocsin-engine"),
     Mistake(
         "a budget of nothing", lambda m: put(one(m, "PodDisruptionBudget", "tocsin-engine")["spec"], maxUnavailable=0), "holds up drains"

@@ -253,6 +253,16 @@ def test_the_port_of_the_settings_is_the_port_of_the_container(name, namespace):
             assert [port["containerPort"] for port in container["ports"]] == [wanted]
 
 
+def test_pods_run_as_the_user_of_the_image():
+    image = (ROOT / "Dockerfile").read_text("utf-8")
+    (user,) = re.findall(r"^USER (\d+)", image, re.MULTILINE)
+    assert re.search(r'^ENTRYPOINT \["\S*/tocsin"\]', image, re.MULTILINE), "arguments of containers are those of `tocsin`"
+    others = {pod.owner: pod.spec["securityContext"]["runAsUser"] for name in OVERLAYS for pod, _ in ours(name)}
+    assert {owner for owner, number in others.items() if number != int(user)} == {
+        f"Deployment {namespace}/tocsin-grafana" for _, namespace in SITES
+    }
+
+
 def test_git_sync_calls_the_sync_beside_it():
     for pod in pods(overlay("production")):
         for one in pod.containers:

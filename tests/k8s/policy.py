@@ -1,4 +1,8 @@
-"""What is asked of every pod beyond what Kubernetes accepts. Each exception is named, with its reason."""
+"""What is asked of every pod beyond what Kubernetes accepts. Each exception is named, with its reason.
+
+checkov 3.3 finds nothing else than these exceptions, but for three things that are meant so: images by tag (a site names the digest), no
+pull policy of Always (a node must start an engine while the registry is away), and no limit of the processor (see `throttled`).
+"""
 
 from __future__ import annotations
 
@@ -78,6 +82,8 @@ def _pod(pod: Pod) -> Iterator[Fault]:
         yield "network of the node", name, "hostNetwork, hostPID or hostIPC"
     if not spec.get("priorityClassName"):
         yield "no priority", name, "expected a priority class"
+    if spec.get("enableServiceLinks") is not False:
+        yield "strange variables", name, "Kubernetes would set TOCSIN_... for each service, and those are settings"
     for volume in spec.get("volumes", []):
         if "hostPath" in volume:
             yield "files of the node", name, f"volume {volume['name']}"
@@ -144,6 +150,7 @@ def _set(pod: Pod, manifests: Sequence[Manifest]) -> Iterator[Fault]:
         yield "one replica", name, f"{pod.replicas}"
     elif not pod.spec.get("topologySpreadConstraints") and not pod.spec.get("hostNetwork"):
         yield "not spread", name, "expected topologySpreadConstraints"
+    yield from _rollout(pod, manifests)
     budgets = [
         one
         for one in manifests
@@ -156,6 +163,16 @@ def _set(pod: Pod, manifests: Sequence[Manifest]) -> Iterator[Fault]:
     for budget in budgets:
         if budget["spec"].get("maxUnavailable") in (None, 0):
             yield "holds up drains", name, f"{title(budget)}: expected maxUnavailable of 1"
+
+
+def _rollout(pod: Pod, manifests: Sequence[Manifest]) -> Iterator[Fault]:
+    """A new pod is ready before an old one goes, where both can be there."""
+    for one in manifests:
+        strategy = one["spec"].get("strategy", {}) if title(one) == pod.owner and one.get("kind") == "Deployment" else {}
+        if pod.replicas > 1 and strategy and not pod.spec.get("hostNetwork"):
+            rolling = strategy.get("rollingUpdate", {})
+            if strategy.get("type") != "RollingUpdate" or rolling.get("maxUnavailable") != 0:
+                yield "gap in a rollout", _short(pod.owner), "expected RollingUpdate with maxUnavailable: 0"
 
 
 def _network(pod: Pod, manifests: Sequence[Manifest]) -> Iterator[Fault]:
