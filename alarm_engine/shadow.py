@@ -16,21 +16,20 @@ from typing import Protocol
 import structlog
 
 from alarm_engine.clock import Clock
-from alarm_engine.errors import JournalError, JournalUnavailable, WireError
+from alarm_engine.errors import JournalError, JournalUnavailable
 from alarm_engine.evaluator import Commander, Evaluator
 from alarm_engine.evaluator.changes import LeafChange, Removal
 from alarm_engine.journal.port import Journal, JournalReader, StoredRecord
 from alarm_engine.journal.reading import read_to_end
-from alarm_engine.logic.side_by_side import Act, Comparison, Difference, Following, Shown, act_between, follow
+from alarm_engine.logic.side_by_side import Act, Comparison, Difference, Following, Shown, follow
 from alarm_engine.model.command import Command, CommandKind
-from alarm_engine.model.path import canonical
-from alarm_engine.model.times import NANOS_PER_SECOND, Moment, Monotonic
+from alarm_engine.model.times import Moment
 from alarm_engine.orders import Orders, Reader
 from alarm_engine.replay import Replayed
 from alarm_engine.runner import BATCH, Inputs, RunnerSettings, ending
+from alarm_engine.shadowed import Patience, Shadowed
 from alarm_engine.sources.port import Subscription
-from alarm_engine.wire.keys import RecordType, parse_key
-from alarm_engine.wire.state import LeafState, Modes, NodeState, decode_state
+from alarm_engine.wire.keys import RecordType
 from alarm_engine.wire.topics import Topics
 
 log = structlog.get_logger()
@@ -43,23 +42,13 @@ _ACTS = {Act.ACKNOWLEDGED: CommandKind.ACKNOWLEDGE, Act.UNACKNOWLEDGED: CommandK
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long the two may be apart."""
-
-    settles_s: float = 5.0
-    """A difference that is over within so many seconds is none."""
-    silent_s: float = 30.0
-    """A server that wrote no state for so long is not compared with: it writes one each 10 s at the latest."""
-
-
-@dataclass(frozen=True, slots=True)
 class ShadowSettings:
     """What is evaluated beside its server."""
 
     runner: RunnerSettings
     phoebus: bool
     """Its server is Phoebus's: there are no topics of ours."""
-    patience: Patience = Patience()
+    patience: Patience
 
 
 class Look(Protocol):
@@ -82,21 +71,16 @@ class Shadow:
         self._wakeup = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._reader: JournalReader | None = None
-        self._theirs: dict[str, Shown] = {}
-        """What the server published last, by path."""
-        self._owed: dict[str, tuple[Act, Monotonic]] = {}
-        """Acts that our side could not follow yet, and until when it is tried: it may hear of the alarm after the act."""
-        self._modes: Modes | None = None
+        self._server = Shadowed(settings.patience, clock.now())
         self._touched: set[str] = set()
+        """Where something may have changed since the last comparison."""
         self._why: dict[str, str] = {}
-        self._heard: Monotonic = clock.now().monotonic
+        """What we decided last, by path."""
         self._was_silent = False
         self.evaluator: Evaluator | None = None
         """None until the configuration has been read."""
         self.config = settings.runner.evaluator.config
         self.comparison = Comparison(settings.patience.settles_s)
-        self.compared = 0
-        """States of the server that were compared since the start."""
         self.problem = "is starting"
         """Why nothing is compared, in words; empty while it is."""
 
@@ -118,6 +102,11 @@ class Shadow:
     def alarms(self) -> int:
         """In the tree."""
         return len(self.evaluator.tree.leaves) if self.evaluator is not None else 0
+
+    @property
+    def compared(self) -> int:
+        """States of the server that were compared since the start."""
+        return self._server.published
 
     @property
     def connected(self) -> int:
@@ -164,10 +153,9 @@ class Shadow:
         gone = set(self._source.watched).difference(evaluator.tree.watchers)
         self._source.unsubscribe(gone)
         self._intake.forget(gone)
-        self._theirs = {path: _shown(state) for path, state in replayed.states.items()}
-        self._owed.clear()
-        self._heard, self._was_silent = now.monotonic, False
-        self._touched = {*self._theirs, *evaluator.tree.leaves, *evaluator.tree.nodes, *self.comparison.paths}
+        self._server.begin(replayed, now)
+        self._was_silent = False
+        self._touched = {*self._server.paths, *evaluator.tree.leaves, *evaluator.tree.nodes, *self.comparison.paths}
         followed = [topics.config] if self._settings.phoebus else [topics.config, topics.settings]
         self._reader = self._journal.reader(followed, {name: replayed.next.get(name, 0) for name in followed})
         self.comparison.begin_anew(now)
@@ -202,32 +190,15 @@ class Shadow:
 
     def _take(self, record: StoredRecord) -> None:
         if record.key.startswith(_STATE):
-            self._published(record)
+            path = self._server.take(record, self._latching, self._clock.now())
+            if path is not None:
+                self._touched.add(path)
         elif record.key.startswith(_CONFIG) or record.topic != self.config:
             self._orders.offer([record])
 
-    def _published(self, record: StoredRecord) -> None:
-        """A state as the server has it now."""
-        self._heard = self._clock.now().monotonic
-        try:
-            path = canonical(parse_key(record.key)[1])
-            state = decode_state(record.value) if record.value is not None else None
-        except WireError as problem:
-            log.warning("record skipped", topic=record.topic, offset=record.offset, key=record.key, problem=str(problem))
-            return
-        self._touched.add(path)
-        self.compared += 1
-        if state is None:
-            self._theirs.pop(path, None)
-            return
-        self._modes = state.modes
-        before, self._theirs[path] = self._theirs.get(path), _shown(state)
+    def _latching(self, path: str) -> bool | None:
         leaf = self.evaluator.tree.leaves.get(path) if self.evaluator is not None else None
-        if before is not None and leaf is not None:
-            act = act_between(before, self._theirs[path], leaf.settings.latching)
-            if act is not None:
-                patience = Monotonic(self._heard + round(self._settings.patience.settles_s * NANOS_PER_SECOND))
-                self._owed[path] = act, patience
+        return leaf.settings.latching if leaf is not None else None
 
     # ------------------------------------------------------------------ deciding and comparing
 
@@ -261,7 +232,7 @@ class Shadow:
     def _switch(self, now: Moment) -> None:
         """Bring maintenance and notification to what every state of the server says."""
         assert self.evaluator is not None
-        modes, switches, root = self._modes, self.evaluator.switches, self.evaluator.tree.root.path
+        modes, switches, root = self._server.modes, self.evaluator.switches, self.evaluator.tree.root.path
         if modes is None:
             return
         if modes.maintenance != switches.maintenance:
@@ -272,16 +243,13 @@ class Shadow:
             self._commander.execute(Command(root, kind, "", ""), now)
 
     def _act(self, evaluator: Evaluator, now: Moment) -> None:
-        for path, (act, until) in list(self._owed.items()):
-            leaf, theirs = evaluator.tree.leaves.get(path), self._theirs.get(path)
-            if leaf is None or theirs is None or now.monotonic > until:
-                del self._owed[path]
-                continue
-            following = follow(act, Shown.of(leaf.logic.alarm[:2], leaf.logic.current[:2]), theirs)
+        for path, act, theirs in self._server.acts(now):
+            leaf = evaluator.tree.leaves.get(path)
+            following = Following.NEVER if leaf is None else follow(act, Shown.of(leaf.logic.alarm[:2], leaf.logic.current[:2]), theirs)
             if following is Following.NOW:
                 self._commander.execute(Command(path, _ACTS[act], "", ""), now)
             if following is not Following.LATER:
-                del self._owed[path]
+                self._server.done(path)
 
     def _compare(self, evaluator: Evaluator, now: Moment) -> None:
         if self._is_silent(now):
@@ -297,8 +265,7 @@ class Shadow:
 
     def _is_silent(self, now: Moment) -> bool:
         """Its server says nothing any more: then it is no difference that its states stay as they are."""
-        silence_s = (now.monotonic - self._heard) / NANOS_PER_SECOND
-        is_silent = silence_s > self._settings.patience.silent_s
+        is_silent = self._server.is_silent(now)
         if is_silent and not self._was_silent:
             self.problem = f"the server of {self.config} has written no state for {self._settings.patience.silent_s:.0f} s: is it running?"
             log.warning("nothing is compared", config=self.config, problem=self.problem)
@@ -311,7 +278,7 @@ class Shadow:
 
     def _standing(self, evaluator: Evaluator, path: str, now: Moment) -> Difference:
         """Both sides at a path. Of a component below which alarms differ nothing is said: it follows from them."""
-        theirs = self._theirs.get(path)
+        theirs = self._server.shows(path)
         leaf, node = evaluator.tree.leaves.get(path), evaluator.tree.nodes.get(path)
         ours: Shown | None = None
         if leaf is not None:
@@ -323,12 +290,6 @@ class Shadow:
             explained = any(other.startswith(below) and other in evaluator.tree.leaves for other in self.comparison.paths)
             ours = theirs if theirs is None or explained else Shown(node.tally.highest())
         return Difference(path, ours, theirs, now.wall, self._why.get(path, ""))
-
-
-def _shown(state: LeafState | NodeState) -> Shown:
-    if isinstance(state, LeafState):
-        return Shown.of(state.alarm[:2], (state.current_severity, state.current_message))
-    return Shown(state.severity)
 
 
 def _wake(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:

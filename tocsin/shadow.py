@@ -20,7 +20,8 @@ from alarm_engine.journal.kafka import KafkaJournal
 from alarm_engine.logic.side_by_side import Difference
 from alarm_engine.model.times import iso
 from alarm_engine.runner import Inputs
-from alarm_engine.shadow import Patience, Shadow, ShadowSettings
+from alarm_engine.shadow import Shadow, ShadowSettings
+from alarm_engine.shadowed import Patience
 from alarm_engine.sources.port import Source
 from alarm_engine.sources.shared import SharedSource
 from backend.server import BackendServer

@@ -15,7 +15,8 @@ import httpx
 import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from alarm_engine.shadow import Patience
+from alarm_engine.errors import SettingsError
+from alarm_engine.shadowed import Patience
 from tests.conformance.kafka_site import PlainClient
 from tests.contract.kafka_topics import servers_or_skip
 from tests.ioc import Ioc, start_ioc
@@ -240,8 +241,6 @@ async def test_beside_our_own_engine_what_operators_do_there_is_no_difference(tm
         assert "0 differences, 0 of them stand" in site.output("shadow")
 
 
-async def test_the_embedded_journal_has_no_server_to_stand_beside(tmp_path, iocs):
-    site = Site(tmp_path, iocs(DB), "")
-    async with site.running("engine", "--shadow") as process:
-        assert await asyncio.to_thread(process.wait, 30) == 2
-    assert "set `journal: kafka`" in site.output("engine")
+def test_the_embedded_journal_has_no_server_to_stand_beside():
+    with pytest.raises(SettingsError, match="set `journal: kafka`"):
+        ShadowApplication(Settings.model_validate({"configurations": [{"name": "Site"}]}), Patience())

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from alarm_engine.shadow import Patience
+from alarm_engine.shadowed import Patience
 from tocsin import logs
 from tocsin.application import ALL, Application, Role
 from tocsin.serving import serve
