@@ -24,7 +24,7 @@ from tests.kafka_broker import free_ports
 from tests.system.phoebus_site import DATA, PhoebusTopics
 from tests.system.site import DB, Site
 from tocsin.settings import Settings
-from tocsin.shadow import ShadowApplication
+from tocsin.shadow import ShadowApplication, summary
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
@@ -141,6 +141,9 @@ async def test_a_difference_is_told_with_its_end_and_nothing_is_written(topics):
             (row,) = told["list"]
             assert (row["path"], row["ours"], row["theirs"], row["why"]) == (path, "MAJOR HIHI_ALARM", "OK", "raised")
             assert f'tocsin_shadow_differences_standing{{config="{topics.config}"}} 1.0' in (await client.get("/metrics")).text
+            said = "\n".join(summary(application.shadows))
+            assert "1 differences, 1 of them stand" in said
+            assert f"  {path}: we decide MAJOR HIHI_ALARM (raised), the server published OK, since " in said
             state = b'{"severity":"MAJOR","latch":true,"message":"HIHI_ALARM","value":"12.0","time":{"seconds":1,"nano":0},'
             state += b'"current_severity":"MAJOR","current_message":"HIHI_ALARM"}'
             written = [(topics.config, f"state:{path}", state)]
