@@ -85,21 +85,26 @@ def test_a_panel_that_is_not_there_is_no_place():
         put(stand(*TALL), Addition("any", [Slot(Panel(id=50, title="new"), 6, 2)], after="z"))
 
 
-def test_on_every_dashboard_panels_can_stand_after_and_before_every_panel():
+@pytest.mark.parametrize("place", ["after", "before"])
+def test_on_every_dashboard_panels_can_stand_after_and_before_every_panel(place):
     """The check would find panels that lie over each other; here also that those of ours are what they were, but lower."""
-    for uid, plain in built().items():
-        for title in {one["title"] for one in plain["panels"]}:
-            for place in ({"after": title}, {"before": title}):
-                more = built(text("New", uid, **place), text("Newer", uid, **place))[uid]
-                ours = [one for one in more["panels"] if one["title"] not in ("New", "Newer")]
-                assert [one["id"] for one in sorted(ours, key=where)] == [one["id"] for one in sorted(plain["panels"], key=where)]
-                new, newer = panel(more, "New"), panel(more, "Newer")
-                named = [one["gridPos"] for one in more["panels"] if one["title"] == title]
-                if "after" in place:
-                    assert all(one["y"] + one["h"] <= new["gridPos"]["y"] for one in named)
-                else:
-                    assert all(new["gridPos"]["y"] + new["gridPos"]["h"] <= one["y"] for one in named)
-                assert (new["gridPos"]["x"], newer["gridPos"]) == (0, {**new["gridPos"], "x": 12}), "in the order given"
+    plain = built()
+    titles = {uid: sorted({one["title"] for one in data["panels"]}) for uid, data in plain.items()}
+    for number in range(max(map(len, titles.values()))):
+        named = {uid: some[number % len(some)] for uid, some in titles.items()}
+        new = built(*(text(title, uid, **{place: name}) for uid, name in named.items() for title in ("New", "Newer")))
+        for uid, name in named.items():
+            stands(plain[uid], new[uid], name, place)
+
+
+def stands(plain, more, title, place):
+    ours = [one for one in more["panels"] if one["title"] not in ("New", "Newer")]
+    assert [one["id"] for one in sorted(ours, key=where)] == [one["id"] for one in sorted(plain["panels"], key=where)]
+    new, newer = panel(more, "New")["gridPos"], panel(more, "Newer")["gridPos"]
+    for one in (one["gridPos"] for one in more["panels"] if one["title"] == title):
+        above, below = (one, new) if place == "after" else (new, one)
+        assert above["y"] + above["h"] <= below["y"]
+    assert (new["x"], newer) == (0, {**new, "x": 12}), "in the order given"
 
 
 def test_a_table_keeps_its_age_beside_it_where_a_line_ends():
