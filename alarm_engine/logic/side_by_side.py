@@ -30,10 +30,11 @@ class Shown(NamedTuple):
         return cls(alarm[0], _told(*alarm), current[0], _told(*current))
 
     def __str__(self) -> str:
-        """For people: `MAJOR HIHI_ALARM (the PV: MINOR HIGH_ALARM)`."""
+        """For people: `MAJOR HIHI_ALARM (the PV: MINOR HIGH_ALARM)`; a component has no PV."""
         alarm = f"{NAMES[self.severity]} {self.message}".rstrip()
         current = f"{NAMES[self.current_severity]} {self.current_message}".rstrip()
-        return alarm if (self.severity, self.message) == (self.current_severity, self.current_message) else f"{alarm} (the PV: {current})"
+        is_component = self.severity is not Severity.OK and not self.message
+        return alarm if is_component or self[:2] == self[2:] or self[0] == self[2] == Severity.OK else f"{alarm} (the PV: {current})"
 
 
 def _told(severity: Severity, message: str) -> str:

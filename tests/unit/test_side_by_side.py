@@ -20,7 +20,14 @@ def look(comparison, ours, theirs, seconds, path="/A/b"):
 def test_what_an_ok_alarm_is_called_is_no_difference_but_disabled_is():
     assert Shown.of((S.OK, "NO_ALARM"), (S.OK, "")) == Shown.of((S.OK, "OK"), (S.OK, "Disposed")) == OK
     assert Shown.of((S.OK, "Disabled"), (S.OK, "OK")) != OK
+
+
+def test_how_it_is_told():
     assert str(Shown.of((S.MAJOR, "HIHI_ALARM"), (S.OK, "NO_ALARM"))) == "MAJOR HIHI_ALARM (the PV: OK)"
+    assert str(Shown.of((S.OK, "OK"), (S.MAJOR, "HIHI_ALARM"))) == "OK (the PV: MAJOR HIHI_ALARM)"
+    assert str(MAJOR) == "MAJOR HIHI_ALARM"
+    assert str(Shown.of((S.OK, "Disabled"), (S.OK, "OK"))) == "OK Disabled"
+    assert str(Shown(S.MINOR)) == "MINOR"
 
 
 def test_acts_are_known_from_what_was_published():
