@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -23,6 +24,8 @@ from alarm_engine.journal.port import Journal, JournalReader, StoredRecord
 from alarm_engine.journal.reading import read_to_end
 from alarm_engine.logic.side_by_side import Act, Comparison, Difference, Following, Shown, follow
 from alarm_engine.model.command import Command, CommandKind
+from alarm_engine.model.path import ancestors
+from alarm_engine.model.severity import Severity
 from alarm_engine.model.times import Moment
 from alarm_engine.orders import Orders, Reader
 from alarm_engine.replay import Replayed
@@ -254,11 +257,12 @@ class Shadow:
     def _compare(self, evaluator: Evaluator, now: Moment) -> None:
         if self._is_silent(now):
             return
-        comparison = self.comparison
-        for path in {*self._touched, *comparison.paths}:
-            over = comparison.look(self._standing(evaluator, path, now), now)
-            if over is not None:
-                self._tell(self.config, over, True)
+        comparison, leaves = self.comparison, evaluator.tree.leaves
+        paths = {*self._touched, *comparison.paths}
+        components = paths.intersection(evaluator.tree.nodes)
+        self._look(evaluator, paths - components, frozenset(), now)
+        explained = {above for path in comparison.paths if path in leaves for above in ancestors(path)} if components else set()
+        self._look(evaluator, components, explained, now)
         self._touched.clear()
         for found in comparison.settle(now):
             self._tell(self.config, found, False)
@@ -276,20 +280,23 @@ class Shadow:
         self._was_silent = is_silent
         return is_silent
 
-    def _standing(self, evaluator: Evaluator, path: str, now: Moment) -> Difference:
-        """Both sides at a path. Of a component below which alarms differ nothing is said: it follows from them."""
-        theirs = self._server.shows(path)
+    def _look(self, evaluator: Evaluator, paths: Collection[str], explained: Collection[str], now: Moment) -> None:
+        """Compare at these paths. Of a component below which alarms differ, one of `explained`, nothing is said: it follows from them."""
+        for path in paths:
+            theirs = self._server.shows(path)
+            ours = theirs if path in explained else self._ours(evaluator, path, theirs)
+            over = self.comparison.look(Difference(path, ours, theirs, now.wall, self._why.get(path, "")), now)
+            if over is not None:
+                self._tell(self.config, over, True)
+
+    @staticmethod
+    def _ours(evaluator: Evaluator, path: str, theirs: Shown | None) -> Shown | None:
+        """What we decide at a path, None if nothing stands there. A server need not write what was never in alarm."""
         leaf, node = evaluator.tree.leaves.get(path), evaluator.tree.nodes.get(path)
-        ours: Shown | None = None
         if leaf is not None:
             ours = Shown.of(leaf.logic.alarm[:2], leaf.logic.current[:2])
-            if theirs is None and ours.severity == ours.current_severity == 0:
-                ours = None  # a server need not write what was never in alarm
-        elif node is not None:
-            below = path + "/"
-            explained = any(other.startswith(below) and other in evaluator.tree.leaves for other in self.comparison.paths)
-            ours = theirs if theirs is None or explained else Shown(node.tally.highest())
-        return Difference(path, ours, theirs, now.wall, self._why.get(path, ""))
+            return None if theirs is None and ours.severity == ours.current_severity == Severity.OK else ours
+        return Shown(node.tally.highest()) if node is not None and theirs is not None else None
 
 
 def _wake(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
