@@ -70,12 +70,14 @@ class Transactions:
         """
         if self._fenced is not None:
             raise self._fenced
-        if self._producer is None or self._generation != self._cluster.generation:
+        in_doubt = self._doubt.concerns(records)
+        # The producer that had no answer may wait for a broker that is no more; a new one ends whatever it began.
+        if self._producer is None or self._generation != self._cluster.generation or in_doubt:
             self._drop()
             self._check_owner()
             self._connect()
         assert self._producer is not None
-        if self._doubt.concerns(records) and self._is_there(records, deadline):
+        if in_doubt and self._is_there(records, deadline):
             self._written(positions)
             return
         self._doubt.begin(records)

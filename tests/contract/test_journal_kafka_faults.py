@@ -139,6 +139,7 @@ async def test_an_outage_is_told_to_readers_and_writers(opened, alive, impatient
 
 async def test_an_error_that_is_remembered_keeps_no_client_alive(opened, alive, impatient, topic):
     journal = await opened(replace(impatient, owns=topic), TopicSpec(topic, Cleanup.DELETE))
+    await journal.append([Record(topic, "before", b"")])
     alive.brokers[0].kill()
     with pytest.raises(JournalUnavailable) as told:
         await journal.append([Record(topic, "k", b"")])
@@ -189,6 +190,20 @@ def refuse_once(step):
         return insist(self, asked, deadline, reasons)
 
     return insist_or_refuse
+
+
+@pytest.mark.parametrize("owns", [True, False])
+async def test_a_writer_that_rested_while_the_broker_was_started_again(opened, alive, impatient, topic, owns):
+    """Nobody wrote meanwhile, so nothing told the client that its connections are of no use: librdkafka 2.16.0 waits for ever then."""
+    journal = await opened(replace(impatient, owns=topic if owns else None), TopicSpec(topic, Cleanup.DELETE))
+    batch = [Record(topic, "before", b""), Record(topic, "before", b"")]
+    await journal.append(batch, [Position("g", topic, 1)])
+    alive.brokers[0].kill()
+    alive.brokers[0].start()
+    alive.wait()
+    async with asyncio.timeout(60):
+        await insist(journal, [Record(topic, "after", b""), Record(topic, "after", b"")], [Position("g", topic, 2)])
+    assert [record.key for record in await read_all(journal, topic)] == ["before", "before", "after", "after"]
 
 
 @pytest.mark.parametrize("owns", [True, False])
