@@ -131,8 +131,8 @@ class Line(Fields):
 
     @property
     def connected(self) -> bool:
-        """The PV was there."""
-        return bool(self.state.get("connected", True))
+        """The PV was there, and had said something since it was: what its delay raises meanwhile is of before."""
+        return bool(self.state.get("connected", True)) and self.state.get("current", ("", ""))[1] != "Disconnected"
 
     def __str__(self) -> str:
         data = self.data
