@@ -92,6 +92,8 @@ class Holding:
         self.standby: Standby | None = None
         """What follows it meanwhile."""
         self._warm = False
+        self._could_see = False
+        """Since it is ours we had our PVs, as far as anybody had them."""
         self._failures = 0
         """How often it could not be run since it was."""
         self._known: Replayed | None = None
@@ -195,6 +197,8 @@ class Holding:
             if wait.trouble or since_ns > _PATIENCE_S * NANOS_PER_SECOND:
                 self._wait_for(wait)
             await asyncio.sleep(_LOOK_S)
+            if not standby.caught_up or self._made_room_within(_AWAY_NS):
+                begun = self._ports.clock.now().monotonic
 
     def _cold(self, standby: Standby, peers: Peers, since_ns: int) -> Wait | None:
         if standby.problem:
@@ -252,7 +256,7 @@ class Holding:
 
     async def _run(self, lease: Lease) -> None:
         async with self._ports.writer(self.config) as journal:
-            permitted = partial(self._may_publish, Leave(lease, journal, self.config))
+            permitted = partial(self._may_publish, lease, Leave(lease, journal, self.config))
             runner = Runner(self._settings, journal, Inputs(self._ports.share, self._intake), self._ports.clock, permitted)
             try:
                 await runner.start(self._known)
@@ -274,26 +278,33 @@ class Holding:
                 self._intake.rest()
                 gc.unfreeze()
 
-    async def _may_publish(self, leave: Leave) -> None:
+    async def _may_publish(self, lease: Lease, leave: Leave) -> None:
         """Waits for leave to publish.
 
-        Raises `MakesRoom` where this engine was blind meanwhile and another one stands by: that one has kept the truth, which is of no use
-        any more once we have published what came later.
+        Raises `MakesRoom` where this engine was blind meanwhile and another one stood by all the time, with clearly more PVs: that one has
+        kept the truth, which is of no use any more once we have published what came later.
         """
         others = self._ports.others
-        if not await leave.answered() or others is None or self._made_room_within(_STAY_NS):
+        if not await leave.answered() or others is None or not self._may_make_room:
             return
-        interrupted, known = self._intake.interrupted, self._intake.known
-        if interrupted <= (1 - _BLIND) * known:
+        known = self._intake.known
+        heard = known - self._intake.interrupted
+        if heard >= _BLIND * known:
             return
         for _ in range(round(FRESH_NS / NANOS_PER_SECOND / _LOOK_S)):
-            if others.peers.standing_by(self.config):
-                raise MakesRoom(f"{interrupted} of {known} PVs were not heard by this engine while Kafka was away: another one stands by")
+            for peer in others.peers.standing_by(self.config, lease.doubted_at):
+                if heard < _BLIND * peer.pvs_connected:
+                    why = f"this engine heard {heard} of {known} PVs all the time while Kafka was away"
+                    raise MakesRoom(f"{why}, {peer.engine} has {peer.pvs_connected} and takes over")
             await asyncio.sleep(_LOOK_S)
+
+    @property
+    def _may_make_room(self) -> bool:
+        return self._could_see or not self._made_room_within(_STAY_NS)
 
     async def _half_blind(self) -> str:
         """Waits until an engine that stands by has clearly more connections than we; returns that in words. It may last for ever."""
-        looks, could_see = 0, False
+        looks, self._could_see = 0, False
         while True:
             await asyncio.sleep(_LOOK_AT_PEERS_S)
             others, runner = self._ports.others, self.runner
@@ -302,8 +313,8 @@ class Holding:
             ours = runner.status("")
             best = max(others.peers.standing_by(self.config), key=lambda peer: peer.pvs_connected, default=ours)
             is_blind = ours.pvs_connected < _BLIND * best.pvs_connected
-            could_see = could_see or (not is_blind and ours.pvs_connected >= _BLIND * ours.pvs_total)
-            looks = looks + 1 if is_blind and (could_see or not self._made_room_within(_STAY_NS)) else 0
+            self._could_see = self._could_see or (not is_blind and ours.pvs_connected >= _BLIND * ours.pvs_total)
+            looks = looks + 1 if is_blind and self._may_make_room else 0
             if looks >= _BLIND_LOOKS:
                 return f"this engine has {ours.pvs_connected} PVs connected, {best.engine} has {best.pvs_connected} and takes over"
 

@@ -36,15 +36,14 @@ class Leave:
         """Those that were spoken of."""
 
     async def answered(self) -> bool:
-        """Waits while it is in doubt whose the configuration is; True if it was at any time since this was asked last.
+        """Waits while it is in doubt whose the configuration is; True if it came to be so since this was answered last.
 
         Raises `JournalUnavailable` as long as nobody can know.
         """
-        doubted, self._doubts = self._lease.doubts != self._doubts, self._lease.doubts
         in_doubt = self._lease.in_doubt
         if not in_doubt:
             self._asked = None
-            return doubted
+            return self._news()
         try:
             await self._journal.end(self._topic)
         except JournalUnavailable:
@@ -55,4 +54,8 @@ class Leave:
             if not self._lease.in_doubt:
                 break
             await asyncio.sleep(_LOOK_S)
-        return True
+        return self._news()
+
+    def _news(self) -> bool:
+        before, self._doubts = self._doubts, self._lease.doubts
+        return before != self._lease.doubts

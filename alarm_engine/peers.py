@@ -37,6 +37,7 @@ class Signs:
         self._me = me
         self._running: dict[str, _Heard] = {}
         self._standing_by: dict[tuple[str, str], _Heard] = {}
+        self._first: dict[tuple[str, str], Monotonic] = {}
 
     def hear(self, kind: RecordType, status: EngineStatus, at: Monotonic) -> None:
         """A life sign; our own are left aside."""
@@ -46,17 +47,19 @@ class Signs:
             self._running[status.config] = _Heard(status, at)
         elif kind is RecordType.STANDBY:
             self._standing_by[status.config, status.engine] = _Heard(status, at)
+            self._first.setdefault((status.config, status.engine), at)
 
     def running(self, config: str, now: Monotonic) -> EngineStatus | None:
         """Of another engine that runs a configuration now."""
         heard = self._running.get(config)
         return heard.status if heard is not None and now - heard.at < FRESH_NS else None
 
-    def standing_by(self, config: str, now: Monotonic) -> list[EngineStatus]:
-        """Of others that could take it over now."""
+    def standing_by(self, config: str, now: Monotonic, since: Monotonic | None = None) -> list[EngineStatus]:
+        """Of others that follow it now; `since`: only of those that were heard to do so before that moment."""
         for key in [key for key, heard in self._standing_by.items() if now - heard.at >= FRESH_NS]:
             del self._standing_by[key]
-        return [heard.status for (name, _), heard in self._standing_by.items() if name == config]
+        found = ((key, heard.status) for key, heard in self._standing_by.items() if key[0] == config)
+        return [status for key, status in found if since is None or self._first[key] < since]
 
 
 class Peers:
@@ -93,9 +96,10 @@ class Peers:
         """See `Signs.running`."""
         return self._signs.running(config, _now())
 
-    def standing_by(self, config: str) -> list[EngineStatus]:
-        """See `Signs.standing_by`."""
-        return self._signs.standing_by(config, _now())
+    def standing_by(self, config: str, since_s: float | None = None) -> list[EngineStatus]:
+        """See `Signs.standing_by`; `since_s` by the monotonic clock."""
+        since = None if since_s is None else Monotonic(round(since_s * NANOS_PER_SECOND))
+        return self._signs.standing_by(config, _now(), since)
 
     async def _listen(self) -> None:
         said = ""

@@ -49,7 +49,8 @@ class Publisher:
         """Write everything or nothing; waits while the journal cannot be used, since nothing that was decided may be lost.
 
         Before each attempt leave is asked for: while the journal was away another engine may have been elected.
-        The same records are written again then, under the same event ids: whoever reads them twice reads them once.
+        The same records are written again then, under the same event ids. The journal looks whether they are there already; should it not
+        be able to tell, whoever reads them twice reads them once.
         """
         records = self.records(changes)
         said: set[str] = set()

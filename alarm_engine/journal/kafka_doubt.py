@@ -35,22 +35,22 @@ class Doubt:
         if unknown:
             self._ends |= self._cluster.ends(unknown)
 
-    def commits(self, records: Sequence[Record]) -> None:
+    def commits(self, batches: Sequence[Sequence[Record]]) -> None:
         """They are about to be committed: from now on it is not known whether they are."""
-        for first in records[:1]:
+        for first in (batch[0] for batch in batches if batch):
             self._open[first] = self._ends.get(first.topic, 0)
         while len(self._open) > _MOST:
             del self._open[next(iter(self._open))]
 
-    def over(self, records: Sequence[Record], ends: Mapping[str, int] | None = None) -> None:
+    def over(self, batches: Sequence[Sequence[Record]], ends: Mapping[str, int] | None = None) -> None:
         """It is known of these. `ends`: where topics end that have what was written; without them it was undone."""
-        for first in records[:1]:
+        for first in (batch[0] for batch in batches if batch):
             self._open.pop(first, None)
         self._ends |= ends or {}
 
-    def concerns(self, records: Sequence[Record]) -> bool:
-        """Whether these were written without an answer."""
-        return bool(records) and records[0] in self._open
+    def concerns(self, batch: Sequence[Record]) -> bool:
+        """Whether it was written without an answer. Told by its first record: what is tried again may end otherwise (see `Publisher`)."""
+        return bool(batch) and batch[0] in self._open
 
     def is_committed(self, first: Record) -> bool:
         """What is there and committed has this record, which is in doubt. All must be decided. Blocks; raises `JournalUnavailable`."""

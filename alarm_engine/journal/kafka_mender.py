@@ -3,18 +3,20 @@
 A broker that is killed between the decision to commit and the mark that says so in the topic may forget to write the mark when it starts
 again: seen with a single broker, Kafka 4.4, about every second time that it was killed within a few milliseconds after the answer. The
 coordinator takes the transaction for complete, so neither its time limit nor a new `init_transactions` ends it, and whoever reads what is
-committed gets no further for ever. The next *committed* transaction of the same producer id in that topic ends it as well, as committed; an
-aborted one would take it back. So the writer of a configuration commits a record that nobody minds into such a topic.
+committed gets no further for ever. The next *committed* transaction of the same producer id in that topic, whatever it writes, ends
+it as well, as committed; an aborted one would take it back. So the writer of a configuration commits a record that nobody minds into such a
+topic.
 """
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
-from alarm_engine.errors import JournalError, JournalFenced
+from alarm_engine.errors import JournalError, JournalFenced, JournalUnavailable
 from alarm_engine.journal.kafka_cluster import Cluster
 from alarm_engine.journal.port import Cleanup, Record, TopicSpec
 
@@ -63,7 +65,12 @@ class Mender:
         for topic, offset in found.items():
             if self._tried.get(topic) == offset:
                 continue
-            self._write([Record(topic, f"state:/{self._cluster.settings.owns}/(transaction ended)", None)])
+            # No two are the same: one that had no answer would be looked for instead of written, in a topic that nobody can read.
+            different = (("tocsin-mended", secrets.token_hex(8).encode()),)
+            try:
+                self._write([Record(topic, f"state:/{self._cluster.settings.owns}/(transaction ended)", None, different)])
+            except JournalUnavailable as problem:
+                _log.debug("open transaction could not be ended", topic=topic, problem=str(problem))
             self._tried[topic] = offset
             time.sleep(0.05)  # until the marks of that one are written
             still = not self._cluster.await_decided([topic], PATIENCE_S) and self._cluster.undecided([topic]).get(topic) == offset

@@ -63,38 +63,46 @@ class Transactions:
         """A position that was found: it is refreshed as those that are written."""
         self._kept.setdefault((position.group, position.topic), (position.offset, time.monotonic()))
 
-    def write(self, records: Sequence[Record], positions: Sequence[Position], deadline: float) -> None:
-        """Everything or nothing, and once: what was written before and had no answer is looked for.
+    def in_doubt(self, batch: Sequence[Record]) -> bool:
+        """It was written, and it is not known whether it is there: it must be written alone."""
+        return self._doubt.concerns(batch)
+
+    def write(self, batches: Sequence[Sequence[Record]], positions: Sequence[Position], deadline: float) -> None:
+        """Everything or nothing, and once: a batch that was written before and had no answer is looked for, and comes alone.
 
         Raises `JournalFenced`, or another `JournalError`; `deadline` by the monotonic clock.
         """
         if self._fenced is not None:
             raise self._fenced
-        in_doubt = self._doubt.concerns(records)
+        records = [record for batch in batches for record in batch]
+        in_doubt = any(map(self.in_doubt, batches))
         # The producer that had no answer may wait for a broker that is no more; a new one ends whatever it began.
         if self._producer is None or self._generation != self._cluster.generation or in_doubt:
             self._drop()
             self._check_owner()
             self._connect()
         assert self._producer is not None
-        if in_doubt and self._is_there(records, deadline):
+        if in_doubt and self._is_there(batches[0], deadline):
             self._written(positions)
             return
         self._doubt.begin(records)
         refused: list[tuple[KafkaError, str]] = []
         try:
-            self._transaction(self._producer, records, self._with_kept(positions), deadline, refused)
+            self._transaction(self._producer, batches, self._with_kept(positions), deadline, refused)
         except KafkaException as problem:
             self._cluster.forget_topics()
-            raise self._recover(self._producer, records, error_of(problem), refused) from problem
-        self._doubt.over(records, self._await_readable({record.topic for record in records}, deadline))
+            raise self._recover(self._producer, batches, error_of(problem), refused) from problem
+        self._doubt.over(batches, self._await_readable({record.topic for record in records}, deadline))
         self._written(positions)
 
-    def _is_there(self, records: Sequence[Record], deadline: float) -> bool:
-        """What was in doubt has come to be. The producer that wrote it has ended it, or the one after it has."""
-        ends = self._await_readable({record.topic for record in records}, deadline)
-        there = self._doubt.is_committed(records[0])
-        self._doubt.over(records, ends)
+    def _is_there(self, batch: Sequence[Record], deadline: float) -> bool:
+        """What was in doubt has come to be. The producer that wrote it has ended it, or the one after it has.
+
+        One record stands for all. Others of its topics may stay hidden until something else is written to them: see `kafka_mender`.
+        """
+        ends = self._await_readable({batch[0].topic}, deadline)
+        there = self._doubt.is_committed(batch[0])
+        self._doubt.over([batch], ends)
         return there
 
     def _written(self, positions: Sequence[Position]) -> None:
@@ -140,7 +148,7 @@ class Transactions:
     def _transaction(
         self,
         producer: Producer,
-        records: Sequence[Record],
+        batches: Sequence[Sequence[Record]],
         positions: Sequence[Position],
         deadline: float,
         refused: list[tuple[KafkaError, str]],
@@ -151,7 +159,7 @@ class Transactions:
                 refused.append((error, message.topic() or ""))
 
         producer.begin_transaction()
-        for record in records:
+        for record in (record for batch in batches for record in batch):
             headers: list[tuple[str, str | bytes | None]] | None = [*record.headers] or None
             while True:
                 try:
@@ -162,7 +170,7 @@ class Transactions:
                     self._check_time(deadline)
         for group, offsets in self._offsets(positions).items():
             self._insist(partial(producer.send_offsets_to_transaction, offsets, self._group(group)), deadline, refused)
-        self._doubt.commits(records)
+        self._doubt.commits(batches)
         self._insist(producer.commit_transaction, deadline, refused)
 
     def _with_kept(self, positions: Sequence[Position]) -> list[Position]:
@@ -197,7 +205,7 @@ class Transactions:
         return self._groups[group]
 
     def _recover(
-        self, producer: Producer, records: Sequence[Record], error: KafkaError, refused: Sequence[tuple[KafkaError, str]]
+        self, producer: Producer, batches: Sequence[Sequence[Record]], error: KafkaError, refused: Sequence[tuple[KafkaError, str]]
     ) -> JournalError:
         """Undo the transaction, or give the producer up; returns what to tell the caller."""
         if self._cluster.given_up:
@@ -208,7 +216,7 @@ class Transactions:
         cause, topic = error, ""
         try:
             producer.abort_transaction(_ABORT_S)
-            self._doubt.over(records)
+            self._doubt.over(batches)
         except KafkaException as problem:
             abort = error_of(problem)
             if abort.fatal():

@@ -117,6 +117,10 @@ class TransactionalWriter:
         jobs = [job for job in group if job.deadline > now]
         if not jobs:
             return
+        if len(jobs) > 1 and any(self._transactions.in_doubt(job.records) for job in jobs):
+            for job in jobs:
+                self._write([job])
+            return
         problem = self._try(jobs)
         if problem is None:
             for job in jobs:
@@ -129,10 +133,10 @@ class TransactionalWriter:
                 self._write([job])
 
     def _try(self, jobs: Sequence[Job]) -> Exception | None:
-        records = [record for job in jobs for record in job.records]
+        batches = [job.records for job in jobs]
         positions = [position for job in jobs for position in job.positions]
         try:
-            self._transactions.write(records, positions, min(job.deadline for job in jobs))
+            self._transactions.write(batches, positions, min(job.deadline for job in jobs))
         except JournalError as problem:
             return _without_frames(problem)
         except Exception as problem:  # noqa: BLE001 - handed to whoever waits for the append

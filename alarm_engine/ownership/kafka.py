@@ -6,8 +6,9 @@ The group elects, and for engines the journal's fence decides: whoever was elect
 engine that does not know yet that it lost can write nothing. This allows to go on where it matters:
 
 - An engine that hangs, or that the group gives no more, ends its leases at once.
-- One that only does not reach Kafka keeps them, in doubt: it writes nothing, and its inputs are kept. The next answer of the group
-  decides: assigned to it again, as where it is the only engine, and nothing has happened; assigned to another, and it ends.
+- One that only does not reach Kafka keeps them, in doubt: it writes nothing until an answer could have come, and its inputs are kept. The
+  next answer of the group decides: assigned to it again, as where it is the only engine, and nothing has happened; assigned to another,
+  and it ends.
 
 A member of a group that no fence keeps out gives up at once what it cannot be sure of.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 
@@ -18,6 +19,8 @@ class KafkaLease:
         """See `Lease.in_doubt`. One that is lost while it is in doubt stays so: nothing is to be published before that is known."""
         self.doubts = 0
         """See `Lease.doubts`."""
+        self.doubted_at = 0.0
+        """See `Lease.doubted_at`."""
 
     @property
     def is_lost(self) -> bool:
@@ -37,6 +40,7 @@ class KafkaLease:
         """It may be another's by now."""
         self.in_doubt = True
         self.doubts += 1
+        self.doubted_at = time.monotonic()
 
     def end(self, why: str) -> None:
         """It is lost, for this reason unless there was one before."""

@@ -31,6 +31,11 @@ class Lease(Protocol):
         """How often it came to be in doubt."""
         ...
 
+    @property
+    def doubted_at(self) -> float:
+        """When it did so last, by the monotonic clock in seconds."""
+        ...
+
     async def lost(self) -> str:
         """Waits until this engine must stop publishing for it; returns why."""
         ...

@@ -31,6 +31,7 @@ class SoleLease:
     in_doubt = False
     """There is nobody else."""
     doubts = 0
+    doubted_at = 0.0
 
     async def lost(self) -> str:
         """Waits for ever."""

@@ -178,6 +178,39 @@ async def test_what_was_committed_without_an_answer_is_not_written_again(opened,
     assert [record.key for record in await read_all(journal, topic)] == ["one", "two", "one", "two", "next", "one", "two"]
 
 
+async def test_appends_that_went_together_without_an_answer_are_there_once(opened, alive, impatient, topic, monkeypatch):
+    journal = await opened(replace(impatient, owns=topic), TopicSpec(topic, Cleanup.DELETE))
+    ask, sizes = Cluster.decided_ends, []
+
+    def silent(cluster, topics, patience_s):
+        """Only the answer to the first transaction is lost, in which there may be several of them."""
+        sizes.append(patience_s)
+        if len(sizes) == 1:
+            raise JournalUnavailable("away")
+        return ask(cluster, topics, patience_s)
+
+    monkeypatch.setattr(Cluster, "decided_ends", silent)
+    await asyncio.gather(*(insist(journal, [Record(topic, f"{n}", b""), Record(topic, f"{n}", b"")]) for n in range(5)))
+    keys = [record.key for record in await read_all(journal, topic)]
+    assert Counter(keys) == {f"{n}": 2 for n in range(5)}
+    await journal.append([Record(topic, "0", b""), Record(topic, "0", b"")])  # the same again, for a reason of its own
+    assert len(await read_all(journal, topic)) == 12
+
+
+async def test_what_is_there_is_found_though_a_topic_beside_it_stays_hidden(opened, alive, impatient, topic, monkeypatch):
+    """A mark that the broker forgot in a topic of short life: nobody mends that one, and its next record does."""
+    talk = f"{topic}Talk"
+    journal = await opened(replace(impatient, owns=topic), TopicSpec(topic, Cleanup.COMPACT), TopicSpec(talk, Cleanup.DELETE))
+    batch = [Record(topic, "state", b"1"), Record(talk, "talk", b"1")]
+    ask = Cluster.decided_ends
+    monkeypatch.setattr(Cluster, "decided_ends", lambda cluster, topics, s: None if talk in topics else ask(cluster, topics, s))
+    with pytest.raises(JournalUnavailable, match="hides them"):
+        await journal.append(batch)
+    await journal.append(batch)
+    assert [record.key for record in await read_all(journal, topic)] == ["state"]
+    assert [record.key for record in await read_all(journal, talk)] == ["talk"]
+
+
 def refuse_once(step):
     """The library's answer to a commit that it could not send, once."""
     insist = Transactions._insist

@@ -131,6 +131,7 @@ class Lendable:
 
     in_doubt = False
     doubts = 0
+    doubted_at = 0.0
 
     def __init__(self) -> None:
         self.given = 0

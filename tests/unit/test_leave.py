@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC
 
@@ -34,6 +35,7 @@ class Lease:
 
     in_doubt = False
     doubts = 0
+    doubted_at = 0.0
 
     def __init__(self) -> None:
         self.given = self.withdrawn = 0
@@ -47,6 +49,7 @@ class Lease:
     def doubt(self) -> None:
         self.in_doubt = True
         self.doubts += 1
+        self.doubted_at = time.monotonic()
 
     async def lost(self) -> str:
         await asyncio.Event().wait()
@@ -66,14 +69,17 @@ class Company:
 
     def __init__(self, *engines: str) -> None:
         self.engines = engines
+        self.since = 0.0
+        self.connected = len(PVS)
         self.looks = 0
 
     def running(self, config) -> None:
         return None
 
-    def standing_by(self, config):
+    def standing_by(self, config, since_s=None):
         self.looks += 1
-        return [type("Peer", (), {"engine": engine, "pvs_connected": len(PVS)}) for engine in self.engines]
+        there = self.engines if since_s is None or self.since < since_s else ()
+        return [type("Peer", (), {"engine": engine, "pvs_connected": self.connected}) for engine in there]
 
 
 class Engine:
@@ -131,11 +137,24 @@ async def test_nothing_is_published_while_it_is_in_doubt_whose_the_configuration
         assert it.holding.runner is not None
 
 
-@pytest.mark.parametrize(("company", "blind", "makes_room"), [(["b"], True, True), ([], True, False), (["b"], False, False)])
+@pytest.mark.parametrize(
+    ("company", "blind", "makes_room"),
+    [
+        (["b"], True, True),
+        ([], True, False),
+        (["b"], False, False),
+        (["b which came only now"], True, False),
+        (["b which has no PV"], True, False),
+    ],
+)
 async def test_who_was_blind_while_it_was_in_doubt_leaves_it_to_another_that_stands_by(monkeypatch, company, blind, makes_room):
     monkeypatch.setattr("alarm_engine.holding._LOOK_S", 0.001)
     async with engine(*company) as it:
         before = await it.events()
+        if "b which came only now" in company:
+            it.company.since = time.monotonic() + 3600
+        if "b which has no PV" in company:
+            it.company.connected = 0
         it.lease.doubt()
         for pv in PVS if blind else ():
             it.source.disconnect(pv)
@@ -213,19 +232,34 @@ async def test_patience_begins_when_there_could_be_an_answer(monkeypatch):
     lease.doubt()
     journal.away = True
     with pytest.raises(JournalUnavailable):
-        await leave.answered()
+        await leave.answered()  # which is no answer: it is asked for again
     journal.away = False
     loop = asyncio.get_running_loop()
     begun = loop.time()
     assert await leave.answered()
     assert loop.time() - begun > 0.2
     begun = loop.time()
-    assert await leave.answered()
+    assert not await leave.answered()
     assert loop.time() - begun < 0.2  # once: whoever publishes without an answer does not wait before each record
     lease.in_doubt = False
     assert not await leave.answered()
     lease.doubt()
     lease.in_doubt = False
     assert await leave.answered()  # it was over before anybody asked
+    assert not await leave.answered()
+    await journal.close()
+
+
+async def test_a_doubt_that_ended_while_nobody_could_ask_is_told_all_the_same():
+    journal, lease = Away(), Lease()
+    await journal.start()
+    await journal.ensure_topics(T.specs())
+    leave = Leave(lease, journal, T.config)
+    lease.doubt()
+    journal.away = True
+    with pytest.raises(JournalUnavailable):
+        await leave.answered()
+    lease.in_doubt = journal.away = False
+    assert await leave.answered()
     assert not await leave.answered()
     await journal.close()
