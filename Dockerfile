@@ -34,8 +34,8 @@ LABEL org.opencontainers.image.title="tocsin" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.documentation="docs/how-to/run-in-containers.md"
 COPY --from=build /opt/tocsin /opt/tocsin
-# A volume that is mounted here belongs to the user below; all else may be read only.
-RUN install -d -o 10001 -g 10001 -m 0750 /var/lib/tocsin
+# A volume that is mounted here belongs to the user below; all else may be read only. Grafana, another user, reads its files in it.
+RUN install -d -o 10001 -g 10001 -m 0755 /var/lib/tocsin
 ENV PATH=/opt/tocsin/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1

@@ -152,7 +152,7 @@ class Image:
             self._mounts(),
             "mount -o remount,bind,ro /opt; mount -o remount,bind,ro /usr/local; mount -o remount,bind,ro /usr/src",
             f"mount --bind {self.settings} {SETTINGS}; mount -o remount,bind,ro {SETTINGS}",
-            "mount -o remount,bind,ro /var/lib; mount -t tmpfs -o mode=0750,uid=10001,gid=10001 volume " + VOLUME,
+            "mount -o remount,bind,ro /var/lib; mount -t tmpfs -o mode=0755,uid=10001,gid=10001 volume " + VOLUME,
             "mount -o remount,bind,ro /",
             f"cd {self.final.last('WORKDIR')}",
             *(f"mount --bind /dev/null {shell}" for shell in sorted(shells)),

@@ -125,9 +125,9 @@ def _records(settings: AlarmSettings, event: Event, modes: Modes, wanted: Wanted
     state = encode_leaf_state(snapshot.alarm._replace(latch=False), shown, modes)
     yield Record(topics.config, key(RecordType.STATE, event.path), state, ((STATE, encode_extras(extras)),))
     acknowledgement = snapshot.acknowledgement if _is_acknowledged(event) else None
+    # None removes what an engine knew that began too early: an acknowledgement that it kept would be given to what is restored.
     runtime = encode_runtime(Runtime(acknowledgement=acknowledgement, suppression=suppression))
-    if runtime is not None:
-        yield Record(topics.runtime, key(RecordType.RUNTIME, event.path), runtime)
+    yield Record(topics.runtime, key(RecordType.RUNTIME, event.path), runtime)
 
 
 def _is_acknowledged(event: Event) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -247,3 +249,21 @@ async def test_beside_our_own_engine_what_operators_do_there_is_no_difference(tm
 def test_the_embedded_journal_has_no_server_to_stand_beside():
     with pytest.raises(SettingsError, match="set `journal: kafka`"):
         ShadowApplication(Settings.model_validate({"configurations": [{"name": "Site"}]}), Patience())
+
+
+def test_who_compared_nothing_does_not_say_that_all_agrees(tmp_path):
+    (port,) = free_ports(1)
+    (tmp_path / "site.yaml").write_text(
+        f"configurations: [{{name: Plant}}]\njournal: kafka\nkafka: {{servers: '127.0.0.1:{port}'}}\nhealth: {{port: null}}\n",
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "tocsin", "engine", "--shadow", "-s", str(tmp_path / "site.yaml")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if "does not answer" in line:
+                process.terminate()
+        assert process.wait(30) == 2, "".join(lines)
+    assert "Nothing was compared" in "".join(lines)

@@ -32,7 +32,7 @@ def restore_journal(
     at: Annotated[
         str | None, typer.Option(help="As it was then: ISO 8601 with zone, or a span from now like -1h.", show_default="now")
     ] = None,
-    over: Annotated[bool, typer.Option("--over", help="Also over states that an engine has written since the journal was lost.")] = False,
+    over: Annotated[bool, typer.Option("--over", help="Also over states that an engine has written since; needs --at.")] = False,
 ) -> None:
     """Write alarms, acknowledgements, shelving and switches from the history into a journal in Kafka that was lost.
 
@@ -45,6 +45,8 @@ def restore_journal(
     ours = [one for one in chosen if not one.phoebus]
     if not ours:
         raise SettingsError(f"{', '.join(one.name for one in chosen)}: its Phoebus server owns that journal, and starts from it by itself")
+    if over and at is None:
+        raise SettingsError("--over needs --at, the time of the loss: the newest events are those of the engine that began too early")
     moment = Nanos(time.time_ns()) if at is None else read_moment(at, "'--at'")
     for one, done in asyncio.run(_restore(site, ours, moment, over)):
         unknown = f"; {done.unknown} alarms of the tree are not in the history and begin anew" if done.unknown else ""

@@ -58,7 +58,8 @@ def engine(
     Several engines of one cell share its configurations: what one holds, the others wait for.
 
     With `--shadow` nothing is written and no group is joined: what a Phoebus or tocsin server publishes is compared with what we
-    decide from the same PVs. It goes on until it is ended, says then what came of it, and its exit code is 1 if there was a difference.
+    decide from the same PVs. It goes on until it is ended, says then what came of it, and its exit code is 1 if there was a difference, and
+    2 if nothing could be compared.
     """
     chosen = with_health(load(settings), health_port)
     if shadow:
@@ -75,7 +76,13 @@ def _run_shadow(settings: Settings, settles_s: float) -> None:
     asyncio.run(serve(application, lambda one: say(f"[bold]tocsin engine --shadow[/] compares. {where.format(url=one.url)}")))
     for line in summary(application.shadows):
         say(escape(line))
-    raise typer.Exit(1 if any(shadow.comparison.settled for shadow in application.shadows) else 0)
+    if any(shadow.comparison.settled for shadow in application.shadows):
+        raise typer.Exit(1)
+    silent = [shadow.config for shadow in application.shadows if not shadow.compared]
+    if silent or not application.shadows:
+        about = f" of {', '.join(silent)}" if silent else ""
+        say(f"[bold]Nothing was compared[/]{escape(about)}: Kafka was not reached, or the server published nothing.")
+        raise typer.Exit(2)
 
 
 def backend(
