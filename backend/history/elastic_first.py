@@ -62,6 +62,8 @@ class Firsts:
         """The first one that is there: of a history that was written before this was noted."""
         body = {"query": all_of([{"term": {"config": config}}]), "sort": by_id("asc"), "_source": False}
         try:
+            with translated(self._options):  # what was written a moment ago, perhaps by another process, counts too
+                await self._client.indices.refresh(index=self._names.events(config), ignore_unavailable=True)
             hits = await Question(self._client, self._options, self._names.events(config)).hits(body, 1)
         except HistoryUnavailable:
             raise
