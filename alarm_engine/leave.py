@@ -32,8 +32,8 @@ class Leave:
         self._topic = topic
         self._asked: float | None = None
         """Since when there could be an answer."""
-        self._doubts = lease.doubts
-        """Those that were spoken of."""
+        self._told = lease.doubted_at
+        """The doubt that was spoken of last."""
 
     async def answered(self) -> bool:
         """Waits while it is in doubt whose the configuration is; True if it came to be so since this was answered last.
@@ -57,5 +57,5 @@ class Leave:
         return self._news()
 
     def _news(self) -> bool:
-        before, self._doubts = self._doubts, self._lease.doubts
-        return before != self._lease.doubts
+        before, self._told = self._told, self._lease.doubted_at
+        return before != self._told

@@ -7,7 +7,7 @@ and readers would have the same records twice.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from alarm_engine.errors import JournalUnavailable
 from alarm_engine.journal.kafka_cluster import Cluster
@@ -29,9 +29,9 @@ class Doubt:
         self._open: dict[Record, int] = {}
         """The first record of each transaction whose end is not known, and from which offset on it would be: others may follow it."""
 
-    def begin(self, records: Sequence[Record]) -> None:
-        """These are about to be written. Raises `JournalUnavailable` if the end of their topics cannot be found."""
-        unknown = {record.topic for record in records} - self._ends.keys()
+    def begin(self, topics: Set[str]) -> None:
+        """Something is about to be written to these. Raises `JournalUnavailable` if their end cannot be found."""
+        unknown = topics - self._ends.keys()
         if unknown:
             self._ends |= self._cluster.ends(unknown)
 

@@ -62,6 +62,8 @@ class Mender:
             _log.debug("open transactions could not be looked after", problem=str(problem))
 
     def _mend(self, found: dict[str, int]) -> None:
+        """Raises, when all were tried, `JournalUnavailable` for the last one in which nothing could be written: it is tried again."""
+        failed: JournalUnavailable | None = None
         for topic, offset in found.items():
             if self._tried.get(topic) == offset:
                 continue
@@ -70,7 +72,8 @@ class Mender:
             try:
                 self._write([Record(topic, f"state:/{self._cluster.settings.owns}/(transaction ended)", None, different)])
             except JournalUnavailable as problem:
-                _log.debug("open transaction could not be ended", topic=topic, problem=str(problem))
+                failed = problem
+                continue
             self._tried[topic] = offset
             time.sleep(0.05)  # until the marks of that one are written
             still = not self._cluster.await_decided([topic], PATIENCE_S) and self._cluster.undecided([topic]).get(topic) == offset
@@ -83,6 +86,8 @@ class Mender:
                 )
             else:
                 _log.warning("ended a transaction that was left open", topic=topic, offset=offset)
+        if failed is not None:
+            raise failed
 
     def _command(self, topic: str, offset: int) -> str:
         server = f"--bootstrap-server {self._cluster.settings.servers}"

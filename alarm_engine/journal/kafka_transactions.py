@@ -74,7 +74,6 @@ class Transactions:
         """
         if self._fenced is not None:
             raise self._fenced
-        records = [record for batch in batches for record in batch]
         in_doubt = any(map(self.in_doubt, batches))
         # The producer that had no answer may wait for a broker that is no more; a new one ends whatever it began.
         if self._producer is None or self._generation != self._cluster.generation or in_doubt:
@@ -85,14 +84,15 @@ class Transactions:
         if in_doubt and self._is_there(batches[0], deadline):
             self._written(positions)
             return
-        self._doubt.begin(records)
+        topics = {record.topic for batch in batches for record in batch}
+        self._doubt.begin(topics)
         refused: list[tuple[KafkaError, str]] = []
         try:
             self._transaction(self._producer, batches, self._with_kept(positions), deadline, refused)
         except KafkaException as problem:
             self._cluster.forget_topics()
             raise self._recover(self._producer, batches, error_of(problem), refused) from problem
-        self._doubt.over(batches, self._await_readable({record.topic for record in records}, deadline))
+        self._doubt.over(batches, self._await_readable(topics, deadline))
         self._written(positions)
 
     def _is_there(self, batch: Sequence[Record], deadline: float) -> bool:

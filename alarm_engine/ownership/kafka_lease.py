@@ -17,8 +17,6 @@ class KafkaLease:
         self._why = ""
         self.in_doubt = False
         """See `Lease.in_doubt`. One that is lost while it is in doubt stays so: nothing is to be published before that is known."""
-        self.doubts = 0
-        """See `Lease.doubts`."""
         self.doubted_at = 0.0
         """See `Lease.doubted_at`."""
 
@@ -39,7 +37,6 @@ class KafkaLease:
     def doubt(self) -> None:
         """It may be another's by now."""
         self.in_doubt = True
-        self.doubts += 1
         self.doubted_at = time.monotonic()
 
     def end(self, why: str) -> None:

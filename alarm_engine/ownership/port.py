@@ -27,13 +27,8 @@ class Lease(Protocol):
         ...
 
     @property
-    def doubts(self) -> int:
-        """How often it came to be in doubt."""
-        ...
-
-    @property
     def doubted_at(self) -> float:
-        """When it did so last, by the monotonic clock in seconds."""
+        """When it came to be so last, by the monotonic clock in seconds; 0: never."""
         ...
 
     async def lost(self) -> str:

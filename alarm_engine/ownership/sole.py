@@ -30,7 +30,6 @@ class SoleLease:
 
     in_doubt = False
     """There is nobody else."""
-    doubts = 0
     doubted_at = 0.0
 
     async def lost(self) -> str:

@@ -44,7 +44,12 @@ class Firsts:
             if noted is not None and noted <= first:
                 break
             if noted is None:
-                stored = await self._stored(config)
+                try:
+                    stored = await self._stored(config)
+                except HistoryUnavailable:
+                    raise
+                except HistoryError:
+                    return  # an index is not ours, and has no such fields: the write that follows says so
                 first = first if stored is None else min(first, stored)
             if await self._replace(config, first, version):
                 noted = first
@@ -52,7 +57,7 @@ class Firsts:
         self._noted[config] = noted
 
     async def are_all_from(self, config: str, first: Mark) -> bool:
-        """True if no event before that id was ever written."""
+        """True if no event before that id was ever written. Raises `HistoryError` if that cannot be told."""
         noted, _ = await self._read(config)
         if noted is None:
             noted = await self._stored(config)
@@ -61,14 +66,9 @@ class Firsts:
     async def _stored(self, config: str) -> Mark | None:
         """The first one that is there: of a history that was written before this was noted."""
         body = {"query": all_of([{"term": {"config": config}}]), "sort": by_id("asc"), "_source": False}
-        try:
-            with translated(self._options):  # what was written a moment ago, perhaps by another process, counts too
-                await self._client.indices.refresh(index=self._names.events(config), ignore_unavailable=True)
-            hits = await Question(self._client, self._options, self._names.events(config)).hits(body, 1)
-        except HistoryUnavailable:
-            raise
-        except HistoryError:
-            return None  # an index is not ours, and has no such fields: the write that follows says so
+        with translated(self._options):  # what was written a moment ago, perhaps by another process, counts too
+            await self._client.indices.refresh(index=self._names.events(config), ignore_unavailable=True)
+        hits = await Question(self._client, self._options, self._names.events(config)).hits(body, 1)
         return (hits[0]["sort"][0], hits[0]["sort"][1]) if hits else None
 
     async def _read(self, config: str) -> tuple[Mark | None, dict[str, Any]]:

@@ -130,7 +130,6 @@ class Lendable:
     """An ownership whose leases end when a test says so."""
 
     in_doubt = False
-    doubts = 0
     doubted_at = 0.0
 
     def __init__(self) -> None:

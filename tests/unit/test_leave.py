@@ -34,7 +34,6 @@ class Lease:
     """One that is given once, and put in doubt and out of it by a test."""
 
     in_doubt = False
-    doubts = 0
     doubted_at = 0.0
 
     def __init__(self) -> None:
@@ -48,7 +47,6 @@ class Lease:
 
     def doubt(self) -> None:
         self.in_doubt = True
-        self.doubts += 1
         self.doubted_at = time.monotonic()
 
     async def lost(self) -> str:
