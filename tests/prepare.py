@@ -40,10 +40,18 @@ class _Recorded(KafkaCluster):
         (broker,) = self.brokers
         os.kill(broker.pid, signal.SIGTERM)
         deadline = time.monotonic() + END_S
-        while psutil.Process(broker.pid).status() != psutil.STATUS_ZOMBIE:  # the shell above it waits for something else
+        while _runs(broker.pid):
             if time.monotonic() > deadline:
                 raise RuntimeError(f"the broker did not end:\n{broker.log()[-2000:]}")
             time.sleep(0.05)
+
+
+def _runs(pid: int) -> bool:
+    """Not gone, and not ended: the shell above it may or may not wait for it."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def archive_classes() -> None:
