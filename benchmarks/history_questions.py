@@ -88,7 +88,7 @@ async def _ask(store: HistoryStore, session: int | None) -> dict[str, object]:
 
 def main(kind: str, *where: str) -> None:
     if kind == "sqlite":
-        store: HistoryStore = SqliteHistory(SqliteFile(Path(where[0]), FileOptions(access=Access.READ)), longest_query_s=120)
+        store: HistoryStore = SqliteHistory(SqliteFile(Path(where[0]), FileOptions(access=Access.READ)), longest_query_s=120, warm=True)
     else:
         store = ElasticHistory(ElasticOptions(hosts=(where[0],), prefix=where[1], longest_query_s=120))
     print(json.dumps(asyncio.run(_ask(store, int(where[2]) if kind == "elastic" else None))))

@@ -13,16 +13,17 @@ from backend.history.sqlite import SqliteHistory
 from tocsin.settings import Settings
 
 
-def open_history(settings: Settings, file: SqliteFile | None = None) -> HistoryStore:
+def open_history(settings: Settings, file: SqliteFile | None = None, *, visiting: bool = False) -> HistoryStore:
     """The store of the settings; started and closed by whoever asked for it.
 
-    `file`: the embedded store, where a process shares it with its journal; absent: one of its own, to read.
+    `file`: the embedded store, where a process shares it with its journal; absent: one of its own, to read. `visiting`: for a question or
+    two, for which nothing is made ready.
     """
     if settings.history.store == "elasticsearch":
         from backend.history.elastic import ElasticHistory  # a quarter of the start of a command, for those who have another store
 
         return ElasticHistory(settings.history.elasticsearch.options())
-    return SqliteHistory(file or SqliteFile(settings.store, FileOptions(access=Access.READ)))
+    return SqliteHistory(file or SqliteFile(settings.store, FileOptions(access=Access.READ)), warm=not visiting)
 
 
 @asynccontextmanager
@@ -30,7 +31,8 @@ async def visiting_history(settings: Settings, *, writing: bool = False) -> Asyn
     """The store, to read or to write beside a running system. Raises `HistoryError`."""
     if settings.history.store == "sqlite" and not writing and not settings.store.exists():
         raise HistoryUnavailable(f"{settings.store} does not exist: there is no history yet; `tocsin run` begins one")
-    history = open_history(settings, SqliteFile(settings.store, FileOptions(access=Access.GUEST if writing else Access.READ)))
+    file = SqliteFile(settings.store, FileOptions(access=Access.GUEST if writing else Access.READ))
+    history = open_history(settings, file, visiting=True)
     await history.start()
     try:
         yield history

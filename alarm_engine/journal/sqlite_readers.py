@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from alarm_engine.errors import JournalError, JournalUnavailable
 
 T = TypeVar("T")
 
+_PATIENCE_S = 5.0
+
 
 class Readers:
     """A few threads, each with a read-only connection of its own that it opens when it first needs it."""
@@ -22,6 +25,7 @@ class Readers:
     ) -> None:
         self._connect = connect
         self._translate = translate
+        self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._own = threading.local()
         self._lock = threading.Lock()
@@ -37,6 +41,22 @@ class Readers:
         except RuntimeError as problem:  # closed by another thread meanwhile
             raise JournalUnavailable("the file is closed") from problem
         return await asyncio.wrap_future(asked)
+
+    def warm(self, question: Callable[[sqlite3.Connection], object]) -> None:
+        """Ask something on each thread, now, and forget the answer.
+
+        The cache of a connection gets its memory page by page as it fills, and until it is full each page that is read costs several times
+        what it costs afterwards. Returns at once; what cannot be read now is told to whoever asks for it.
+        """
+        all_there = threading.Barrier(self._threads)
+
+        def on_each() -> None:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                all_there.wait(_PATIENCE_S)  # or a quick thread would be given the questions of the others
+            self._ask(question)
+
+        for _ in range(self._threads):
+            self._pool.submit(on_each)
 
     def close(self) -> None:
         """Wait for questions under way and close the connections."""

@@ -33,8 +33,10 @@ _STEPS_BETWEEN_CHECKS = 200_000
 class SqliteHistory:
     """Stored events; questions run on reader threads and never hold the writer up."""
 
-    def __init__(self, file: SqliteFile, reader_threads: int = 3, longest_query_s: float = 15.0) -> None:
+    def __init__(self, file: SqliteFile, reader_threads: int = 3, longest_query_s: float = 15.0, *, warm: bool = False) -> None:
+        """`warm`: for a process that stays; the caches of its readers are filled at the start, in the background."""
         self._file = file
+        self._warm = warm
         self._threads = reader_threads
         self._longest_s = longest_query_s
         self._writer = EventWriter()
@@ -65,6 +67,8 @@ class SqliteHistory:
         finally:
             if self._readers is None:
                 await self._file.close()
+        if self._warm:
+            self._readers.warm(sqlite_page.read_newest)
 
     async def write(self, events: Sequence[Event]) -> int:
         """See `HistoryStore.write`."""

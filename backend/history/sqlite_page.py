@@ -17,6 +17,9 @@ _BY_ID = attrgetter("id")
 FEW_PATHS = 500
 """Up to so many paths the index by path is used, beyond it the one by time: with many, it soon finds enough rows."""
 
+CACHED = 40_000
+"""Events whose rows are as large as the cache of a connection, 16 MB."""
+
 
 class Config(NamedTuple):
     """A configuration as it is stored."""
@@ -98,6 +101,11 @@ def page(connection: sqlite3.Connection, query: EventQuery) -> EventPage:
     events = sorted(found, key=_BY_ID, reverse=not query.oldest_first)
     more = len(events) > query.limit
     return EventPage(tuple(events[: query.limit]), events[query.limit - 1].id if more else None)
+
+
+def read_newest(connection: sqlite3.Connection) -> None:
+    """Read about as much of what came last as the cache of a connection holds."""
+    connection.execute("SELECT total(severity) FROM (SELECT severity FROM history ORDER BY id DESC LIMIT ?)", (CACHED,)).fetchone()
 
 
 def dead_letters(connection: sqlite3.Connection, config_name: str, limit: int) -> list[DeadLetter]:
