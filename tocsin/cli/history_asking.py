@@ -1,4 +1,4 @@
-"""What the commands that ask the history share: options, ranges, tables."""
+"""What the commands that ask the history share: options and ranges."""
 
 from __future__ import annotations
 
@@ -8,14 +8,9 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 from typer.core import TyperCommand
 
-from alarm_engine.config.fault import printable
 from alarm_engine.errors import SettingsError
-from alarm_engine.model.palette import PALETTE
 from alarm_engine.model.path import canonical, is_path, split
 from alarm_engine.model.severity import BY_NAME, Severity
 from alarm_engine.model.times import Nanos, iso
@@ -108,29 +103,3 @@ def the_config(site: Settings, config: str | None, paths: list[str | None]) -> s
     if len(names) != 1:
         raise SettingsError(f"say which configuration with --config: {', '.join(names)}")
     return names[0]
-
-
-def console() -> Console:
-    """On a terminal tables fit in; in a file a line stays a line."""
-    found = Console(highlight=False, emoji=False, markup=False)
-    if not found.is_terminal:
-        found.width = 220
-    return found
-
-
-def table(*columns: str) -> Table:
-    """A plain table."""
-    return Table(*columns, box=None, pad_edge=False, header_style="bold")
-
-
-def severity_text(severity: Severity | None, *, suppressed: bool = False) -> Text:
-    """A severity in its colour."""
-    if severity is None:
-        return Text("–", "dim")
-    shade = PALETTE["SHELVED" if suppressed else severity.name]
-    return Text("SHELVED" if suppressed else severity.name, f"{shade.text(light=False)} on {shade.fill_dark}")
-
-
-def plain(text: str) -> str:
-    """A text that does nothing to a terminal."""
-    return printable(text)

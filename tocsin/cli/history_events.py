@@ -29,15 +29,12 @@ from tocsin.cli.history_asking import (
     Form,
     Printed,
     Start,
-    console,
-    plain,
     read_path,
     read_range,
     read_severities,
-    severity_text,
-    table,
     the_config,
 )
+from tocsin.cli.printing import console, plain, severity_text, table
 from tocsin.cli.run import SettingsFile
 from tocsin.histories import visiting_history
 from tocsin.settings import Settings, load

@@ -34,15 +34,12 @@ from tocsin.cli.history_asking import (
     Form,
     Printed,
     TimesFirst,
-    console,
-    plain,
     read_moment,
     read_path,
     read_range,
-    severity_text,
-    table,
     the_config,
 )
+from tocsin.cli.printing import console, plain, severity_text, table
 from tocsin.cli.run import SettingsFile
 from tocsin.histories import visiting_history
 from tocsin.settings import Settings, load
