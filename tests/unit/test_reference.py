@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from alarm_engine.model.event import EventKind
 from alarm_engine.wire.event import decode_event, encode_event
 from alarm_engine.wire.keys import RecordType
+from tocsin.cli.commands import whole
 from tocsin.cli.main import app
 from tocsin.reference import events_page
 from tocsin.reference.cli_page import commands
@@ -65,7 +66,7 @@ def test_the_schema_refuses_what_the_model_refuses():
 
 
 def test_every_command_is_there_with_its_options():
-    names = [name for name, _ in commands(app, "tocsin")]
+    names = [name for name, _ in commands(whole(), "tocsin")]
     assert {"tocsin run", "tocsin demo", "tocsin config check", "tocsin settings check", "tocsin auth user"} <= set(names)
     command = typer.main.get_command(app)
     for name in names:

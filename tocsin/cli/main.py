@@ -1,70 +1,36 @@
-"""The command line: subcommands, and faults told as sentences."""
+"""The command line: its options, and faults told as sentences. The commands are in `commands.py`."""
 
 from __future__ import annotations
 
-import logging
 import sys
-from importlib.metadata import version
 from typing import Annotated
 
-import structlog
 import typer
-from rich.console import Console
 
 from alarm_engine.errors import TocsinError
-from tocsin.cli import (
-    auth,
-    config,
-    dashboards,
-    dashboards_follow,
-    demo,
-    drift,
-    history,
-    history_events,
-    history_figures,
-    history_import,
-    history_mending,
-    history_past,
-    history_restoring,
-    k8s,
-    provisioning,
-    run,
-    settings,
-    tune,
-)
+from tocsin.cli.commands import Commands
+
+_EPILOG = """
+`tocsin COMMAND --help` tells more of each. Try it: `tocsin demo`, and in another terminal `tocsin alarms`.
+
+Exit codes: 0 good, 1 the answer is no, 2 something could not be used or reached, 3 what is shown is old.
+"""
 
 app = typer.Typer(
     name="tocsin",
+    cls=Commands,
     help="Alarm system for EPICS control rooms.",
+    epilog=_EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-app.command("demo")(demo.demo)
-app.command("demo-ioc")(demo.demo_ioc)
-app.command("run")(run.run)
-app.command("engine")(run.engine)
-app.command("backend")(run.backend)
-app.command("tune")(tune.tune)
-app.add_typer(history.app, name="history")
-history_mending.add_to(history.app)
-history_import.add_to(history.app)
-history_restoring.add_to(history.app)
-history_figures.add_to(history.app)
-history_events.add_to(history.app)
-history_past.add_to(history.app)
-drift.add_to(config.app)
-app.add_typer(config.app, name="config")
-dashboards_follow.add_to(dashboards.app)
-app.add_typer(dashboards.app, name="dashboards")
-app.add_typer(provisioning.app, name="provisioning")
-app.add_typer(k8s.app, name="k8s")
-app.add_typer(settings.app, name="settings")
-app.add_typer(auth.app, name="auth")
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(f"tocsin {version('tocsin')}")
         raise typer.Exit
 
@@ -77,16 +43,26 @@ def _options(
 
 
 def main() -> None:
-    """Entry point. Exit status: 0 good, 1 the answer is no, 2 something could not be used."""
-    # Commands that keep running send their log elsewhere; the others answer on standard output, and only worries are beside it.
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING), logger_factory=structlog.PrintLoggerFactory(sys.stderr)
-    )
+    """Entry point. Exit status: 0 good, 1 the answer is no, 2 something could not be used, 3 what is shown is old."""
+    _quiet()
     try:
         app()
     except TocsinError as problem:
+        from rich.console import Console
+
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]tocsin:[/] {_plain(str(problem))}")
         sys.exit(2)
+
+
+def _quiet() -> None:
+    """Commands that keep running send their log elsewhere; the others answer on standard output, and only worries are beside it."""
+    import logging
+
+    import structlog
+
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING), logger_factory=structlog.PrintLoggerFactory(sys.stderr)
+    )
 
 
 def _plain(text: str) -> str:

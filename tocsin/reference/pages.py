@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tocsin.cli.main import app
+from tocsin.cli.commands import whole
 from tocsin.reference.cli_page import cli_page
 from tocsin.reference.events_page import events_page
 from tocsin.reference.metrics_page import metrics_page
@@ -17,7 +17,7 @@ DIRECTORY = Path(__file__).parents[2] / "docs" / "reference"
 def pages() -> dict[str, str]:
     """Names of files with what stands in them."""
     return {
-        "cli.md": cli_page(app),
+        "cli.md": cli_page(whole()),
         "events.md": events_page(),
         "metrics.md": metrics_page(),
         "records.md": records_page(),
