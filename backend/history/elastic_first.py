@@ -6,18 +6,12 @@ some time, and a topic may have been made anew.
 
 from __future__ import annotations
 
-import base64
-from typing import Any
-
-import orjson
-from elasticsearch import AsyncElasticsearch, ConflictError, NotFoundError
+from elasticsearch import AsyncElasticsearch
 
 from alarm_engine.errors import HistoryError, HistoryUnavailable
 from backend.history.elastic_client import translated
-from backend.history.elastic_documents import document_id
-from backend.history.elastic_indices import make_index
-from backend.history.elastic_mapping import PAST_FIELDS
 from backend.history.elastic_names import Names
+from backend.history.elastic_note import Notes, Read
 from backend.history.elastic_options import ElasticOptions
 from backend.history.elastic_query import all_of, by_id
 from backend.history.elastic_reader import Question
@@ -33,6 +27,7 @@ class Firsts:
         self._client = client
         self._options = options
         self._names = Names(options.prefix)
+        self._notes = Notes(client, options, _FIRST)
         self._noted: dict[str, Mark] = {}
 
     async def note(self, config: str, first: Mark) -> None:
@@ -40,7 +35,7 @@ class Firsts:
         if config in self._noted and self._noted[config] <= first:
             return
         while True:
-            noted, version = await self._read(config)
+            noted = _mark(read := await self._notes.read(config))
             if noted is not None and noted <= first:
                 break
             if noted is None:
@@ -51,14 +46,14 @@ class Firsts:
                 except HistoryError:
                     return  # an index is not ours, and has no such fields: the write that follows says so
                 first = first if stored is None else min(first, stored)
-            if await self._replace(config, first, version):
+            if await self._notes.replace(config, first, read):
                 noted = first
                 break
         self._noted[config] = noted
 
     async def are_all_from(self, config: str, first: Mark) -> bool:
         """True if no event before that id was ever written. Raises `HistoryError` if that cannot be told."""
-        noted, _ = await self._read(config)
+        noted = _mark(await self._notes.read(config))
         if noted is None:
             noted = await self._stored(config)
         return noted is None or first <= noted
@@ -71,31 +66,6 @@ class Firsts:
         hits = await Question(self._client, self._options, self._names.events(config)).hits(body, 1)
         return (hits[0]["sort"][0], hits[0]["sort"][1]) if hits else None
 
-    async def _read(self, config: str) -> tuple[Mark | None, dict[str, Any]]:
-        """With the condition that it is still so."""
-        try:
-            with translated(self._options):
-                answer = await self._client.get(index=self._names.past.index, id=_key(config))
-        except HistoryError as problem:
-            if not isinstance(problem.__cause__, NotFoundError):
-                raise
-            return None, {"op_type": "create"}
-        epoch, n = orjson.loads(base64.b64decode(answer["_source"]["states"]))
-        return (epoch, n), {"if_seq_no": answer["_seq_no"], "if_primary_term": answer["_primary_term"]}
 
-    async def _replace(self, config: str, first: Mark, version: dict[str, Any]) -> bool:
-        """False if somebody else was quicker."""
-        await make_index(self._client, self._options, self._names.past, PAST_FIELDS)
-        document = {"config": config, "kind": _FIRST, "time": 0, "states": base64.b64encode(orjson.dumps(first)).decode()}
-        try:
-            with translated(self._options):
-                await self._client.index(index=self._names.past.alias, id=_key(config), document=document, require_alias=True, **version)
-        except HistoryError as problem:
-            if not isinstance(problem.__cause__, ConflictError):
-                raise
-            return False
-        return True
-
-
-def _key(config: str) -> str:
-    return document_id(f"{config}.{_FIRST}")
+def _mark(read: Read) -> Mark | None:
+    return None if read.content is None else (read.content[0], read.content[1])

@@ -7,20 +7,15 @@ given up while it is gone, until the journal was read again from before its begi
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Collection
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import orjson
-from elasticsearch import AsyncElasticsearch, ConflictError, NotFoundError
+from elasticsearch import AsyncElasticsearch
 
-from alarm_engine.errors import HistoryError
 from alarm_engine.model.times import Nanos
-from backend.history.elastic_client import translated
-from backend.history.elastic_documents import document_id
-from backend.history.elastic_indices import Indices, make_index
-from backend.history.elastic_mapping import PAST_FIELDS
+from backend.history.elastic_indices import Indices
 from backend.history.elastic_names import Names, month, span_of_month
+from backend.history.elastic_note import Notes, Read
 from backend.history.elastic_options import ElasticOptions
 
 _MONTHS = "months"
@@ -43,14 +38,13 @@ class Months:
     """The months of one installation."""
 
     def __init__(self, client: AsyncElasticsearch, options: ElasticOptions) -> None:
-        self._client = client
-        self._options = options
         self._names = Names(options.prefix)
+        self._notes = Notes(client, options, _MONTHS)
         self._indices = Indices(client, options)
 
     async def gone(self, config: str) -> list[Gone]:
         """Those of which events are missing, or may be, in order."""
-        noted, there = (await self._noted(config))[0], await self._there(config)
+        noted, there = _of(await self._notes.read(config)), await self._there(config)
         return [Gone(*span_of_month(one), noted[one]) for one in sorted(noted) if noted[one] or one not in there]
 
     async def to_be_made(self, config: str, time: Nanos) -> None:
@@ -85,38 +79,14 @@ class Months:
     async def _there(self, config: str) -> set[str]:
         return {found for index in await self._indices.list(config) if (found := self._names.month_of(config, index)) is not None}
 
-    async def _noted(self, config: str) -> tuple[_Noted, dict[str, Any]]:
-        """With the condition that it is still so."""
-        try:
-            with translated(self._options):
-                answer = await self._client.get(index=self._names.past.index, id=_key(config))
-        except HistoryError as problem:
-            if not isinstance(problem.__cause__, NotFoundError):
-                raise
-            return {}, {"op_type": "create"}
-        version = {"if_seq_no": answer["_seq_no"], "if_primary_term": answer["_primary_term"]}
-        return orjson.loads(base64.b64decode(answer["_source"]["states"])), version
-
     async def _change(self, config: str, change: Callable[[_Noted], _Noted]) -> None:
         while True:
-            noted, version = await self._noted(config)
+            noted = _of(read := await self._notes.read(config))
             changed = change(noted)
-            if changed == noted:
-                return
-            await make_index(self._client, self._options, self._names.past, PAST_FIELDS)
-            content = base64.b64encode(orjson.dumps(changed)).decode()
-            document = {"config": config, "kind": _MONTHS, "time": 0, "states": content}
-            try:
-                with translated(self._options):
-                    await self._client.index(
-                        index=self._names.past.alias, id=_key(config), document=document, require_alias=True, **version
-                    )
-            except HistoryError as problem:
-                if not isinstance(problem.__cause__, ConflictError):
-                    raise
-            else:
+            if changed == noted or await self._notes.replace(config, changed, read):
                 return
 
 
-def _key(config: str) -> str:
-    return document_id(f"{config}.{_MONTHS}")
+def _of(read: Read) -> _Noted:
+    noted: _Noted = read.content or {}
+    return noted
