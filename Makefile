@@ -11,7 +11,7 @@ SHARED  = $(PYTEST) --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reo
 LONGEST = tests/chaos/test_faults.py
 CHAOS   = $(filter-out $(LONGEST),$(wildcard tests/chaos/test_*.py))
 
-.PHONY: help demo test lint prepared unit system browser chaos grafana bench docs lock clean
+.PHONY: help demo test lint prepared unit system browser chaos grafana bench docs client lock clean
 
 help:  ## list what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,6 +53,9 @@ docs: $(VENV)/.developing  ## write the generated pages of docs/reference again
 	$(BIN)/python -m tocsin.reference
 	$(BIN)/python -m backend.openapi > docs/reference/openapi.json
 	$(BIN)/tocsin config schema > docs/reference/tree.schema.json
+
+client: $(VENV)/.developing  ## write the synchronous Python client again, out of the one for asyncio
+	$(BIN)/python -m tests.synchronous_client
 
 LOCK = $(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --quiet
 

@@ -1,1 +1,19 @@
-"""The public face: settings, assembly, command line, demo."""
+"""The public face: settings, assembly, command line, demo, and the Python client.
+
+`from tocsin import Client, AsyncClient, KafkaClient`: each is loaded when it is first used.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tocsin.client import AsyncClient, Client
+
+__all__ = ["AsyncClient", "Client"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from tocsin import client
+
+    return getattr(client, name)

@@ -1,0 +1,1 @@
+"""The client without asyncio. Written by `make client` from `tocsin/client/synchronous`: edit that."""

@@ -1,0 +1,122 @@
+"""Changes as they happen."""
+
+from __future__ import annotations
+
+import random
+from contextlib import closing
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from alarm_engine.model.path import split
+from tocsin.client.asking import parameters, utc_now
+from tocsin.client.errors import BadRequest, Fault, NotAllowed, NotFound, ServerError, UnexpectedAnswer, Unreachable
+from tocsin.client.synchronous.live import LiveQuestions
+from tocsin.client.types.live import AlarmList
+from tocsin.client.types.updates import Update
+from tocsin.client.waiting import Updates, sleep
+
+if TYPE_CHECKING:
+    from tocsin.client.following import Following
+
+
+class Subscription:
+    """Updates, one after the other. Ends with `close()`, best by `with`."""
+
+    def __init__(self, updates: Updates) -> None:
+        self._updates = updates
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Update:
+        return self._updates.__next__()
+
+    def close(self) -> None:
+        """End it: the connection is given up."""
+        self._updates.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class Subscribing(LiveQuestions):
+    """Changes as they happen."""
+
+    def subscribe(
+        self, path: str | None = None, *, config: str | None = None, after: str | None = None, beats: bool = False
+    ) -> Subscription:
+        """What changes, as it happens: a `Snapshot`, then each `Change`, `Stale` when it can not be relied upon, `Fresh` when it can again.
+
+        It survives restarts of the backend and a change to another one, without a gap and without a double; where a gap can not be filled
+        there is a new `Snapshot` that says so. `path`: only what concerns that alarm or component. `after`: id of an event to go on from,
+        without a first snapshot. `beats`: also a `Beat` about each second, for whoever has to do something while nothing happens.
+
+        Raises as other questions do until the first update has come; later only what no waiting mends (`NotAllowed`, `NotFound`,
+        `BadRequest`).
+        """
+        return Subscription(self._updates(path, config, after, beats))
+
+    def _updates(self, path: str | None, config: str | None, after: str | None, beats: bool) -> Updates:
+        from tocsin.client.following import Following
+
+        config = config or (self._one_configuration() if path is None else split(path)[0])
+        try:
+            following = Following(after, beats=beats)
+        except ValueError as problem:
+            raise BadRequest(f"after: {problem}", 422, (Fault("query.after", str(problem), after),)) from None
+        begun = False
+        while True:
+            try:
+                with closing(self._connected(following, path, config)) as updates:
+                    for update in updates:
+                        begun = True
+                        yield update
+                why = "the server ended the connection"
+            except (Unreachable, UnexpectedAnswer, ServerError) as problem:
+                if not begun or _is_final(problem):
+                    raise
+                why = str(problem)
+            if not following.wants_snapshot:
+                for update in following.lost(why, utc_now()):
+                    yield update
+            sleep(following.pause_s * random.uniform(0.5, 1.0))
+
+    def _connected(self, following: Following, path: str | None, config: str) -> Updates:
+        """What comes over one connection, until it ends or all has to be loaded anew."""
+        from tocsin.client.sse import Messages
+
+        if following.wants_snapshot:
+            for update in following.loaded(self._standing(path, config), utc_now()):
+                yield update
+        asked = parameters(path=path, config=config, after=following.after)
+        with self._connection.stream(asked) as pieces:
+            messages = Messages()
+            for piece in pieces:
+                for message in messages.take(piece):
+                    for update in following.take(message, utc_now()):
+                        yield update
+                    if following.wants_another_stream:
+                        return
+                    if following.wants_snapshot:
+                        for update in following.loaded(self._standing(path, config), utc_now()):
+                            yield update
+
+    def _standing(self, path: str | None, config: str) -> AlarmList:
+        return self.alarms(path, config=config, state="standing")
+
+    def _one_configuration(self) -> str:
+        if self._settings.config is not None:
+            return self._settings.config
+        names = [one.name for one in self.configurations()]
+        if len(names) != 1:
+            message = f"say which configuration: {', '.join(names) or 'there is none'}"
+            raise BadRequest(f"config: {message}", 422, (Fault("query.config", message),))
+        return names[0]
+
+
+def _is_final(problem: Exception) -> bool:
+    """The server said so itself, and waiting does not mend it."""
+    return isinstance(problem, NotAllowed | NotFound | BadRequest)

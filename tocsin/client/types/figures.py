@@ -1,0 +1,252 @@
+"""Answers about alarm performance, and counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tocsin.client.types.names import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Up to where a figure is good, and up to where it can be borne."""
+
+    good: float
+    bearable: float
+    text: str
+    """In words."""
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One figure."""
+
+    name: str
+    title: str
+    value: float | None
+    """None: not known."""
+    unit: str
+    target: Target | None
+    verdict: Verdict
+    text: str
+    """A sentence for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstAlarm:
+    """One of the alarms that a flood began with."""
+
+    path: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flood:
+    """More alarms than a person can answer: from a period of 10 minutes with more than 10 until one with fewer than 5."""
+
+    start: datetime
+    end: datetime
+    ongoing: bool
+    size: int
+    """Alarms in all."""
+    peak: int
+    """Most in one period."""
+    peak_at: datetime
+    """Begin of that period."""
+    first: tuple[FirstAlarm, ...]
+    """In the order in which they came; the cause is often among them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frequent:
+    """How often an alarm was annunciated."""
+
+    path: str
+    number: int
+    share: float
+    """Percent of all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeated:
+    """What an alarm did several times."""
+
+    path: str
+    number: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """From when to when an alarm was so."""
+
+    path: str
+    since: datetime
+    until: datetime | None
+    """Of a stale alarm None while it stands; of a shelved one the end of shelving."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """Annunciations in 10 minutes."""
+
+    start: datetime
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """How many alarms were so, until the next point."""
+
+    time: datetime
+    stale: int
+    shelved: int
+    out_of_service: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Figures of alarm performance of a range, and the lists behind them."""
+
+    config: str
+    path: str
+    """`/`: the whole configuration."""
+    start: datetime
+    """Of the range, widened to full 10 minutes."""
+    end: datetime
+    complete_from: datetime | None
+    """From when on the history is known; None: nothing of the range is."""
+    complete_until: datetime | None
+    remarks: tuple[str, ...]
+    """What has to be known to read the figures."""
+    figures: tuple[Figure, ...]
+    periods: tuple[Period, ...]
+    """Annunciations per 10 minutes; periods without any are left out."""
+    floods: tuple[Flood, ...]
+    frequent: tuple[Frequent, ...]
+    """The ten most frequent."""
+    chattering: tuple[Repeated, ...]
+    fleeting: tuple[Repeated, ...]
+    stale: tuple[Span, ...]
+    shelved: tuple[Span, ...]
+    """At the end of the range."""
+    out_of_service: tuple[Span, ...]
+    """At the end of the range."""
+    over_time: tuple[Level, ...]
+
+    def __getitem__(self, name: str) -> Figure:
+        """The figure of that name; raises `KeyError`."""
+        for figure in self.figures:
+            if figure.name == name:
+                return figure
+        raise KeyError(f"there is no figure {name!r}; there are: {', '.join(figure.name for figure in self.figures)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """Number of events in a span of time."""
+
+    start: datetime
+    counts: dict[str, int]
+    """By label; labels without any are left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Counts per bucket, empty ones included."""
+
+    config: str
+    bucket_s: int
+    by: str
+    buckets: tuple[Bucket, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MostFrequent:
+    """How often an alarm rose."""
+
+    path: str
+    pv: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Top:
+    """Alarms that rose most often, most first."""
+
+    config: str
+    alarms: tuple[MostFrequent, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunedSettings:
+    """Settings that can be tried."""
+
+    delay_s: int
+    count: int
+    latching: bool
+    annunciating: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What settings would have made of what is recorded, beside those in force."""
+
+    settings: TunedSettings
+    annunciated: int
+    """How often it would have been put before the operator."""
+    spoken: int
+    """How many of them would have been spoken."""
+    chattering: int
+    """Annunciations that were the third or a further one within 60 s."""
+    fleeting: int
+    """Annunciations whose PV was OK again within 15 s."""
+    standing_s: float
+    """How long it would have stood, acknowledged or not."""
+    is_quiet: bool
+    """It would have been no nuisance."""
+    later: int
+    """Excursions of the PV whose alarm would have come later."""
+    later_by_median_s: float
+    later_by_most_s: float
+    earlier: int
+    """Excursions whose alarm would have come earlier."""
+    gained: int
+    """Excursions that had no alarm, and would have one."""
+    missed: int
+    """Excursions that had an alarm, and would have none."""
+    missed_long: int
+    """How many of them lasted 60 s or more."""
+    missed_longest_s: float
+    missed_longest_at: datetime | None
+    """When the longest one began."""
+    missed_stretch_s: float
+    """The longest time in which missed ones followed each other within a minute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhatIf:
+    """What other settings of an alarm would have changed."""
+
+    path: str
+    description: str
+    start: datetime
+    """Of what is judged; later than asked for where there are too many events."""
+    end: datetime
+    recorded: int
+    """How often the alarm was in truth annunciated."""
+    excursions: int
+    """How often the PV rose to a severity, whatever became of it."""
+    long_excursions: int
+    """How many of them lasted 60 s or more."""
+    present: Trial
+    """The settings in force, replayed."""
+    trials: tuple[Trial, ...]
+    """The smallest change first."""
+    chosen: int | None
+    """Index of the proposed one of `trials`; None: none is good, or none is needed."""
+    remarks: tuple[str, ...]
+    """What has to be known to trust the answer."""

@@ -1,0 +1,225 @@
+"""Answers about what is now. Times are aware datetimes in UTC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tocsin.client.types.names import Severity, State
+from tocsin.client.types.trust import Live, Trusted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What the PV says."""
+
+    severity: Severity
+    message: str
+    value: str
+    time: datetime
+    """Time stamp of the PV."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledgement:
+    """Who took notice of an alarm."""
+
+    user: str
+    host: str
+    reason: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    """Who took an alarm out of sight."""
+
+    user: str
+    host: str
+    reason: str
+    since: datetime
+    until: datetime | None
+    """End of shelving; None: out of service until somebody enables it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmState:
+    """Complete state of one alarm."""
+
+    severity: Severity
+    """Latched, and with `_ACK` if acknowledged. OK while suppressed."""
+    message: str
+    value: str
+    """What raised the alarm."""
+    time: datetime | None
+    """Time stamp of the PV that raised the alarm."""
+    current: Sample | None
+    """What the PV says now, also while the alarm is suppressed."""
+    connected: bool
+    since: datetime | None
+    """When the severity became what it is; acknowledging does not count."""
+    rise: str | None
+    """Event in which the alarm last rose."""
+    acknowledgement: Acknowledgement | None
+    suppression: Suppression | None
+    annunciating: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm(AlarmState):
+    """One alarm of the tree, with its state."""
+
+    path: str
+    pv: str
+    system: str
+    """Component directly below the root, empty for alarms directly below it."""
+    description: str
+    state: State
+    known: bool
+    """False: no engine or PV has said anything yet, and the severity means nothing."""
+    version: str | None
+    """Event that the state comes from: what `seen` of a command compares with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmList(Live):
+    """Alarms in the order asked for."""
+
+    total: int
+    """Alarms that pass the filters; more than are in the list if there was a `limit`."""
+    alarms: tuple[Alarm, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """Guidance, a display or a command."""
+
+    title: str
+    details: str
+    """As written; guidance is Markdown."""
+    html: str
+    """Guidance as HTML that is safe to show; empty for the others."""
+    source: str
+    """Path of the alarm or component that it was written for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """Something that an alarm sets off."""
+
+    title: str
+    details: str
+    delay_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmSettings:
+    """How an alarm is set; guidance, displays and commands also of the components above, nearest first."""
+
+    description: str
+    enabled: bool
+    enabled_at: datetime | None
+    latching: bool
+    annunciating: bool
+    delay_s: int
+    count: int
+    filter: str
+    guidance: tuple[Text, ...]
+    displays: tuple[Text, ...]
+    commands: tuple[Text, ...]
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmDetail(Alarm, Trusted):
+    """Everything about one alarm."""
+
+    settings: AlarmSettings
+    as_of: str | None
+    """Newest event that is in the answer; None before the first."""
+    age_s: float | None
+    """Seconds since the engine's last life sign; None: there never was one."""
+    stale: bool
+    """What is shown is old."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration(Live):
+    """One alarm tree of the server."""
+
+    name: str
+    alarms: int
+    """Number of alarms."""
+    severity: Severity
+    """Rolled up over the whole tree."""
+    maintenance: bool
+    notify: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmCounts:
+    """Alarms at and below a component."""
+
+    total: int
+    severities: dict[str, int]
+    """By name of the severity, OK included; suppressed and unknown alarms are left out."""
+    active: int
+    """In alarm and not acknowledged."""
+    acknowledged: int
+    shelved: int
+    disabled: int
+    """Out of service."""
+    unknown: int
+    """No engine or PV has said anything about them yet."""
+    disconnected: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A component with what is below it."""
+
+    path: str
+    name: str
+    severity: Severity
+    """Rolled up; suppressed alarms are left out."""
+    alarms: int
+    """Number of alarms below, at any depth."""
+    counts: AlarmCounts
+    nodes: tuple[Node, ...] | None
+    """Components directly below, in natural order; None beyond the depth asked for."""
+    leaves: tuple[Alarm, ...] | None
+    """Alarms directly below, in natural order; None if they were not asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree(Live):
+    """A part of the tree."""
+
+    root: Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System(AlarmCounts):
+    """One subsystem."""
+
+    config: str
+    system: str
+    """Name; empty for alarms directly below the root."""
+    path: str
+    worst: Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary(Live):
+    """All subsystems."""
+
+    systems: tuple[System, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """Whether the server can answer, and what is missing if not."""
+
+    ready: bool
+    missing: dict[str, str]
+    """What is missing, with the reason."""

@@ -1,0 +1,123 @@
+"""Answers about what was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tocsin.client.types.live import Alarm, Node
+from tocsin.client.types.names import Differs, Severity, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What is to be known about an answer for a moment."""
+
+    at: datetime
+    """The moment, with the events of that very time."""
+    as_of: str | None
+    """Newest event that is in the answer; None: nothing was recorded by then."""
+    as_of_time: datetime | None
+    complete: bool
+    """Everything that happened until then is in the answer. False: do not read silence as calm."""
+    remark: str
+    """Why it is not; empty if it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastTree(Moment):
+    """A part of the tree as it was."""
+
+    root: Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastAlarms(Moment):
+    """Alarms as they were, worst first."""
+
+    total: int
+    """Alarms that pass the filters."""
+    alarms: tuple[Alarm, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Then:
+    """One alarm at one moment."""
+
+    severity: Severity
+    """OK while suppressed."""
+    state: State
+    connected: bool
+    event: str
+    """What the state comes from."""
+    time: datetime
+    """Of that event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DifferentAlarm:
+    """One alarm that is not as it was."""
+
+    path: str
+    pv: str
+    system: str
+    change: Differs
+    before: Then | None
+    """None: the alarm appeared."""
+    after: Then | None
+    """None: the alarm was removed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What differs between two moments. What came and went between them is not in it."""
+
+    before: Moment
+    after: Moment
+    total: int
+    """Alarms that differ."""
+    cut: bool
+    """There are more than are in the list."""
+    changes: tuple[DifferentAlarm, ...]
+    """What is worst afterwards comes first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A span of time in which an alarm had one severity, cut to the range."""
+
+    start: datetime
+    end: datetime
+    seconds: float
+    severity: Severity | None
+    """None: nothing is known (before the first event, after the alarm was removed)."""
+    suppressed: bool
+    connected: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One alarm over time, without gaps."""
+
+    path: str
+    pv: str
+    system: str
+    intervals: tuple[Interval, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intervals:
+    """Alarms over time."""
+
+    start: datetime
+    end: datetime
+    """Not after now: nobody knows the future."""
+    complete: bool
+    """Everything that happened in the range is in the answer. False: do not read silence as calm."""
+    remark: str
+    """Why it is not; empty if it is."""
+    total: int
+    """Alarms that were asked for."""
+    cut: bool
+    """There are more than are in the list."""
+    alarms: tuple[Line, ...]

@@ -1,0 +1,79 @@
+"""What `subscribe()` tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tocsin.client.types.events import Event
+from tocsin.client.types.live import Alarm
+from tocsin.client.types.trust import Live
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot(Live):
+    """All alarms that stand or are suppressed: begin with these. Alarms that are not in it are OK, or nothing is known of them."""
+
+    alarms: tuple[Alarm, ...]
+    """Worst first, then newest."""
+    gap: str = ""
+    """Why changes before it may be missing; empty for the first one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One line of history, as it happens."""
+
+    event: Event
+    alarm: Alarm | None
+    """The alarm as it is after the event; None for events that are not about one alarm, and where it left the tree."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stale:
+    """From now on what was told is old, until `Fresh`: silence does not mean calm."""
+
+    since: datetime
+    """Clock of this machine: when it was last known to be good."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fresh:
+    """What was told is the present again, and complete."""
+
+    as_of: str | None
+    """Newest event that was told, or that was there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineStatus:
+    """What the alarm engine says about itself each second."""
+
+    engine: str
+    epoch: int
+    pvs_total: int
+    pvs_connected: int
+    backlog: int
+    """Changes that wait to be written."""
+    dropped: int
+    """Inputs that were lost."""
+    lag_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat(Live):
+    """About each second, if `beats=True`: a sign that the subscription is alive, with what the server says about itself."""
+
+    unknown: int = 0
+    """Alarms of which nothing is known."""
+    maintenance: bool = False
+    notify: bool = True
+    engine: EngineStatus | None = None
+    """None: no engine has given a life sign, or there is no connection."""
+    foreign: str = ""
+    """Who else writes states of the configuration; empty: nobody."""
+
+
+Update = Snapshot | Change | Stale | Fresh | Beat
+"""What `subscribe()` yields. `Beat` only if asked for."""
