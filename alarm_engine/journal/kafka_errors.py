@@ -21,7 +21,7 @@ UNREACHABLE = frozenset({"_TRANSPORT", "_ALL_BROKERS_DOWN", "_TIMED_OUT", "_TIME
 NO_TOPIC = frozenset({"UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC", "_UNKNOWN_PARTITION", "_INCONSISTENT", "UNKNOWN_TOPIC_ID"})
 REFUSED = frozenset({"_AUTHENTICATION", "SASL_AUTHENTICATION_FAILED", "_SSL"})
 
-_PASSING_DETAIL = re.compile(r" \(after [^)]*\)")
+_PASSING_DETAIL = re.compile(r" \(after (?:[^()]|\(s\))*\)")
 """How long an attempt took, and how often it was made: else each would be told as another complaint."""
 _PERMANENT = {
     "MSG_SIZE_TOO_LARGE": "a record is larger than the broker takes: raise it with `kafka-configs.sh --bootstrap-server {servers}"
