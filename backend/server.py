@@ -32,8 +32,14 @@ class _Uvicorn(uvicorn.Server):
 class BackendServer:
     """The HTTP side as an application object."""
 
-    def __init__(self, app: FastAPI, host: str, port: int, section: str = "backend") -> None:
-        """`port` 0: any free one, see `address`. `section` of the settings that says where to listen: messages name it."""
+    def __init__(
+        self, app: FastAPI, host: str = "", port: int = 0, section: str = "backend", listener: socket.socket | None = None
+    ) -> None:
+        """`port` 0: any free one, see `address`. `section` of the settings that says where to listen: messages name it.
+
+        `listener`: a socket that listens already, as a private one in the file system, instead of host and port; it is closed at the end.
+        """
+        self._listener = listener
         self._app = app
         self._host = host
         self._port = port
@@ -52,8 +58,9 @@ class BackendServer:
 
     async def start(self) -> None:
         """Listen; returns when requests are answered. Raises `SettingsError` if the address cannot be used."""
-        listener = _listen(self._host, self._port, self._section)
-        self.address = listener.getsockname()[:2]
+        listener = self._listener or _listen(self._host, self._port, self._section)
+        if self._listener is None:
+            self.address = listener.getsockname()[:2]
         config = uvicorn.Config(
             self._app,
             log_config=None,

@@ -28,6 +28,7 @@ from alarm_engine.ownership.port import Ownership
 from alarm_engine.ownership.sole import SoleOwnership
 from alarm_engine.wire.topics import Topics
 from tocsin.settings import Settings
+from tocsin.settings_sections import KafkaSection
 
 log = structlog.get_logger()
 
@@ -81,7 +82,11 @@ def process_name() -> str:
 
 def kafka_settings(settings: Settings, owns: str | None = None) -> KafkaSettings:
     """How the cluster is reached."""
-    kafka = settings.kafka
+    return kafka_of(settings.kafka, settings.cell, owns)
+
+
+def kafka_of(kafka: KafkaSection, cell: str, owns: str | None = None) -> KafkaSettings:
+    """The same, of one section of the settings."""
     security = KafkaSecurity(
         tls=kafka.tls,
         ca_file=kafka.ca_file,
@@ -96,7 +101,7 @@ def kafka_settings(settings: Settings, owns: str | None = None) -> KafkaSettings
         servers=kafka.servers,
         name=process_name(),
         owns=owns,
-        cell=settings.cell,
+        cell=cell,
         security=security,
         properties={name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in kafka.properties.items()},
         prefix=kafka.prefix,

@@ -156,6 +156,10 @@ class KafkaJournal:
         seen = await self._look(frozenset({topic}))
         return seen[topic].end if topic in seen else 0
 
+    async def present(self, topics: Sequence[str]) -> frozenset[str]:
+        """Those of the topics that are there."""
+        return frozenset(await self._look(frozenset(topics)))
+
     async def retracted(self, topic: str, start: int) -> frozenset[str]:
         """See `Journal.retracted`."""
         end = await self.end(topic)

@@ -22,6 +22,7 @@ BATCH = 2000
 _PASSING = (
     UNREACHABLE | NO_TOPIC | {"_FAIL", "OFFSET_OUT_OF_RANGE", "_AUTO_OFFSET_RESET", "NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"}
 )
+_NO_GROUP = "GROUP_AUTHORIZATION_FAILED"
 
 
 @dataclass(slots=True)
@@ -112,6 +113,8 @@ class FollowingConsumer:
         if error.code() == KafkaError._PARTITION_EOF:
             if offset is not None and offset > self._assigned.get(topic, 0):
                 self._assigned[topic] = got.positions[topic] = offset
+        elif error.name() == _NO_GROUP and self._cluster.settings.groupless:
+            return  # nothing here belongs to it
         elif error.name() not in _PASSING:
             got.problem = translate(f"read topic {topic!r}", error, self._cluster.complaints, self._cluster.settings, topic)
 

@@ -88,6 +88,8 @@ class KafkaSettings:
     session_s: float = 6.0
     """After this time without a sign of life the group of the cell gives away what an engine had. Brokers take no less than their
     `group.min.session.timeout.ms`."""
+    groupless: bool = False
+    """No group is used: reading needs none, so a right on one that the library asks about all the same is not missed."""
     request_timeout_s: float = 5.0
     """Longest wait for an answer to anything else."""
     max_pending_bytes: int = 64_000_000

@@ -38,6 +38,8 @@ class Durability(StrEnum):
     """Nothing: each commit is on the disk before it is confirmed."""
     NORMAL = "NORMAL"
     """The last commits; the file stays sound."""
+    OFF = "OFF"
+    """All of it: for what is thrown away anyway."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,14 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
+from alarm_engine.errors import HistoryUnavailable
 from alarm_engine.model.event import Event
 from alarm_engine.model.times import Nanos
 from backend.history.filled import EVER, Filled
 from backend.history.journal_summaries import JournalSummaries
 from backend.history.matching import check_query, check_range, check_time
 from backend.history.port import Bucket, CountBy, DeadLetter, EventPage, EventQuery, Frequency, HistoryStore, Interval, PastStates
-from backend.history.read_past import Past, ReadSoFar, is_reached
+from backend.history.read_past import Past, ReadSoFar, is_reached, sentence
 
 NOTHING_READ = ReadSoFar(0, 0, None, whole=False, begin=None)
 
@@ -88,26 +89,26 @@ class JournalHistory:
         """See `HistoryStore.events`. The newest ones are there before all that the range holds was read."""
         check_query(query)
         async with self._asking() as filled:
-            past = filled.pasts[query.config]
+            past, deadline = filled.pasts[query.config], self._deadline()
             await filled.have(query.config, query.start if query.oldest_first else min(query.end, _lately(past)))
             while True:
                 page = await filled.store.events(_within(query, past.progress))
                 if query.oldest_first or page.next is not None or is_reached(past.progress, query.start):
                     return page
-                await past.reach(_further(past.progress, query.start))
+                await _step(past, query.config, query.start, deadline)
 
     async def last_before(self, config: str, paths: Sequence[str], time: Nanos) -> dict[str, Event]:
         """See `HistoryStore.last_before`."""
         check_time(time)
         async with self._asking() as filled:
-            past = filled.pasts[config]
+            past, deadline = filled.pasts[config], self._deadline()
             await filled.have(config, time)
             while True:
                 found = await filled.store.last_before(config, paths, time)
                 progress = past.progress
                 if progress.whole or all(path in found and is_reached(progress, found[path].time) for path in paths):
                     return found
-                await past.reach(_further(progress, EVER))
+                await _step(past, config, EVER, deadline)
 
     async def states_at(self, config: str, time: Nanos, path_prefix: str | None = None) -> PastStates:
         """See `HistoryStore.states_at`."""
@@ -179,6 +180,9 @@ class JournalHistory:
             self._questions -= 1
             self._asked = clock.monotonic()
 
+    def _deadline(self) -> float:
+        return clock.monotonic() + self._keeping.patience_s
+
     async def _tidy(self) -> None:
         keeping = self._keeping
         while True:
@@ -200,9 +204,12 @@ def _lately(past: Past) -> Nanos:
     return Nanos(1 << 61) if since is None else Nanos(since + 1)
 
 
-def _further(progress: ReadSoFar, at_most: Nanos) -> Nanos:
-    """A time that needs one more step back."""
-    return at_most if progress.since is None else max(at_most, progress.since)
+async def _step(past: Past, config: str, at_most: Nanos, deadline: float) -> None:
+    """Read one step further back. Raises `HistoryUnavailable` after the deadline."""
+    progress = past.progress
+    if clock.monotonic() > deadline:
+        raise HistoryUnavailable(sentence(config, progress))
+    await past.reach(at_most if progress.since is None else max(at_most, progress.since))
 
 
 def _within(query: EventQuery, progress: ReadSoFar) -> EventQuery:

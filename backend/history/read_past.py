@@ -8,6 +8,8 @@ silent since is added, and of the others the answer says that it is not complete
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +19,7 @@ from backend.history.port import HistoryStore
 from backend.history.upkeep import make_checkpoints
 
 PERIOD_S = 60.0
+_TELL_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,23 @@ class PastOptions:
     first_chunk: int = 2_000
     largest_chunk: int = 100_000
     """Records that are read at once, twice as many each time."""
+    tell: Callable[[str], None] = lambda _: None
+    """Is told every few seconds how far it is, on the thread that reads."""
+
+
+class Teller:
+    """Tells how far a reading is, once it takes seconds."""
+
+    def __init__(self, config: str, tell: Callable[[str], None]) -> None:
+        self._config = config
+        self._tell = tell
+        self._said = time.monotonic()
+
+    def look(self, progress: ReadSoFar) -> None:
+        """Called as often as there is something new."""
+        if time.monotonic() - self._said > _TELL_S:
+            self._said = time.monotonic()
+            self._tell(reading(self._config, progress))
 
 
 class Past(Protocol):
@@ -99,11 +119,11 @@ class Waiting:
         turned, self._turned = self._turned, asyncio.Event()
         turned.set()
 
-    async def wait(self, past: Past, time: Nanos) -> None:
+    async def wait(self, past: Past, since: Nanos) -> None:
         """Wait until everything from that time on was read; raises `HistoryUnavailable`."""
         try:
             async with asyncio.timeout(self._patience_s):
-                while not is_reached(past.progress, time):
+                while not is_reached(past.progress, since):
                     if self.problem:
                         raise HistoryUnavailable(f"the past of {self._config} cannot be read from Kafka: {self.problem}")
                     await self._turned.wait()
@@ -116,13 +136,15 @@ def is_reached(progress: ReadSoFar, time: Nanos) -> bool:
     return progress.whole or (progress.since is not None and progress.since < time)
 
 
-def sentence(config: str, progress: ReadSoFar) -> str:
+def reading(config: str, progress: ReadSoFar) -> str:
     """For people: how far it is."""
     back = f", back to {iso(progress.since)}" if progress.since is not None else ""
-    return (
-        f"the past of {config} is being read from Kafka: {progress.read} of {progress.total} records so far{back}; "
-        "ask again in a moment, or for a shorter time"
-    )
+    return f"the past of {config} is being read from Kafka: {progress.read:,} of {progress.total:,} records so far{back}"
+
+
+def sentence(config: str, progress: ReadSoFar) -> str:
+    """The same for who has asked too early."""
+    return f"{reading(config, progress)}; ask again in a moment, or for a shorter time"
 
 
 class Checkpoints:

@@ -17,7 +17,7 @@ from alarm_engine.wire.topics import Topics
 from backend.history.following import BATCH, Following, events_in
 from backend.history.intervals import condition
 from backend.history.port import HistoryStore
-from backend.history.read_past import Checkpoints, PastOptions, ReadSoFar, Waiting, is_reached
+from backend.history.read_past import Checkpoints, PastOptions, ReadSoFar, Teller, Waiting, is_reached
 from backend.live.follower import Follower
 
 ADDED = "added"
@@ -142,7 +142,7 @@ class TopicPast:
     # ------------------------------------------------------------------ reading back
 
     async def _read_back(self) -> None:
-        size = self._options.first_chunk
+        size, teller = self._options.first_chunk, Teller(self._config, self._options.tell)
         try:
             while not is_reached(self.progress, self._wanted):
                 low = max(self._begin, self._front - size)
@@ -153,6 +153,7 @@ class TopicPast:
                 self._whole = low <= self._begin
                 size = min(2 * size, self._options.largest_chunk)
                 self._waiting.turn()
+                teller.look(self.progress)
         except (JournalError, HistoryError) as problem:
             log.warning("the past cannot be read", config=self._config, problem=str(problem))
             self._waiting.turn(str(problem))
