@@ -6,9 +6,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tocsin.client import AsyncClient, Client
+    from tocsin.client import AsyncClient, AsyncKafkaClient, Client, KafkaClient
 
-__all__ = ["AsyncClient", "Client"]
+__all__ = ["AsyncClient", "AsyncKafkaClient", "Client", "KafkaClient"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The Python client: alarms, history and commands of a tocsin backend, typed."""
+"""The Python clients: alarms, history and commands of a tocsin backend, or straight from Kafka, typed."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -91,13 +91,16 @@ from tocsin.client.types import (
 if TYPE_CHECKING:
     from tocsin.client.asynchronous.client import AsyncClient
     from tocsin.client.asynchronous.subscribing import AsyncSubscription
+    from tocsin.client.kafka import AsyncKafkaClient, KafkaClient
     from tocsin.client.synchronous.client import Client
     from tocsin.client.synchronous.subscribing import Subscription
 
 _LATER = {
     "AsyncClient": "tocsin.client.asynchronous.client",
+    "AsyncKafkaClient": "tocsin.client.kafka",
     "AsyncSubscription": "tocsin.client.asynchronous.subscribing",
     "Client": "tocsin.client.synchronous.client",
+    "KafkaClient": "tocsin.client.kafka",
     "Subscription": "tocsin.client.synchronous.subscribing",
 }
 """Names that are loaded when they are used."""
@@ -122,6 +125,7 @@ __all__ = [
     "AlarmSettings",
     "AlarmState",
     "AsyncClient",
+    "AsyncKafkaClient",
     "AsyncSubscription",
     "BadClientSettings",
     "BadRequest",
