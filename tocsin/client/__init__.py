@@ -87,6 +87,7 @@ from tocsin.client.types import (
     Verdict,
     WhatIf,
 )
+from tocsin.client.types.kafka import KafkaStatus, PastRead
 
 if TYPE_CHECKING:
     from tocsin.client.asynchronous.client import AsyncClient
@@ -157,6 +158,8 @@ __all__ = [
     "Fresh",
     "Interval",
     "Intervals",
+    "KafkaClient",
+    "KafkaStatus",
     "Level",
     "Line",
     "Live",
@@ -169,6 +172,7 @@ __all__ = [
     "Origin",
     "Outcome",
     "PastAlarms",
+    "PastRead",
     "PastTree",
     "Period",
     "Readiness",
