@@ -19,7 +19,7 @@ from alarm_engine.wire.event import encode_event
 from alarm_engine.wire.headers import STATE, headers
 from alarm_engine.wire.keys import RecordType, key
 from alarm_engine.wire.revision import encode_revision
-from alarm_engine.wire.runtime import encode_runtime, encode_switches
+from alarm_engine.wire.runtime import encode_root, encode_runtime
 from alarm_engine.wire.state import encode_extras, encode_leaf_state, encode_node_state
 from alarm_engine.wire.talk import encode_talk
 from alarm_engine.wire.topics import Topics
@@ -92,9 +92,9 @@ class Publisher:
         for path, runtime in changes.runtimes.items():
             value = encode_runtime(runtime) if runtime is not None else None
             records.append(Record(topics.runtime, key(RecordType.RUNTIME, path), value))
-        if changes.switches is not None:
+        if changes.root is not None:
             root = "/" + topics.config_name
-            records.append(Record(topics.runtime, key(RecordType.RUNTIME, root), encode_switches(changes.switches)))
+            records.append(Record(topics.runtime, key(RecordType.RUNTIME, root), encode_root(changes.root)))
         for write in changes.configs:
             records += self._config(write)
         if changes.discarded is not None:

@@ -27,7 +27,7 @@ from alarm_engine.wire.config import decode_config
 from alarm_engine.wire.event import decode_event
 from alarm_engine.wire.headers import ENGINE, STATE
 from alarm_engine.wire.keys import RecordType, key, parse_key
-from alarm_engine.wire.runtime import Runtime, Switches, decode_runtime, decode_switches
+from alarm_engine.wire.runtime import RootRuntime, Runtime, Switches, decode_root, decode_runtime
 from alarm_engine.wire.state import LeafState, Modes, NodeState, StateExtras, decode_extras, decode_state
 from alarm_engine.wire.topics import Topics
 
@@ -47,7 +47,7 @@ class Replayed:
     states: dict[str, LeafState | NodeState] = field(default_factory=dict)
     extras: dict[str, StateExtras] = field(default_factory=dict)
     runtimes: dict[str, Runtime] = field(default_factory=dict)
-    switches: Switches = field(default_factory=Switches)
+    root: RootRuntime = field(default_factory=RootRuntime)
     modes: Modes | None = None
     """What the newest state record says of the switches, whoever wrote it: every one carries them."""
     next: dict[str, int] = field(default_factory=dict)
@@ -152,7 +152,7 @@ class Replayed:
 
     def _runtime(self, path: str, value: bytes | None, topics: Topics) -> None:
         if path == "/" + topics.config_name:
-            self.switches = decode_switches(value) if value is not None else Switches()
+            self.root = decode_root(value) if value is not None else RootRuntime()
         elif value is None:
             self.runtimes.pop(path, None)
         else:
@@ -188,10 +188,9 @@ class Replayed:
 
     def restoring(self, evaluator: Evaluator, now: Moment) -> Iterator[None]:
         """Build the tree in steps of milliseconds: components first, siblings and their parents in any order."""
-        evaluator.switches = self.switches
-        if self.modes is not None and self.switches != (shown := Switches(self.modes.maintenance, self.modes.notify)):
-            # A Phoebus server had the configuration before us.
-            evaluator.switches = evaluator.emitter.changes.switches = shown
+        evaluator.go_on_from(self.root)
+        if self.modes is not None:  # as every state record has them: a Phoebus server may have had the configuration before us
+            evaluator.switches = Switches(self.modes.maintenance, self.modes.notify)
         moved = self._carry_over()
         for number, path in enumerate(sorted(self.settings, key=lambda p: len(split(p)))):
             if number % _AT_ONCE == 0:

@@ -11,7 +11,7 @@ from alarm_engine.model.settings import Settings
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.state import Alarm, Sample
 from alarm_engine.wire.revision import Revision
-from alarm_engine.wire.runtime import Runtime, Switches
+from alarm_engine.wire.runtime import RootRuntime, Runtime
 from alarm_engine.wire.state import Modes, StateExtras
 
 
@@ -62,7 +62,8 @@ class Changes:
     """Components from the bottom up, each once."""
     runtimes: dict[str, Runtime | None] = field(default_factory=dict)
     """Last value per alarm; None removes the record."""
-    switches: Switches | None = None
+    root: RootRuntime | None = None
+    """What a restart needs of the whole configuration, if that changed."""
     configs: list[ConfigWrite] = field(default_factory=list)
     discarded: Revision | None = None
     """A revision that never closed, and of which nothing is left in the configuration now."""
@@ -75,7 +76,7 @@ class Changes:
     @property
     def is_empty(self) -> bool:
         """Nothing to publish."""
-        return not (self.steps or self.nodes or self.runtimes or self.switches or self.configs or self.talks or self.discarded)
+        return not (self.steps or self.nodes or self.runtimes or self.root or self.configs or self.talks or self.discarded)
 
     @property
     def has_states(self) -> bool:

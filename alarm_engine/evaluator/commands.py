@@ -172,7 +172,6 @@ class Commander:
         former, evaluator.switches = evaluator.switches, _SWITCHES[command.kind](evaluator.switches)
         if evaluator.switches == former:
             return
-        evaluator.emitter.changes.switches = evaluator.switches
         evaluator.emitter.event(EventKind.MODE, evaluator.tree.root.path, now, cause.because(command.kind.value))
         if evaluator.switches.maintenance and not former.maintenance:
             for leaf in evaluator.tree.root.leaves():

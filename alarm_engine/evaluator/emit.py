@@ -11,9 +11,10 @@ from alarm_engine.logic.servers import Outcome, Went
 from alarm_engine.logic.talk import Talk, annunciation, mass_disconnect, missed
 from alarm_engine.model.event import CommandResult, Event, EventKind
 from alarm_engine.model.settings import Settings
-from alarm_engine.model.severity import Severity
+from alarm_engine.model.severity import PRIORITY, Severity
 from alarm_engine.model.state import Acknowledgement, Alarm, EventId, Suppression
 from alarm_engine.model.times import NANOS_PER_SECOND, Moment, Monotonic, Nanos
+from alarm_engine.wire.runtime import Unsaid
 from alarm_engine.wire.state import NORMAL
 
 DISCONNECTED = "Disconnected"
@@ -93,6 +94,7 @@ class Emitter:
         """What happens now came so long ago that it is no longer spoken of alone."""
         self._missed: list[Talk] = []
         self._missed_since: Monotonic | None = None
+        self._worst_missed = Severity.OK
         self._misses = False
         """Some of those are of this round."""
         self._many = 0
@@ -143,6 +145,7 @@ class Emitter:
     def _speak(self, talk: Talk, *, gone: bool) -> None:
         if self.late:
             self._missed.append(talk)
+            self._worst_missed = max(self._worst_missed, talk.severity, key=PRIORITY.__getitem__)
             self._misses = True
             return
         self.changes.talks.append(talk)
@@ -245,6 +248,12 @@ class Emitter:
         """Something is to be said soon."""
         return bool(self._held or self._missed)
 
+    @property
+    def unsaid(self) -> Unsaid:
+        """What a successor has to say should this engine end before it does."""
+        number = self._held + len(self._missed)
+        return Unsaid(number, Severity.UNDEFINED if self._held else self._worst_missed) if number else Unsaid()
+
     def gather(self, now: Moment, *, more: bool) -> bool:
         """Make one sentence of alarms that could not be spoken in time, and one of many whose PVs went.
 
@@ -278,7 +287,7 @@ class Emitter:
         since = self._missed_since = self._missed_since or now.monotonic
         if not self._misses or now.monotonic - since > _LONGEST_HELD_NS:
             self.changes.talks.append(missed("/" + self._config, self._missed))
-            self._missed, self._missed_since = [], None
+            self._missed, self._missed_since, self._worst_missed = [], None, Severity.OK
         self._misses = False
 
     def take(self, root: str) -> Changes:

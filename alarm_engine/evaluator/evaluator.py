@@ -15,14 +15,14 @@ from alarm_engine.evaluator.servers import ServerWatch
 from alarm_engine.evaluator.timing import CLOCK_CHECK_NS, LATE_NS, Timer
 from alarm_engine.evaluator.tree import AlarmTree, Leaf, Node, is_covered
 from alarm_engine.logic.alarm_logic import MAINTENANCE, TRACKED, Outcome
-from alarm_engine.logic.talk import LATE_S, nag, started
+from alarm_engine.logic.talk import LATE_S, nag, started, unspoken
 from alarm_engine.logic.timers import TimerWheel
 from alarm_engine.model.event import EventKind
 from alarm_engine.model.reading import Connection, Input, Reading
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.state import Alarm, Sample
 from alarm_engine.model.times import NANOS_PER_SECOND, Moment, Monotonic, Nanos
-from alarm_engine.wire.runtime import Switches
+from alarm_engine.wire.runtime import RootRuntime, Switches
 from alarm_engine.wire.state import Modes
 
 NO_PV = "No PV"
@@ -55,6 +55,8 @@ class Evaluator:
         self.settings = settings
         self.tree = AlarmTree(settings.config)
         self.switches = Switches()
+        self._noted = RootRuntime()
+        """What the journal has of the whole configuration."""
         self.timers: TimerWheel[tuple[Timer, Leaf | None]] = TimerWheel()
         self.emitter = Emitter(settings.config, epoch, last_time)
         self.servers = ServerWatch(self.emitter, self.tree.root.path)
@@ -65,6 +67,10 @@ class Evaluator:
         self._is_cut = False
         """More timers are due than were taken."""
 
+    def go_on_from(self, root: RootRuntime) -> None:
+        """What the journal has of the whole configuration, of an engine that ran before."""
+        self.switches, self._noted = root.switches, root
+
     def begin(self, now: Moment, last_sign: Nanos | None = None) -> None:
         """Take over after everything is restored: say so, publish components that differ from their records, start the clocks.
 
@@ -72,6 +78,8 @@ class Evaluator:
         """
         self.emitter.took_over(self.tree.root.path, by_itself("took over the configuration"), now, last_sign)
         self.emitter.talk(started(self.tree.root.path))
+        if (unsaid := self._noted.unsaid).number:
+            self.emitter.talk(unspoken(self.tree.root.path, unsaid.number, unsaid.worst))
         self.tree.mark_all()
         for leaf in self.tree.leaves.values():
             if leaf.version is None and not leaf.logic.enabled:
@@ -174,6 +182,9 @@ class Evaluator:
             self.rest(Timer.IDLE, self.settings.idle_s, now)
         changes = self.emitter.take(self.tree.root.path)
         changes.modes = Modes(self.switches.maintenance, self.switches.notify)
+        root = RootRuntime(self.switches, self.emitter.unsaid)
+        if root != self._noted:
+            changes.root = self._noted = root
         return changes
 
     def publish_root(self) -> None:

@@ -46,8 +46,17 @@ def missed(root: str, talks: Sequence[Talk]) -> Talk:
     """One sentence instead of each alarm that could not be spoken in time."""
     if len(talks) == 1:
         return talks[0]
-    worst = max((talk.severity for talk in talks), key=PRIORITY.__getitem__)
-    return Talk(root, worst, f" {len(talks)} alarms while nobody could be told, the worst {NAMES[worst]}", standout=True)
+    return unspoken(root, len(talks), max((talk.severity for talk in talks), key=PRIORITY.__getitem__))
+
+
+def unspoken(root: str, number: int, worst: Severity) -> Talk:
+    """One sentence of alarms of which only this is known."""
+    what = (
+        f"1 alarm while nobody could be told: {NAMES[worst]}"
+        if number == 1
+        else f"{number} alarms while nobody could be told, the worst {NAMES[worst]}"
+    )
+    return Talk(root, worst, f" {what}", standout=True)
 
 
 def mass_disconnect(root: str, number: int) -> Talk:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from alarm_engine.errors import WireError
-from alarm_engine.model.severity import BY_NAME, NAMES
+from alarm_engine.model.severity import BY_NAME, NAMES, Severity
 from alarm_engine.model.state import Acknowledgement, Alarm, Suppression
 from alarm_engine.model.times import Nanos
 from alarm_engine.wire.event import (
@@ -41,10 +41,26 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """Switches of a configuration, in the `runtime:` record of its root."""
+    """Switches of a configuration."""
 
     maintenance: bool = False
     notify: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Unsaid:
+    """Alarms that were annunciated and are not spoken of yet: more may belong into the same sentence."""
+
+    number: int = 0
+    worst: Severity = Severity.OK
+
+
+@dataclass(frozen=True, slots=True)
+class RootRuntime:
+    """What a whole configuration needs to go on after a restart, in the `runtime:` record of its root."""
+
+    switches: Switches = Switches()
+    unsaid: Unsaid = Unsaid()
 
 
 def encode_runtime(runtime: Runtime) -> bytes | None:
@@ -64,11 +80,14 @@ def encode_runtime(runtime: Runtime) -> bytes | None:
     return orjson.dumps({"v": VERSION, **data}) if data else None
 
 
-def encode_switches(switches: Switches) -> bytes | None:
-    """The value of the root's record; None if nothing is switched."""
-    if switches == Switches():
+def encode_root(root: RootRuntime) -> bytes | None:
+    """The value of the root's record; None (a tombstone) if there is nothing to keep."""
+    if root == RootRuntime():
         return None
-    return orjson.dumps({"v": VERSION, "maintenance": switches.maintenance, "notify": switches.notify})
+    data: dict[str, Any] = {"v": VERSION, "maintenance": root.switches.maintenance, "notify": root.switches.notify}
+    if root.unsaid.number:
+        data["unsaid"] = {"number": root.unsaid.number, "worst": NAMES[root.unsaid.worst]}
+    return orjson.dumps(data)
 
 
 def decode_runtime(value: bytes) -> Runtime:
@@ -88,13 +107,17 @@ def decode_runtime(value: bytes) -> Runtime:
         raise WireError(f"not a runtime record ({problem!r}): {value[:200]!r}") from problem
 
 
-def decode_switches(value: bytes) -> Switches:
-    """Switches of a configuration; raises `WireError`."""
+def decode_root(value: bytes) -> RootRuntime:
+    """What a whole configuration needs to go on; raises `WireError`."""
     try:
         data = _load(value)
-        return Switches(data["maintenance"] is True, data["notify"] is not False)
+        unsaid = data.get("unsaid")
+        return RootRuntime(
+            Switches(data["maintenance"] is True, data["notify"] is not False),
+            Unsaid(int(unsaid["number"]), BY_NAME[unsaid["worst"]]) if unsaid else Unsaid(),
+        )
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise WireError(f"not a record of switches ({problem!r}): {value[:200]!r}") from problem
+        raise WireError(f"not a runtime record of a configuration ({problem!r}): {value[:200]!r}") from problem
 
 
 def _load(value: bytes) -> dict[str, Any]:

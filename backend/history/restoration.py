@@ -22,7 +22,7 @@ from alarm_engine.replay import Replayed
 from alarm_engine.wire.config import encode_config
 from alarm_engine.wire.headers import STATE
 from alarm_engine.wire.keys import RecordType, key
-from alarm_engine.wire.runtime import Runtime, Switches, encode_runtime, encode_switches
+from alarm_engine.wire.runtime import RootRuntime, Runtime, Switches, encode_root, encode_runtime
 from alarm_engine.wire.state import LeafState, Modes, StateExtras, encode_extras, encode_leaf_state
 from alarm_engine.wire.topics import Topics
 from backend.history.port import MAX_RANGE_DAYS, EventQuery, HistoryStore
@@ -96,7 +96,7 @@ async def restore(journal: Journal, history: HistoryStore, wanted: Wanted) -> Re
         done.alarms += len(some)
         done.acknowledged += sum(_is_acknowledged(events[path]) for path in some)
         done.suppressed += sum(_suppression(events[path], wanted.now) is not None for path in some)
-    await journal.append([Record(topics.runtime, key(RecordType.RUNTIME, "/" + wanted.config), encode_switches(done.switches))])
+    await journal.append([Record(topics.runtime, key(RecordType.RUNTIME, "/" + wanted.config), encode_root(RootRuntime(done.switches)))])
     return done
 
 

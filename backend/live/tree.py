@@ -23,7 +23,7 @@ from alarm_engine.wire.config import decode_config
 from alarm_engine.wire.event import decode_event
 from alarm_engine.wire.headers import STATE
 from alarm_engine.wire.keys import RecordType, key, parse_key
-from alarm_engine.wire.runtime import Switches, decode_runtime, decode_switches
+from alarm_engine.wire.runtime import Switches, decode_root, decode_runtime
 from alarm_engine.wire.state import NORMAL, NodeState, decode_extras, decode_state
 from alarm_engine.wire.topics import Topics
 from backend.live.facts import Facts, StateWord
@@ -211,7 +211,7 @@ class Tree:
 
     def _apply_runtime(self, path: str, record: StoredRecord) -> None:
         if path == self._root.path:
-            self._switches = Switches() if record.value is None else decode_switches(record.value)
+            self._switches = Switches() if record.value is None else decode_root(record.value).switches
             return
         runtime = None if record.value is None else decode_runtime(record.value)
         self._facts.setdefault(path, Facts()).runtime = runtime

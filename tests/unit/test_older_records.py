@@ -21,7 +21,7 @@ from alarm_engine.model.state import EventId
 from alarm_engine.model.times import Moment, Monotonic
 from alarm_engine.replay import replay, settle
 from alarm_engine.wire.event import decode_event
-from alarm_engine.wire.runtime import decode_runtime, decode_switches
+from alarm_engine.wire.runtime import decode_root, decode_runtime
 from alarm_engine.wire.status import decode_status
 from alarm_engine.wire.topics import Topics
 from tests.recorded_forms import ALARMS, BEGIN, CONFIG, SHELVED_UNTIL
@@ -81,7 +81,7 @@ def test_every_record_of_ours_is_read(file):
     for one in lines(file):
         kind = one["key"].partition(":")[0]
         if kind in READERS and one["value"] is not None:
-            read = decode_switches if one["key"] == f"runtime:/{CONFIG}" else READERS[kind]
+            read = decode_root if one["key"] == f"runtime:/{CONFIG}" else READERS[kind]
             read(one["value"].encode())
             kinds.add(kind)
     assert kinds == set(READERS)

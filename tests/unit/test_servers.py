@@ -14,6 +14,7 @@ from alarm_engine.model.reading import Connection, Input, Reading
 from alarm_engine.model.settings import AlarmSettings
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.times import NANOS_PER_SECOND, Moment, Monotonic, Nanos
+from alarm_engine.wire.runtime import RootRuntime
 from tests.unit.evaluating import START, Control
 
 IOC = "ioc7:5064"
@@ -229,3 +230,25 @@ def test_an_ioc_that_returns_is_one_event_and_acknowledgements_are_kept():
         control.sample(name, Severity.INVALID, "UDF_ALARM")
         control.sample(name, Severity.MAJOR)
     assert control.severity("/Demo") is Severity.MAJOR_ACK
+
+
+def test_what_an_engine_held_back_when_it_ended_is_said_by_its_successor_and_never_twice():
+    control = plant(5000)
+    control.now = control.now.plus_s(10)
+    _, texts = feed(control, gone(control.now, NAMES[:3000]))
+    assert not texts  # the rest of that server may be on its way
+    control.now = control.now.plus_s(0.05)
+    feed(control, gone(control.now, NAMES[3000:3500]))
+    successor = control.restarted()
+    successor.evaluator.begin(successor.now)
+    said = successor.take()
+    assert [(talk.path, talk.severity, talk.text) for talk in said.talks if "started" not in talk.text] == [
+        ("/Demo", Severity.UNDEFINED, " 3500 alarms while nobody could be told, the worst UNDEFINED")
+    ]
+    assert said.root == RootRuntime()
+    # The first one, had it gone on, would have said it, and then nothing is left to be said.
+    control.now = control.now.plus_s(6)
+    assert feed(control, [])[1] == [" 3500 alarms: PV disconnected"]
+    after = control.restarted()
+    after.evaluator.begin(after.now)
+    assert [talk.text for talk in after.take().talks] == [" Alarm server started. Everything is going to be all right."]

@@ -10,7 +10,7 @@ from alarm_engine.journal.port import Record, StoredRecord
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.times import Nanos
 from alarm_engine.replay import Replayed
-from alarm_engine.wire.runtime import Switches, encode_switches
+from alarm_engine.wire.runtime import RootRuntime, Switches, encode_root
 from tests.unit.evaluating import TOPICS, Control
 
 GC = "/Demo/Vacuum/GC1"
@@ -47,21 +47,21 @@ def test_the_switches_are_those_of_the_newest_state(fields):
     control, records = takes_over(CONFIG, normal, set_)
     assert control.evaluator.switches == expected
     # Written down, since the next state record may be that of an alarm which is removed.
-    assert written(records, "runtime:/Demo") == [encode_switches(expected)]
+    assert written(records, "runtime:/Demo") == [encode_root(RootRuntime(expected))]
     control, records = takes_over(CONFIG, set_, normal)
     assert control.evaluator.switches == Switches()
     assert written(records, "runtime:/Demo") == []
 
 
 def test_a_phoebus_server_after_us_has_the_last_word_on_switches():
-    ours = (TOPICS.runtime, "runtime:/Demo", encode_switches(Switches(maintenance=True)))
+    ours = (TOPICS.runtime, "runtime:/Demo", encode_root(RootRuntime(Switches(maintenance=True))))
     control, records = takes_over(CONFIG, ours, (TOPICS.config, "state:/Demo", b'{"severity":"OK"}'))
     assert control.evaluator.switches == Switches()
-    assert written(records, "runtime:/Demo") == [encode_switches(Switches())]
+    assert written(records, "runtime:/Demo") == [encode_root(RootRuntime(Switches()))]
 
 
 def test_switches_without_any_state_are_ours():
-    control, _ = takes_over(CONFIG, (TOPICS.runtime, "runtime:/Demo", encode_switches(Switches(notify=False))))
+    control, _ = takes_over(CONFIG, (TOPICS.runtime, "runtime:/Demo", encode_root(RootRuntime(Switches(notify=False)))))
     assert control.evaluator.switches == Switches(notify=False)
 
 
