@@ -4,7 +4,8 @@ import pytest
 
 from alarm_engine.errors import JournalUnavailable, SettingsError
 from alarm_engine.journal.file_lock import FileLock
-from tocsin.demo.site import demo_settings, forget
+from tocsin.demo.site import demo_settings, forget, write_settings
+from tocsin.settings import load
 
 
 @pytest.fixture
@@ -59,3 +60,14 @@ def test_a_place_that_cannot_be_one_is_said(tmp_path):
     file.write_bytes(b"")
     with pytest.raises(SettingsError, match=r"cannot keep its files in .*file: Not a directory"):
         demo_settings(file, (), 0)
+
+
+def test_the_settings_of_a_demo_that_runs_are_a_file_for_other_commands(demo):
+    settings = demo_settings(demo, ("127.0.0.1:5064",), 0)
+    file = write_settings(demo, settings, 18080)
+    found = load(file)
+    assert found.backend.port == 18080
+    assert (found.store, found.channel_access, found.configurations) == (settings.store, settings.channel_access, settings.configurations)
+    assert [path.name for path in demo.glob("demo*")] == ["demo.yaml"]
+    forget(demo)
+    assert not demo.exists()

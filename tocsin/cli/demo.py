@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -15,7 +16,7 @@ from tocsin import logs
 from tocsin.application import Application
 from tocsin.demo.machine import Group
 from tocsin.demo.machine_process import DemoMachine
-from tocsin.demo.site import demo_settings, forget
+from tocsin.demo.site import demo_settings, forget, write_settings
 from tocsin.serving import serve
 
 _WHAT_TO_TRY = (
@@ -24,6 +25,7 @@ _WHAT_TO_TRY = (
     ("", "Stop with Ctrl-C and start again: acknowledgements and history are still there."),
     ("", "Edit {tree}: the change is in force in seconds."),
     ("", "curl '{url}/api/v1/alarms?limit=3'"),
+    ("", "tocsin doctor -s {settings}"),
     ("Grafana", "Dashboards and provisioning are in {grafana} (docs/how-to/connect-grafana.md)."),
     ("Store", "{store}"),
 )
@@ -53,6 +55,7 @@ def demo(
                 "grafana": _short(directory / "grafana"),
                 "tree": _short(settings.configurations[0].tree or Path()),
                 "store": _short(settings.store),
+                "settings": _short(write_settings(directory, settings, urlsplit(application.url).port or port)),
             }
             lines = Table.grid(padding=(0, 2))
             for title, text in _WHAT_TO_TRY:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from importlib.resources import files
 from pathlib import Path
+
+import yaml
 
 from alarm_engine.errors import SettingsError
 from alarm_engine.journal.file_lock import FileLock
@@ -17,7 +20,8 @@ from tocsin.settings_sections import (
     EngineSection,
 )
 
-_STORE, _TREE, _GRAFANA = "tocsin.sqlite", "tree", "grafana"
+_STORE, _TREE, _GRAFANA, SETTINGS = "tocsin.sqlite", "tree", "grafana", "demo.yaml"
+_HEAD = "# Settings of the demo that was started last: for the commands that take --settings. The demo itself does not read them.\n"
 
 
 def forget(directory: Path) -> None:
@@ -30,7 +34,7 @@ def forget(directory: Path) -> None:
     if not store.exists():
         return
     names = {path.name for path in directory.iterdir()}
-    strange = sorted(name for name in names - {_TREE, _GRAFANA} if not name.startswith(_STORE))
+    strange = sorted(name for name in names - {_TREE, _GRAFANA, SETTINGS} if not name.startswith(_STORE))
     if strange or _TREE not in names:
         why = f"holds {', '.join(strange[:3])}" if strange else f"holds no {_TREE}"
         raise SettingsError(
@@ -65,6 +69,20 @@ def demo_settings(directory: Path, addresses: tuple[str, ...], port: int) -> Set
         backend=BackendSection(port=port),
         dashboards=DashboardsSection(out=directory / _GRAFANA),
     )
+
+
+def write_settings(directory: Path, settings: Settings, port: int) -> Path:
+    """The settings of a demo that runs, for commands that take such a file; `port`: where it really listens. Raises `SettingsError`."""
+    settings = settings.model_copy(update={"backend": BackendSection(port=port)})
+    text = yaml.safe_dump(settings.model_dump(mode="json", exclude_unset=True, exclude_none=True), sort_keys=False)
+    file = directory / SETTINGS
+    try:
+        beside = file.with_suffix(".new")
+        beside.write_text(_HEAD + text, encoding="utf-8")
+        os.replace(beside, file)
+    except OSError as problem:
+        raise SettingsError(f"{file}: cannot be written: {problem.strerror}") from problem
+    return file
 
 
 def _copy_tree(tree: Path) -> None:

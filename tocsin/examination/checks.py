@@ -46,7 +46,8 @@ def checks(site: Site) -> Iterator[Check]:
             yield of_journal("Kafka", "session of engines", kafka_rights.session)
     yield of_journal("Engine", "engine", engines.engines)
     yield check("Web side", "web side", web.web_side, "is it running, is the address right?")
-    yield check("Web side", "health of roles", web.health)
+    if site.uses_kafka:
+        yield check("Web side", "health of roles", web.health)
     yield check("History", "history", history.store, "is the store there?")
     yield of_journal("History", "history", history.lag)
     if site.settings.history.store == "elasticsearch":
