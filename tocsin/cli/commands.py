@@ -59,6 +59,16 @@ def _add_once(group: Any, more: tuple[str, ...]) -> None:
 
 
 ENTRIES: tuple[Entry, ...] = (
+    Entry("alarms", Panel.OPERATE, "Alarms that are active now: a live table on a terminal.", "look", "alarms"),
+    Entry("tree", Panel.OPERATE, "The alarm tree with severities and numbers.", "look_tree", "tree"),
+    Entry("summary", Panel.OPERATE, "How many alarms each subsystem has.", "look_tree", "summary"),
+    Entry("ack", Panel.OPERATE, "Acknowledge alarms.", "act", "ack"),
+    Entry("unack", Panel.OPERATE, "Take an acknowledgement back.", "act", "unack"),
+    Entry("shelve", Panel.OPERATE, "Take alarms out of sight for a time.", "act", "shelve"),
+    Entry("unshelve", Panel.OPERATE, "Bring shelved alarms back before their time.", "act", "unshelve"),
+    Entry("disable", Panel.OPERATE, "Take alarms out of service.", "act", "disable"),
+    Entry("enable", Panel.OPERATE, "Put alarms back into service.", "act", "enable"),
+    Entry("events", Panel.PAST, "What happened, and what happens: --follow.", "look_events", "events"),
     Entry(
         "history",
         Panel.PAST,

@@ -22,6 +22,7 @@ from backend.api.over_time import acknowledged_object
 from backend.history.port import MAX_PAGE, EventQuery
 from backend.past import export
 from backend.past.acknowledgements import Acknowledged, acknowledgements
+from tocsin.cli.event_lines import EventLine, add_line, event_table
 from tocsin.cli.history_asking import (
     Below,
     Config,
@@ -82,7 +83,11 @@ def events(  # noqa: PLR0913, PLR0917 - each is an option
         typer.Option("--output", "-o", dir_okay=False, help="File for csv and ndjson; else standard output.", show_default=False),
     ] = None,
 ) -> None:
-    """Print what happened, or export it. Exit code 1 if nothing was found. Works beside a running system."""
+    """Print what happened, or export it, from the history store itself. Exit code 1 if nothing was found.
+
+    Needs the settings of the site and no backend: for whoever keeps the store, and for files of any length. Operators ask the running
+    system with `tocsin events`, which also follows what happens.
+    """
     site, prefix = load(settings), read_path(path)
     chosen = the_config(site, config, [prefix])
     since, until = read_range(start, end)
@@ -119,7 +124,7 @@ def _to_file(site: Settings, query: EventQuery, what: tuple[export.Format, int |
 
 
 async def _list(site: Settings, query: EventQuery, limit: int) -> int:
-    rows = table("time (UTC)", "event", "kind", "severity", "alarm", "message", "value", "by", "comment")
+    rows = event_table("UTC")
     last: Event | None = None
     async with visiting_history(site) as history:
         async for page in export.pages(history, query, limit + 1):
@@ -127,24 +132,25 @@ async def _list(site: Settings, query: EventQuery, limit: int) -> int:
                 if rows.row_count == limit:
                     _print(rows, f"there are more: --limit for a longer list, --after {last.id if last else ''} for what follows")
                     return limit
-                _add(rows, event)
+                add_line(rows, _line(event))
                 last = event
     _print(rows, "" if last else "nothing was found")
     return rows.row_count
 
 
-def _add(rows: Table, event: Event) -> None:
+def _line(event: Event) -> EventLine:
     snapshot = event.snapshot
-    rows.add_row(
-        iso(event.time),
-        str(event.id),
-        event.kind.value,
-        severity_text(event.to_severity if snapshot else None, suppressed=snapshot is not None and snapshot.suppression is not None),
-        plain(event.path),
-        plain(snapshot.alarm.message if snapshot else event.reason),
-        plain(snapshot.current.value if snapshot else ""),
-        plain(event.user),
-        plain(event.comment),
+    hidden = snapshot is not None and snapshot.suppression is not None
+    return EventLine(
+        time=iso(event.time),
+        id=str(event.id),
+        kind=event.kind.value,
+        severity="" if snapshot is None else "SHELVED" if hidden else event.to_severity.name,
+        path=event.path,
+        message=snapshot.alarm.message if snapshot else event.reason,
+        value=snapshot.current.value if snapshot else "",
+        user=event.user,
+        comment=event.comment,
     )
 
 

@@ -1,0 +1,1 @@
+"""The live table of alarms in a terminal: what `tocsin alarms` shows there."""

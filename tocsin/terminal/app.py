@@ -1,0 +1,287 @@
+"""The live table: what stands on the screen, and what the keys do."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import App, ComposeResult
+from textual.binding import Binding
+from textual.theme import Theme
+from textual.widgets import Footer, Input, Static
+
+from tocsin.cli.command_words import WORDS, Kind, Said, Tone, report
+from tocsin.cli.printing import plain
+from tocsin.client import AsyncClient
+from tocsin.client.types import AlarmDetail, Event
+from tocsin.terminal import orders
+from tocsin.terminal.details import Details
+from tocsin.terminal.dialogs import Ask, Asked, Keys
+from tocsin.terminal.following import follow
+from tocsin.terminal.heads import badge, empty_words, head_text, tabs_text
+from tocsin.terminal.rows import Order, Row, Rows, View, Wish
+from tocsin.terminal.table import AlarmTable
+from tocsin.terminal.trust import Banner, Feed, Sight, banner_of, notice_of
+
+PAINT_S = 0.1
+"""The table is painted that often at most; and no more than a fifth of the time is spent on it."""
+
+DONE_STAYS_S = 7.0
+EVENTS_SHOWN = 20
+_SAID_MOST = 4
+_VIEWS, _ORDERS = tuple(View), tuple(Order)
+_KINDS = {"a": Kind.ACKNOWLEDGE, "u": Kind.UNACKNOWLEDGE, "s": Kind.SHELVE, "d": Kind.DISABLE}
+_DARK = Theme("tocsin-dark", "#5B8DEF", background="#111217", surface="#1B1E26", panel="#1F232C", foreground="#D8D9DA", dark=True)
+_LIGHT = Theme("tocsin-light", "#2F5FC4", background="#FFFFFF", surface="#F2F4F8", panel="#E8EBF1", foreground="#1B1B1B", dark=False)
+_SHADES = {Tone.DONE: "OK", Tone.REFUSED: "MINOR", Tone.NOT_CONFIRMED: "MAJOR"}
+
+
+class LiveTable(App[None]):
+    """Alarms of some configurations as they are, until it is ended."""
+
+    CSS_PATH = "style.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    TITLE = "tocsin"
+    BINDINGS: ClassVar = [
+        Binding("q", "quit", "End"),
+        Binding("ctrl+c", "quit", "End", show=False, priority=True),
+        Binding("a", "order('a')", "Acknowledge"),
+        Binding("s", "order('s')", "Shelve"),
+        Binding("u", "order('u')", "Unack", show=False),
+        Binding("d", "order('d')", "Out of service", show=False),
+        Binding("b", "order('b')", "Bring back", show=False),
+        Binding("slash", "filter", "Filter", key_display="/"),
+        Binding("o", "sort(1)", "Order"),
+        Binding("O", "sort(0)", "Turn round", show=False),
+        *(Binding(str(number), f"view({number})", view.value, show=False) for number, view in enumerate(_VIEWS, 1)),
+        Binding("t", "turn", "Light, dark", show=False),
+        Binding("escape", "clear", "Clear", show=False),
+        Binding("question_mark", "keys", "Keys", key_display="?"),
+    ]
+
+    def __init__(self, client: AsyncClient, configs: Sequence[str], wish: Wish, *, light: bool = False) -> None:
+        super().__init__()
+        self.client = client
+        self.feeds = [Feed(config) for config in configs]
+        self.wish = wish
+        self.rows = Rows()
+        self.sight = Sight()
+        self.pending: dict[str, str] = {}
+        self.said: list[tuple[float | None, Said]] = []
+        """Sentences with the time when they go; None: when they are closed."""
+        self.light = light
+        self.blind = True
+        self._changed = True
+        self._again = 0.0
+        self._whole = 0.0
+
+    def compose(self) -> ComposeResult:
+        """From top to bottom."""
+        yield Static(id="head")
+        yield Static(id="tabs")
+        yield Static(id="banner", markup=False)
+        yield AlarmTable()
+        yield Static(id="empty", markup=False)
+        yield Static(id="said")
+        yield Static(id="under", markup=False)
+        yield Input(id="filter", placeholder="words in path, description, message, value, severity", compact=True)
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """Begin to follow."""
+        for theme in (_DARK, _LIGHT):
+            self.register_theme(theme)
+        self._dress()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, self.exit)
+        for feed in self.feeds:
+            self.run_worker(follow(self.client, feed, self.rows, self._dirty), group="feeds")
+        self.set_interval(PAINT_S, self._tick)
+        self.table.focus()
+        self._paint()
+
+    @property
+    def table(self) -> AlarmTable:
+        """The table."""
+        return self.screen_stack[0].query_one(AlarmTable)
+
+    def _static(self, name: str) -> Static:
+        return self.screen_stack[0].query_one(f"#{name}", Static)
+
+    def _dirty(self) -> None:
+        self._changed = True
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        if now >= self._whole or (self._changed and now >= self._again):
+            self._paint()
+
+    def _paint(self) -> None:
+        start = time.monotonic()
+        self._changed, self._whole = False, start + 1.0
+        banner = banner_of(self.feeds, start)
+        self.blind = banner is not None
+        shown = self.rows.wanted(self.wish)
+        clock = time.strftime("%H:%M:%S")
+        self._static("head").update(head_text(self.feeds, banner, clock, light=self.light))
+        self._static("tabs").update(tabs_text(self.rows.counts(), self.wish, banner, light=self.light))
+        self._show_banner(banner or notice_of(self.feeds), blind=self.blind)
+        table = self.table
+        table.blind, table.light, table.pending = self.blind, self.light, self.pending
+        table.show(shown, self.wish.view)
+        table.display = bool(shown)
+        self._static("empty").set_class(not shown, "shown")
+        if not shown:
+            self._static("empty").update(empty_words(self.feeds, self.wish, banner))
+        self._show_under()
+        self._show_said(start)
+        self.sight.painted(self.rows.as_of, start)
+        self._again = time.monotonic() + 4 * (time.monotonic() - start)
+
+    def _show_banner(self, banner: Banner | None, *, blind: bool) -> None:
+        widget = self._static("banner")
+        widget.set_class(banner is not None, "shown").set_class(blind, "blind").set_class(not blind, "notice")
+        if banner is not None:
+            widget.update(f"{banner.title}  {banner.text}")
+
+    def _show_under(self) -> None:
+        row = self.table.current()
+        marked = f"{len(self.table.marked)} selected   " if self.table.marked else ""
+        text = "" if row is None else plain(f"{row.path}   {row.alarm.description}")
+        self._static("under").update(marked + text)
+
+    def _show_said(self, now: float) -> None:
+        self.said = [(until, said) for until, said in self.said if until is None or until > now]
+        text = Text()
+        for number, (_, said) in enumerate(self.said):
+            text.append("\n" if number else "")
+            text.append(*badge(_SHADES[said.tone], f" {said.text} ", light=self.light))
+        widget = self._static("said")
+        widget.set_class(bool(self.said), "shown")
+        if self.said:
+            widget.update(text)
+
+    def _say(self, *sentences: Said) -> None:
+        for said in sentences:
+            until = time.monotonic() + DONE_STAYS_S if said.tone is Tone.DONE else None
+            others = [(one, known) for one, known in self.said if known != said]
+            self.said = [*others[1 - _SAID_MOST :], (until, said)]
+        self._paint()
+
+    def _wish(self, wish: Wish) -> None:
+        self.wish = wish
+        self._paint()
+
+    def _dress(self) -> None:
+        self.theme = _LIGHT.name if self.light else _DARK.name
+        self.screen_stack[0].set_class(self.light, "light")
+
+    def action_turn(self) -> None:
+        """Light or dark."""
+        self.light = not self.light
+        self._dress()
+        self._paint()
+
+    def action_view(self, number: int) -> None:
+        """Another view."""
+        self._wish(replace(self.wish, view=_VIEWS[number - 1]))
+
+    def action_sort(self, step: int) -> None:
+        """Another order, or the other way round."""
+        if step:
+            order = _ORDERS[(_ORDERS.index(self.wish.order) + step) % len(_ORDERS)]
+            self._wish(replace(self.wish, order=order, reverse=False))
+        else:
+            self._wish(replace(self.wish, reverse=not self.wish.reverse))
+
+    def action_filter(self) -> None:
+        """Type words."""
+        field = self.query_one("#filter", Input)
+        field.add_class("shown")
+        field.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter while words are typed."""
+        if event.input.id == "filter":
+            self._wish(self.wish.searching(event.value))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Back to the table; the filter stays."""
+        if event.input.id == "filter":
+            event.input.remove_class("shown")
+            self.table.focus()
+
+    def action_clear(self) -> None:
+        """No words, nothing selected, no sentences."""
+        field = self.query_one("#filter", Input)
+        field.value = ""
+        field.remove_class("shown")
+        self.table.focus()
+        self.table.release()
+        self.said.clear()
+        self._wish(self.wish.searching(""))
+
+    def action_keys(self) -> None:
+        """The page of keys."""
+        self.push_screen(Keys())
+
+    def on_alarm_table_moved(self) -> None:
+        """Say what is under the cursor."""
+        self._show_under()
+
+    def on_alarm_table_opened(self, event: AlarmTable.Opened) -> None:
+        """Details."""
+
+        def known(path: str = event.path) -> Row | None:
+            return self.rows.rows.get(path)
+
+        page = Details(event.path, lambda: row.alarm if (row := known()) else None, self._ask)
+        self.push_screen(page, lambda key: self._order(key, [row] if key and (row := known()) else []) if key else None)
+
+    async def _ask(self, path: str) -> tuple[AlarmDetail, list[Event]]:
+        detail = await self.client.alarm(path)
+        events = [event async for event in self.client.events(path, limit=EVENTS_SHOWN)]
+        return detail, events
+
+    def action_order(self, key: str) -> None:
+        """A command for what is selected, else for the row under the cursor."""
+        self._order(key, self.table.chosen())
+
+    def _order(self, key: str, rows: Sequence[Row]) -> None:
+        if self.blind:
+            self._say(Said(Tone.REFUSED, "Commands are off: what is shown is old, see the banner."))
+            return
+        if not rows:
+            self._say(Said(Tone.REFUSED, "No alarm is under the cursor: it has left the table. Choose one."))
+            return
+        kind = _KINDS.get(key) or (Kind.UNSHELVE if orders.fitting(Kind.UNSHELVE, rows) else Kind.ENABLE)
+        fitting = orders.fitting(kind, rows)
+        if not fitting:
+            self._say(Said(Tone.REFUSED, f"{WORDS[kind].name}: {WORDS[kind].unfit}."))
+            return
+        # What was on screen when the decision was made, not when the dialog closes.
+        now = time.monotonic()
+        wanted = [orders.Order(kind, row.path, self.sight.seen(row.config, now)) for row in fitting]
+        self.push_screen(Ask(kind, orders.about(fitting)), partial(self._answered, wanted))
+
+    def _answered(self, wanted: list[orders.Order], asked: Asked | None) -> None:
+        if asked is not None:
+            self.run_worker(self._send(wanted, asked), group="orders")
+
+    async def _send(self, wanted: list[orders.Order], asked: Asked) -> None:
+        kind = wanted[0].kind
+        self.pending |= {order.path: WORDS[kind].doing for order in wanted}
+        self.table.marked -= {order.path for order in wanted}
+        self._paint()
+
+        def settled(path: str) -> None:
+            self.pending.pop(path, None)
+            self._dirty()
+
+        self._say(*report(kind, await orders.send(self.client, wanted, asked, settled)))

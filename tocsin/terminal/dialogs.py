@@ -1,0 +1,113 @@
+"""Questions that the table asks before a command, and its page of keys."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Input, Label, Static
+
+from tocsin.cli.command_words import WORDS, Kind
+from tocsin.cli.printing import plain
+
+_DURATION = re.compile(r"\d{1,9}(\.\d{1,3})?\s*(s|m|h|d|w)")
+
+KEYS = """\
+ ↑ ↓  j k        row
+ PgUp PgDn g G   page, first, last
+ space           select
+ enter           details and guidance
+
+ a               acknowledge
+ u               take an acknowledgement back
+ s               shelve for a time
+ d               take out of service
+ b               bring back what is shelved or out of service
+
+ /               filter: words that must all be there
+ esc             no filter, nothing selected
+ 1 2 3 4         in alarm, unacknowledged, acknowledged, shelved
+ o O             other order, the other way round
+ t               light or dark
+ q  Ctrl-C       end
+
+Commands are for what is selected, else for the row with ›. An alarm
+that rose in the last 0.3 s, or while you were asked, is left alone,
+and the answer says so: nobody acknowledges what he has not seen.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a user answered."""
+
+    reason: str
+    duration: str = ""
+    """Of shelving: 90s, 15m, 2h, 1d."""
+
+
+class Ask(ModalScreen[Asked | None]):
+    """Asks for the reason of a command, and for how long; None if the user thinks better of it."""
+
+    BINDINGS: ClassVar = [Binding("escape", "cancel", "Cancel")]
+
+    def __init__(self, kind: Kind, what: str) -> None:
+        super().__init__()
+        self.kind, self.what = kind, what
+
+    def compose(self) -> ComposeResult:
+        """The dialog."""
+        words = WORDS[self.kind]
+        with Vertical(id="ask", classes="dialog"):
+            yield Label(words.name, classes="title")
+            yield Static(plain(self.what), id="what", markup=False)
+            if self.kind is Kind.SHELVE:
+                yield Label("For how long: 15m, 1h, 6h, 1d, 7d")
+                yield Input("1h", id="duration", select_on_focus=True, compact=True)
+            yield Label("Reason" if words.reason_needed else "Reason, if there is one to give")
+            yield Input(id="reason", max_length=500, compact=True)
+            yield Static("", id="problem", markup=False)
+            yield Static("enter: send    esc: cancel", classes="hint", markup=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter goes on to what is missing, else sends."""
+        problem, field = self._problem()
+        if problem:
+            self.query_one("#problem", Static).update(problem if event.input.id == field else "")
+            self.query_one(f"#{field}", Input).focus()
+        elif event.input.id == "duration":
+            self.query_one("#reason", Input).focus()
+        else:
+            self.dismiss(Asked(self._text("reason"), self._text("duration")))
+
+    def _problem(self) -> tuple[str, str]:
+        if self.kind is Kind.SHELVE and not _DURATION.fullmatch(self._text("duration")):
+            return "That is no span of time: 15m, 2h, 1d.", "duration"
+        if WORDS[self.kind].reason_needed and not self._text("reason"):
+            return "Please give a reason: the next shift will want to know.", "reason"
+        return "", ""
+
+    def _text(self, name: str) -> str:
+        found = self.query(f"#{name}")
+        return found.only_one(Input).value.strip() if found else ""
+
+    def action_cancel(self) -> None:
+        """Nothing is sent."""
+        self.dismiss(None)
+
+
+class Keys(ModalScreen[None]):
+    """What can be typed."""
+
+    BINDINGS: ClassVar = [Binding("escape,q,question_mark,enter", "dismiss(None)", "Close", priority=True)]
+
+    def compose(self) -> ComposeResult:
+        """The page."""
+        with VerticalScroll(classes="dialog"):
+            yield Label("Keys", classes="title")
+            yield Static(KEYS, markup=False)
