@@ -45,7 +45,7 @@ class Gate:
         await self._app(scope, _limited(receive), send)
 
     async def _check(self, scope: Scope) -> Identity:
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = _headers(scope)
         path, method = scope["path"], scope["method"]
         client = (scope.get("client") or ("", 0))[0].removeprefix("::ffff:")
         host = headers.get("host", "")
@@ -70,6 +70,15 @@ class Gate:
             raise Problem(403, "refused: a page of another site made your browser send this")
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise Problem(415, "send JSON, with Content-Type: application/json")
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """By name in small letters; the proxies of a request may each have added a line of the same name."""
+    found: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        found[key] = f"{found[key]},{text}" if key == "x-forwarded-for" and key in found else text
+    return found
 
 
 def _limited(receive: Receive) -> Receive:

@@ -9,6 +9,7 @@ from enum import IntEnum, StrEnum
 
 from alarm_engine.errors import SettingsError
 from backend.credentials import Credentials, Throttle
+from backend.proxies import Network, client_behind, is_among
 
 
 class Role(IntEnum):
@@ -58,8 +59,8 @@ class SecuritySettings:
     open_reading: bool = True
     """Everybody may look; commands need a user."""
     proxy_header: str = "X-Forwarded-User"
-    proxy_addresses: tuple[str, ...] = ()
-    """Addresses of proxies that are believed."""
+    proxies: tuple[Network, ...] = ()
+    """Proxies that are believed: about who asks, and in the mode `proxy` also about his name."""
     proxy_role: Role = Role.OPERATOR
     """What a user may do whom the proxy names and the file of users does not."""
     allowed_hosts: tuple[str, ...] = ()
@@ -79,11 +80,12 @@ class Security:
     async def identify(self, headers: Mapping[str, str], client: str) -> Identity:
         """Who asks; `client` is the address of the peer. Raises `Unauthorized` for wrong credentials, never for missing ones."""
         settings = self.settings
+        is_proxy = is_among(client, settings.proxies)
+        client = client_behind(client, headers.get("x-forwarded-for", ""), settings.proxies)
         if settings.mode is AuthMode.NONE:
             return Identity("", Role.ENGINEER, client)
-        if settings.mode is AuthMode.PROXY and client in settings.proxy_addresses:
+        if settings.mode is AuthMode.PROXY and is_proxy:
             name = _utf8(headers.get(settings.proxy_header.lower(), ""))
-            client = headers.get("x-forwarded-for", client).rpartition(",")[2].strip()
             if name:
                 return Identity(name, self._role_of(name, settings.proxy_role), client)
         given = headers.get("authorization")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alarm_engine.errors import SettingsError
 from backend.credentials import Credentials, load_users
+from backend.proxies import network
 from backend.security import AuthMode, Security, SecuritySettings, is_loopback
 from tocsin.settings import Settings
 from tocsin.settings_sections import AuthSection
@@ -17,7 +18,7 @@ def make_security(settings: Settings) -> Security:
         mode=AuthMode(auth.mode),
         open_reading=auth.open_reading,
         proxy_header=auth.proxy_header,
-        proxy_addresses=auth.proxy_addresses,
+        proxies=tuple(map(network, auth.proxy_addresses)),
         allowed_hosts=settings.backend.allowed_hosts,
         loopback=is_loopback(settings.backend.host),
     )

@@ -12,6 +12,7 @@ from alarm_engine.errors import SettingsError
 from alarm_engine.logic.foreign import ForeignWriter
 from backend.history.elastic_options import ElasticOptions
 from backend.kpi.targets import FIGURES, TARGETS, Limits, own_target
+from backend.proxies import network
 from tocsin.settings_panels import PanelSection
 
 
@@ -25,6 +26,13 @@ def _zone(name: str) -> str:
 
 def _plugin(name: str) -> str:
     return "json" if name == "simpod" else name
+
+
+def _proxy(text: str) -> str:
+    return str(network(text)) if "/" in text else str(network(text).network_address)
+
+
+Proxy = Annotated[str, AfterValidator(_proxy)]
 
 
 class Section(BaseModel):
@@ -150,7 +158,11 @@ class AuthSection(Section):
     users_file: Path | None = Field(None, description="Users with password or token hashes; relative to the settings file.")
     open_reading: bool = Field(True, description="Everybody may look; commands need a user.")
     proxy_header: str = Field("X-Forwarded-User", description="Header in which the proxy names the user.")
-    proxy_addresses: tuple[str, ...] = Field((), description="Addresses of proxies that are believed.")
+    proxy_addresses: tuple[Proxy, ...] = Field(
+        (),
+        description="Addresses or networks (10.244.0.0/16) of the proxies in front, as an Ingress: what they say in `X-Forwarded-For` is "
+        "believed, and in the mode `proxy` the name of the user.",
+    )
 
 
 class ElasticsearchSection(Section):

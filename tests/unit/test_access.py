@@ -33,7 +33,7 @@ def check(tmp_path):
         "",
         "backend: {host: 0.0.0.0, commands: false}\n",
         "backend: {host: 0.0.0.0}\nauth: {mode: users, users_file: users.yaml}\n",
-        "auth: {mode: proxy, proxy_addresses: [127.0.0.1]}\n",
+        "auth: {mode: proxy, proxy_addresses: [127.0.0.1, 10.244.0.0/16, 'fd00::/8']}\n",
     ],
 )
 def test_good_settings(check, text):
@@ -45,6 +45,10 @@ def test_good_settings(check, text):
     [
         ("auth: {mode: users}\n", "auth.users_file is missing: nobody could give commands"),
         ("auth: {mode: proxy}\n", "auth.proxy_addresses is empty: no proxy would be believed"),
+        (
+            "auth: {proxy_addresses: [10.0.0.1/8]}\n",
+            "'10.0.0.1/8' is neither an address nor a network: expected one as 127.0.0.1 or 10.244",
+        ),
         ("auth: {mode: users, users_file: gone.yaml}\n", "gone.yaml: the file of users cannot be read: No such file or directory"),
         ("backend: {host: 0.0.0.0}\n", "anybody who reaches this machine could acknowledge"),
     ],

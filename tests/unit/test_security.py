@@ -10,6 +10,7 @@ import pytest
 
 from alarm_engine.errors import SettingsError
 from backend.credentials import Credentials, Throttle, UsersFile, hash_password, load_users, new_token
+from backend.proxies import client_behind, network
 from backend.security import AuthMode, Role, Security, SecuritySettings, check_exposure, host_name, is_loopback
 from tests.unit.backend_world import world
 
@@ -144,7 +145,7 @@ def test_the_throttle_forgets():
 
 
 async def test_a_proxy_names_the_user_but_only_a_trusted_one():
-    settings = SecuritySettings(mode=AuthMode.PROXY, proxy_addresses=("10.0.0.1",))
+    settings = SecuritySettings(mode=AuthMode.PROXY, proxies=(network("10.0.0.1"),))
     security = Security(settings, Credentials(users()))
     headers = {"x-forwarded-user": "mara", "x-forwarded-for": "6.6.6.6, 10.9.9.9"}
     identity = await security.identify(headers, "10.0.0.1")
@@ -154,6 +155,45 @@ async def test_a_proxy_names_the_user_but_only_a_trusted_one():
     vera = await security.identify({"x-forwarded-user": "vera"}, "10.0.0.1")
     assert vera.role is Role.VIEWER
     assert (await security.identify(bearer_lower("rrrr"), "10.0.0.2")).name == "robot"
+
+
+PROXIES = (network("10.244.0.0/16"), network("192.0.2.7"), network("fd00::/8"))
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("10.244.3.4", "198.51.100.9", "198.51.100.9"),
+        ("10.244.3.4", "6.6.6.6, 198.51.100.9", "198.51.100.9"),  # what the client wrote itself stands before it
+        ("10.244.3.4", "6.6.6.6, 198.51.100.9, 192.0.2.7", "198.51.100.9"),  # two proxies of ours
+        ("10.244.3.4", "10.244.9.9", "10.244.9.9"),  # from within
+        ("10.244.3.4", "", "10.244.3.4"),
+        ("10.244.3.4", "198.51.100.9, not an address", "10.244.3.4"),
+        ("10.244.3.4", "198.51.100.9:50123", "198.51.100.9"),
+        ("fd00::7", "[2001:db8::9]:50123", "2001:db8::9"),
+        ("::ffff:10.244.3.4", "::ffff:198.51.100.9", "198.51.100.9"),
+        ("198.51.100.1", "6.6.6.6", "198.51.100.1"),  # no proxy of ours
+        ("10.245.0.1", "6.6.6.6", "10.245.0.1"),
+        ("testclient", "6.6.6.6", "testclient"),
+    ],
+)
+def test_only_our_proxies_are_believed_about_who_asks(peer, forwarded, client):
+    assert client_behind(peer, forwarded, PROXIES) == client
+
+
+async def test_behind_an_ingress_everybody_has_an_address_of_his_own():
+    """So one who guesses passwords keeps nobody else out, and a command tells from where it came; names come from the file of users."""
+    security = guarded(proxies=(network("127.0.0.0/8"),))
+    async with world(security=security) as site, site.client() as client:
+        await site.raised("/Acc/Vacuum/GC1")
+        guess = {"X-Forwarded-For": "198.51.100.66"}
+        for _ in range(20):
+            assert (await client.get("/api/v1/alarms", headers=bearer("guess") | guess)).status_code == 401
+        assert (await client.get("/api/v1/alarms", headers=bearer("rrrr") | guess)).status_code == 429
+        claimed = [("X-Forwarded-For", "198.51.100.66"), ("X-Forwarded-For", "198.51.100.9"), ("X-Forwarded-User", "vera")]
+        answer = await client.post("/api/v1/commands", json=COMMAND, headers=[*claimed, *bearer("rrrr").items()])
+        assert (answer.status_code, answer.json()["user"]) == (200, "robot")
+        assert site.tree.alarms["/Acc/Vacuum/GC1"].snapshot.acknowledgement.host == "198.51.100.9"
 
 
 def bearer_lower(token: str) -> dict[str, str]:
@@ -204,7 +244,7 @@ async def test_on_loopback_only_its_own_names_are_answered(host, good):
 )
 async def test_on_a_network_names_count_once_they_are_given(host, good):
     """A browser on the machine of a trusted proxy could be led here under a foreign name, and send the header of the proxy."""
-    given = SecuritySettings(mode=AuthMode.PROXY, proxy_addresses=("127.0.0.1",), loopback=False, allowed_hosts=("Tocsin.example",))
+    given = SecuritySettings(mode=AuthMode.PROXY, proxies=(network("127.0.0.1"),), loopback=False, allowed_hosts=("Tocsin.example",))
     assert Security(given).is_host_allowed(host) is good
 
 
