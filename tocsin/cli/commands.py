@@ -36,12 +36,15 @@ class Entry:
     """What carries it out; empty: the module has an `app` with subcommands."""
     more: tuple[str, ...] = ()
     """Modules that add subcommands."""
+    spans: bool = False
+    """Its arguments are times: `-2h` is one, and not an option."""
 
     def mount(self, app: typer.Typer) -> None:
         """Load it, and register it."""
         module = import_module(f"tocsin.cli.{self.module}")
         if self.function:
-            app.command(self.name, short_help=self.help, rich_help_panel=self.panel)(getattr(module, self.function))
+            kind = import_module("tocsin.cli.moments").TimesFirst if self.spans else None
+            app.command(self.name, cls=kind, short_help=self.help, rich_help_panel=self.panel)(getattr(module, self.function))
             return
         group = module.app
         if not group.registered_commands or self.more:
@@ -62,6 +65,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("alarms", Panel.OPERATE, "Alarms that are active now: a live table on a terminal.", "look", "alarms"),
     Entry("tree", Panel.OPERATE, "The alarm tree with severities and numbers.", "look_tree", "tree"),
     Entry("summary", Panel.OPERATE, "How many alarms each subsystem has.", "look_tree", "summary"),
+    Entry("explain", Panel.OPERATE, "Why is this in alarm, or why not? In words.", "explain", "explain"),
     Entry("ack", Panel.OPERATE, "Acknowledge alarms.", "act", "ack"),
     Entry("unack", Panel.OPERATE, "Take an acknowledgement back.", "act", "unack"),
     Entry("shelve", Panel.OPERATE, "Take alarms out of sight for a time.", "act", "shelve"),
@@ -69,6 +73,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("disable", Panel.OPERATE, "Take alarms out of service.", "act", "disable"),
     Entry("enable", Panel.OPERATE, "Put alarms back into service.", "act", "enable"),
     Entry("events", Panel.PAST, "What happened, and what happens: --follow.", "look_events", "events"),
+    Entry("at", Panel.PAST, "The tree as it was at a moment; --diff: what is different.", "at", "at", spans=True),
     Entry(
         "history",
         Panel.PAST,
