@@ -85,7 +85,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("run", Panel.RUN, "Everything in one process, for PVs of your own.", "run", "run"),
     Entry("engine", Panel.RUN, "Only evaluate alarms (with Kafka).", "run", "engine"),
     Entry("backend", Panel.RUN, "Only answer browsers, Grafana and scripts (with Kafka).", "run", "backend"),
-    Entry("doctor", Panel.RUN, "Look at all that a site needs; say what is wrong, and what to do.", "doctor", "doctor"),
+    Entry("doctor", Panel.RUN, "Look at all that a site needs, and say what is wrong.", "doctor", "doctor"),
     Entry("demo-ioc", Panel.RUN, "Only an IOC of the demo.", "demo", "demo_ioc"),
     Entry("config", Panel.CONFIGURE, "Check the files of an alarm tree, bring them into force.", "config", more=("drift",)),
     Entry("tune", Panel.CONFIGURE, "What other settings would have changed in the past.", "tune", "tune"),

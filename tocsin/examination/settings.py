@@ -24,10 +24,9 @@ _SECRETS = frozenset({"sasl.password", "ssl.key.password", "ssl.keystore.passwor
 def settings_file(site: Site) -> Iterator[Finding]:
     """What was read, and whether it goes together. That it is valid is known: else there would be no site to examine."""
     settings, subject = site.settings, str(site.file)
-    number = len(settings.configurations)
     history = f"history in {'Elasticsearch' if settings.history.store == 'elasticsearch' else 'a SQLite file'}"
     journal = f"journal in {'Kafka' if site.uses_kafka else 'a SQLite file'}"
-    yield good(subject, f"{number} configuration{'s' if number != 1 else ''}, {journal}, {history}")
+    yield good(subject, f"{_counted(len(settings.configurations), 'configuration')}, {journal}, {history}")
     variables = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in _OTHERS and "TEST" not in name)
     if variables:
         yield note(subject, f"the environment may say otherwise: {', '.join(variables)}; `tocsin settings show` prints what is in force")
@@ -63,15 +62,20 @@ def _tree(tree: SiteTree) -> Iterator[Finding]:
         refuse_another_name(tree.settings, result.tree)
     except ConfigError as problem:
         yield fault(subject, str(problem), "give both the same name")
-    size = f"{len(result.tree.alarms):,} alarms in {len(result.tree.nodes):,} components"
+    size = f"{_counted(len(result.tree.alarms), 'alarm')} in {_counted(len(result.tree.nodes), 'component')}"
     if result.errors:
-        yield fault(subject, f"{size}; {len(result.errors)} entries are left out: {first}", check)
+        left_out = _counted(len(result.errors), "error")
+        yield fault(subject, f"{size}; {left_out}, what they are about is left out: {first}", check)
     elif result.warnings:
-        yield warning(subject, f"{size}; {len(result.warnings)} warnings: {first}", check)
+        yield warning(subject, f"{size}; {_counted(len(result.warnings), 'warning')}: {first}", check)
     elif not result.tree.alarms:
         yield warning(subject, "holds no alarm", "see docs/how-to/write-a-tree.md")
     else:
         yield good(subject, f"{size}, no faults")
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number:,} {word}" + ("" if number == 1 else "s")
 
 
 def secrets(site: Site) -> Iterator[Finding]:
@@ -103,7 +107,7 @@ def secrets(site: Site) -> Iterator[Finding]:
     if not given:
         yield good("secrets", "no file with a secret is named")
     elif not faulty:
-        yield good("secrets", f"{len(given)} file{'s' if len(given) != 1 else ''} with secrets: readable, and not for everybody")
+        yield good("secrets", f"{_counted(len(given), 'file')} with secrets: readable, and not for everybody")
 
 
 def _secret(key: str, file: Path) -> Finding | None:

@@ -49,7 +49,7 @@ def _why(facts: ComponentFacts, now: datetime) -> Iterator[Reason]:
         yield Reason("causes", "\n".join([told, *_lines(causes, now)]))
         others = [alarm for alarm in facts.standing if alarm.severity != node.severity]
         if others:
-            told = f"{_alarms(len(others)).capitalize()} of lower rank stand below it too"
+            told = f"{_alarms(len(others)).capitalize()} of lower rank {'stands' if len(others) == 1 else 'stand'} below it too"
             yield Reason("others", f"{told}: {_grouped(others)}.")
         if any(known(one.severity).unacknowledged > severity.unacknowledged for one in others):
             yield Reason("rank", "An alarm that nobody has acknowledged counts more than a worse one that somebody has.")
