@@ -24,7 +24,7 @@ from tocsin.terminal import orders
 from tocsin.terminal.details import Details
 from tocsin.terminal.dialogs import Ask, Asked, Keys
 from tocsin.terminal.following import follow
-from tocsin.terminal.heads import badge, empty_words, head_text, tabs_text
+from tocsin.terminal.heads import badge, empty_words, head_text, narrowing_text, tabs_text
 from tocsin.terminal.rows import Order, Row, Rows, View, Wish
 from tocsin.terminal.table import AlarmTable
 from tocsin.terminal.trust import Banner, Feed, Sight, banner_of, notice_of
@@ -49,20 +49,22 @@ class LiveTable(App[None]):
     ENABLE_COMMAND_PALETTE = False
     TITLE = "tocsin"
     BINDINGS: ClassVar = [
-        Binding("q", "quit", "End"),
-        Binding("ctrl+c", "quit", "End", show=False, priority=True),
-        Binding("a", "order('a')", "Acknowledge"),
+        Binding("a", "order('a')", "Ack"),
         Binding("s", "order('s')", "Shelve"),
+        Binding("enter", "details", "Details"),
+        Binding("slash", "filter", "Filter", key_display="/"),
+        Binding("question_mark", "keys", "Keys", key_display="?"),
+        Binding("q", "quit", "End"),
+        Binding("space", "mark", "Select"),
+        Binding("o", "sort(1)", "Order"),
+        Binding("O", "sort(0)", "Turn round", show=False),
         Binding("u", "order('u')", "Unack", show=False),
         Binding("d", "order('d')", "Out of service", show=False),
         Binding("b", "order('b')", "Bring back", show=False),
-        Binding("slash", "filter", "Filter", key_display="/"),
-        Binding("o", "sort(1)", "Order"),
-        Binding("O", "sort(0)", "Turn round", show=False),
         *(Binding(str(number), f"view({number})", view.value, show=False) for number, view in enumerate(_VIEWS, 1)),
         Binding("t", "turn", "Light, dark", show=False),
         Binding("escape", "clear", "Clear", show=False),
-        Binding("question_mark", "keys", "Keys", key_display="?"),
+        Binding("ctrl+c", "quit", "End", show=False, priority=True),
     ]
 
     def __init__(self, client: AsyncClient, configs: Sequence[str], wish: Wish, *, light: bool = False) -> None:
@@ -77,20 +79,18 @@ class LiveTable(App[None]):
         """Sentences with the time when they go; None: when they are closed."""
         self.light = light
         self.blind = True
+        self.head, self.tabs, self.said_box = Static(id="head"), Static(id="tabs"), Static(id="said")
+        names = ("banner", "narrowing", "empty", "under")
+        self.banner, self.narrowing, self.empty, self.under = (Static(id=name, markup=False) for name in names)
+        self.table = AlarmTable()
+        self.words = Input(id="filter", placeholder="words in path, description, message, value, severity", compact=True)
         self._changed = True
         self._again = 0.0
         self._whole = 0.0
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
-        yield Static(id="head")
-        yield Static(id="tabs")
-        yield Static(id="banner", markup=False)
-        yield AlarmTable()
-        yield Static(id="empty", markup=False)
-        yield Static(id="said")
-        yield Static(id="under", markup=False)
-        yield Input(id="filter", placeholder="words in path, description, message, value, severity", compact=True)
+        yield from (self.head, self.tabs, self.banner, self.narrowing, self.table, self.empty, self.said_box, self.under, self.words)
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
@@ -105,14 +105,6 @@ class LiveTable(App[None]):
         self.set_interval(PAINT_S, self._tick)
         self.table.focus()
         self._paint()
-
-    @property
-    def table(self) -> AlarmTable:
-        """The table."""
-        return self.screen_stack[0].query_one(AlarmTable)
-
-    def _static(self, name: str) -> Static:
-        return self.screen_stack[0].query_one(f"#{name}", Static)
 
     def _dirty(self) -> None:
         self._changed = True
@@ -129,32 +121,35 @@ class LiveTable(App[None]):
         self.blind = banner is not None
         shown = self.rows.wanted(self.wish)
         clock = time.strftime("%H:%M:%S")
-        self._static("head").update(head_text(self.feeds, banner, clock, light=self.light))
-        self._static("tabs").update(tabs_text(self.rows.counts(), self.wish, banner, light=self.light))
+        self.head.update(head_text(self.feeds, banner, clock, light=self.light))
+        counts = self.rows.counts()
+        narrowing = narrowing_text(self.wish, len(shown), counts.of(self.wish.view))
+        self.narrowing.set_class(bool(narrowing), "shown")
+        self.narrowing.update(narrowing)
+        self.tabs.update(tabs_text(counts, self.wish, banner, light=self.light, width=self.size.width))
         self._show_banner(banner or notice_of(self.feeds), blind=self.blind)
         table = self.table
         table.blind, table.light, table.pending = self.blind, self.light, self.pending
         table.show(shown, self.wish.view)
         table.display = bool(shown)
-        self._static("empty").set_class(not shown, "shown")
+        self.empty.set_class(not shown, "shown")
         if not shown:
-            self._static("empty").update(empty_words(self.feeds, self.wish, banner))
+            self.empty.update(empty_words(self.feeds, self.wish, banner))
         self._show_under()
         self._show_said(start)
         self.sight.painted(self.rows.as_of, start)
         self._again = time.monotonic() + 4 * (time.monotonic() - start)
 
     def _show_banner(self, banner: Banner | None, *, blind: bool) -> None:
-        widget = self._static("banner")
-        widget.set_class(banner is not None, "shown").set_class(blind, "blind").set_class(not blind, "notice")
+        self.banner.set_class(banner is not None, "shown").set_class(blind, "blind").set_class(not blind, "notice")
         if banner is not None:
-            widget.update(f"{banner.title}  {banner.text}")
+            self.banner.update(f"{banner.title}  {banner.text}")
 
     def _show_under(self) -> None:
         row = self.table.current()
         marked = f"{len(self.table.marked)} selected   " if self.table.marked else ""
         text = "" if row is None else plain(f"{row.path}   {row.alarm.description}")
-        self._static("under").update(marked + text)
+        self.under.update(marked + text)
 
     def _show_said(self, now: float) -> None:
         self.said = [(until, said) for until, said in self.said if until is None or until > now]
@@ -162,10 +157,9 @@ class LiveTable(App[None]):
         for number, (_, said) in enumerate(self.said):
             text.append("\n" if number else "")
             text.append(*badge(_SHADES[said.tone], f" {said.text} ", light=self.light))
-        widget = self._static("said")
-        widget.set_class(bool(self.said), "shown")
+        self.said_box.set_class(bool(self.said), "shown")
         if self.said:
-            widget.update(text)
+            self.said_box.update(text)
 
     def _say(self, *sentences: Said) -> None:
         for said in sentences:
@@ -202,9 +196,8 @@ class LiveTable(App[None]):
 
     def action_filter(self) -> None:
         """Type words."""
-        field = self.query_one("#filter", Input)
-        field.add_class("shown")
-        field.focus()
+        self.words.add_class("shown")
+        self.words.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while words are typed."""
@@ -219,13 +212,20 @@ class LiveTable(App[None]):
 
     def action_clear(self) -> None:
         """No words, nothing selected, no sentences."""
-        field = self.query_one("#filter", Input)
-        field.value = ""
-        field.remove_class("shown")
+        self.words.value = ""
+        self.words.remove_class("shown")
         self.table.focus()
         self.table.release()
         self.said.clear()
         self._wish(self.wish.searching(""))
+
+    def action_details(self) -> None:
+        """Details of the row under the cursor."""
+        self.table.action_open()
+
+    def action_mark(self) -> None:
+        """Select the row under the cursor."""
+        self.table.action_mark()
 
     def action_keys(self) -> None:
         """The page of keys."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
@@ -86,11 +86,11 @@ _SEVERITY = Column("severity", "Severity", 9, 9, 9, _plain(word))
 _STANDING = Column("severity", "State", 14, 14, 14, _plain(word))
 _PV = Column("pv", "PV", 12, 24, 48, _plain(lambda alarm: alarm.pv), middle=True)
 _AGE = Column("since", "Since", 6, 11, 11, _since)
-_MESSAGE = Column("message", "Message", 9, 12, 20, _plain(lambda alarm: alarm.message))
-_VALUE = Column("value", "Value", 7, 10, 16, _plain(lambda alarm: alarm.value))
-_DESCRIPTION = Column("description", "Description", 14, 24, 60, _plain(lambda alarm: alarm.description))
+_MESSAGE = Column("message", "Message", 11, 12, 20, _plain(lambda alarm: alarm.message))
+_VALUE = Column("value", "Value", 8, 10, 16, _plain(lambda alarm: alarm.value))
+_DESCRIPTION = Column("description", "Description", 18, 24, 60, _plain(lambda alarm: alarm.description))
 _CURRENT = Column("current", "PV now", 9, 12, 12, _plain(current))
-_BY = Column("by", "Acknowledged by", 8, 15, 16, _plain(_by))
+_BY = Column("by", "Ack by", 8, 12, 16, _plain(_by))
 _WHERE = Column("where", "System", 12, 20, 40, _plain(where))
 _UNTIL = Column("until", "Comes back", 9, 14, 14, _comes_back)
 _WHO = Column("who", "By", 6, 10, 16, _plain(_suppressed_by))
@@ -102,9 +102,17 @@ _SHELVED = (_STANDING, _PV, _DESCRIPTION, _CURRENT, _UNTIL, _WHO, _WHY, _WHERE)
 _SHELVED_BY_WEIGHT = (_STANDING, _PV, _UNTIL, _WHY, _WHO, _DESCRIPTION, _CURRENT, _WHERE)
 
 
-def fitting(view: View, width: int) -> tuple[Placed, ...]:
-    """The columns that fit in so many cells, from left to right. What matters most is there at any width."""
-    shown, by_weight = (_SHELVED, _SHELVED_BY_WEIGHT) if view is View.SHELVED else (_ALARMS, _ALARMS_BY_WEIGHT)
+def shown(view: View) -> tuple[Column, ...]:
+    """All columns of a view, from left to right."""
+    return _SHELVED if view is View.SHELVED else _ALARMS
+
+
+def fitting(view: View, width: int, longest: Mapping[str, int]) -> tuple[Placed, ...]:
+    """The columns that fit in so many cells, from left to right. What matters most is there at any width.
+
+    `longest`: cells of the longest text of each column; none gets more than it can use, and none less than its title needs.
+    """
+    by_weight = _SHELVED_BY_WEIGHT if view is View.SHELVED else _ALARMS_BY_WEIGHT
     widths: dict[str, int] = {}
     left = width + GAP
     for column in by_weight:
@@ -115,10 +123,11 @@ def fitting(view: View, width: int) -> tuple[Placed, ...]:
     for aim in ("good", "most"):
         for column in by_weight:
             if column.key in widths:
-                more = min(left, getattr(column, aim) - widths[column.key])
+                usable = max(longest.get(column.key, column.most), len(column.title))
+                more = max(0, min(left, min(getattr(column, aim), usable) - widths[column.key]))
                 widths[column.key] += more
                 left -= more
-    return tuple(Placed(column, widths[column.key]) for column in shown if column.key in widths)
+    return tuple(Placed(column, widths[column.key]) for column in shown(view) if column.key in widths)
 
 
 def fit(text: str, width: int, *, middle: bool = False) -> str:

@@ -45,8 +45,8 @@ class Details(ModalScreen[str]):
     def compose(self) -> ComposeResult:
         """The page."""
         with VerticalScroll(id="details", classes="dialog"):
-            yield Static("", id="head")
-            yield Static("", id="state")
+            yield Static("", id="alarm")
+            yield Static("", id="facts")
             yield Label("Guidance", classes="title")
             yield Markdown("…", id="guidance", open_links=False)
             yield Label("Settings", classes="title")
@@ -78,8 +78,8 @@ class Details(ModalScreen[str]):
     def _state(self) -> None:
         alarm = self.known() or self.detail
         if alarm is not None:
-            self.query_one("#head", Static).update(facts.head(alarm))
-            self.query_one("#state", Static).update(facts.state(alarm, time.time()))
+            self.query_one("#alarm", Static).update(facts.head(alarm))
+            self.query_one("#facts", Static).update(facts.state(alarm, time.time()))
 
     def action_scroll(self, step: int) -> None:
         """Scroll by a line."""

@@ -65,7 +65,7 @@ class Ask(ModalScreen[Asked | None]):
         words = WORDS[self.kind]
         with Vertical(id="ask", classes="dialog"):
             yield Label(words.name, classes="title")
-            yield Static(plain(self.what), id="what", markup=False)
+            yield Static("\n".join(map(plain, self.what.splitlines())), id="what", markup=False)
             if self.kind is Kind.SHELVE:
                 yield Label("For how long: 15m, 1h, 6h, 1d, 7d")
                 yield Input("1h", id="duration", select_on_focus=True, compact=True)

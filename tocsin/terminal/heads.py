@@ -19,6 +19,11 @@ _QUIET = {
 }
 
 
+_SHORT = {View.STANDING: "All", View.ACTIVE: "Unack", View.ACKNOWLEDGED: "Ack", View.SHELVED: "Shelved"}
+_WIDE, _NARROW = 110, 60
+"""Columns below which the names of views are short, and are left out."""
+
+
 def badge(name: str, text: str, *, light: bool) -> tuple[str, str]:
     """A text in the colours of a severity."""
     shade = PALETTE[name]
@@ -36,26 +41,28 @@ def head_text(feeds: Sequence[Feed], banner: Banner | None, clock: str, *, light
     return text
 
 
-def tabs_text(counts: Counts, wish: Wish, banner: Banner | None, *, light: bool) -> Text:
+def tabs_text(counts: Counts, wish: Wish, banner: Banner | None, *, light: bool, width: int) -> Text:
     """The second line: views with numbers, severities, what is filtered. Numbers that are old have a question mark."""
     old = "?" if banner else ""
     text = Text(" ")
     for number, view in enumerate(View, 1):
-        label = f"{number} {view.value} {counts.of(view)}{old}"
+        name = "" if width < _NARROW else _SHORT[view] if width < _WIDE else view.value
+        label = f"{number} {name} {counts.of(view)}{old}" if name else f"{number}:{counts.of(view)}{old}"
         text.append(f" {label} ", "reverse bold" if view is wish.view else "")
         text.append(" ")
     for kind in KINDS:
         active, acknowledged = counts.active[kind], counts.acknowledged[kind]
         if active or acknowledged:
-            word, style = badge(str(kind), f" {active}{old} {PALETTE[str(kind)].word} ", light=light)
+            name = PALETTE[str(kind)].word if width >= _WIDE else PALETTE[str(kind)].word[:3]
+            word, style = badge(str(kind), f" {active}{old} {name} ", light=light)
             text.append(word, "dim" if banner else style if active else badge(f"{kind}_ACK", "", light=light)[1])
             text.append(f" {acknowledged}{old} ✓ " if acknowledged else " ")
-    text.append(" " + said_of(wish), "italic")
+    text.append(f" {wish.order.value}{', turned round' if wish.reverse else ''}", "italic")
     return text
 
 
-def said_of(wish: Wish) -> str:
-    """What is left out, and the order."""
+def narrowing_text(wish: Wish, shown: int, there: int) -> str:
+    """The line that says that alarms are left out, and how to see them all; empty if none are."""
     parts = []
     if wish.path:
         parts.append(f"below {plain(wish.path)}")
@@ -63,7 +70,7 @@ def said_of(wish: Wish) -> str:
         parts.append("only " + ", ".join(sorted(map(str, wish.severities))))
     if wish.words:
         parts.append("with " + " ".join(map(plain, wish.words)))
-    return "  ".join([*parts, wish.order.value + (", turned round" if wish.reverse else "")])
+    return f"FILTER  {shown:,} of {there:,}: {', '.join(parts)}" if parts else ""
 
 
 def empty_words(feeds: Sequence[Feed], wish: Wish, banner: Banner | None) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -18,7 +19,7 @@ from textual.strip import Strip
 from alarm_engine.model.palette import PALETTE
 from tocsin.cli.answering import shade
 from tocsin.client.types import Alarm
-from tocsin.terminal.columns import GAP, Placed, fit, fitting
+from tocsin.terminal.columns import GAP, Placed, fit, fitting, shown
 from tocsin.terminal.rows import Row, View
 
 FRESH_S = 10.0
@@ -38,8 +39,6 @@ class AlarmTable(ScrollView, can_focus=True):
         Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False),
         Binding("home,g", "edge(-1)", "First", show=False),
         Binding("end,G", "edge(1)", "Last", show=False),
-        Binding("space", "mark", "Select"),
-        Binding("enter", "open", "Details"),
     ]
 
     class Opened(Message):
@@ -68,11 +67,15 @@ class AlarmTable(ScrollView, can_focus=True):
         self._at = 0
         """Where the cursor was last."""
         self._columns: tuple[Placed, ...] = ()
+        self._longest: dict[str, int] = {}
+        """Cells of the longest text that was shown in each column: columns grow, and do not jump to and fro."""
         self._painted: list[Strip] = []
 
     def show(self, rows: list[Row], view: View) -> None:
         """Other rows, or the same ones in another order. The cursor's row stays where it is on the screen, unless the top is shown."""
         before = self._places.get(self.cursor or "")
+        if view is not self.view:
+            self._longest.clear()
         self.view, self.rows = view, rows
         self._places = {row.path: place for place, row in enumerate(rows)}
         self.marked &= self._places.keys()
@@ -108,12 +111,20 @@ class AlarmTable(ScrollView, can_focus=True):
         """Paint the lines that differ."""
         if not self.is_mounted or self.size.width <= 0:
             return
-        self._columns = fitting(self.view, self.size.width - _MARGIN)
         now, old = time.time(), self._painted
+        self._measure(now)
+        self._columns = fitting(self.view, self.size.width - _MARGIN, self._longest)
         self._painted = [self._line(y, now) for y in range(self.size.height)]
         for y, strip in enumerate(self._painted):
             if y >= len(old) or strip != old[y]:
                 self.refresh(Region(0, y, self.size.width, 1))
+
+    def _measure(self, now: float) -> None:
+        top = self.scroll_offset.y
+        for column in shown(self.view):
+            texts = (column.text(row.alarm, now, column.most) for row in self.rows[top : top + self.size.height])
+            known = self._longest.get(column.key, 0)
+            self._longest[column.key] = max(known, *map(cell_len, texts), 0)
 
     def render_line(self, y: int) -> Strip:
         """A line of what is seen."""
