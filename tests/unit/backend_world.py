@@ -155,12 +155,12 @@ async def world(alarms: dict[str, Settings] | None = None, engine: bool = True, 
         await site.journal.close()
 
 
-def standing_alarms(number: int, config: str = "Acc") -> list[Record]:
-    """Records of that many alarms in alarm, as an engine writes them: settings and state."""
+def standing_alarms(number: int, config: str = "Acc", step_ns: int = 1) -> list[Record]:
+    """Records of that many alarms in alarm, one each `step_ns`, as an engine writes them: settings and state."""
     topic, settings = Topics(config).config, encode_config(AlarmSettings("Something that may go wrong"), "sam", "git", UTC)
     records = []
     for n in range(number):
-        path, time_ns = f"/{config}/S{n % 8}/PV:{n}", Nanos(1_790_000_000_000_000_000 + n)
+        path, time_ns = f"/{config}/S{n % 8}/PV:{n}", Nanos(1_790_000_000_000_000_000 + n * step_ns)
         severity = (Severity.MINOR, Severity.MAJOR, Severity.INVALID)[n % 3]
         extras = StateExtras(EventId(config, 1, n + 1), EventId(config, 1, n + 1), time_ns, True, str(n), time_ns)
         sample = Sample(severity, "HIHI_ALARM", str(n), time_ns)

@@ -61,12 +61,16 @@ def _certificates(settings: ClientSettings) -> ssl.SSLContext:
         raise BadClientSettings(f"the file of certificates {settings.ca_file} cannot be used: {reason}") from problem
 
 
-def translated(problem: httpx.HTTPError | httpx.InvalidURL | httpx.StreamError, settings: ClientSettings) -> ClientError:
+def translated(
+    problem: httpx.HTTPError | httpx.InvalidURL | httpx.StreamError, settings: ClientSettings, *, of_stream: bool = False
+) -> ClientError:
     """An error of httpx as one of ours."""
     url = settings.shown_url
     if isinstance(problem, httpx.ConnectTimeout | httpx.PoolTimeout):
         return NotSentInTime(f"no connection to {url} within {min(CONNECT_S, settings.timeout_s):g} s")
     if isinstance(problem, httpx.TimeoutException):
+        if of_stream:
+            return TimedOut(f"{url} has said nothing for {min(SILENCE_S, settings.timeout_s):g} s")
         return TimedOut(f"{url} has not answered within {settings.timeout_s:g} s")
     if isinstance(problem, httpx.ConnectError):
         return NotSent(f"{url} cannot be reached: {_reason(problem)}. Is the backend running? url= or TOCSIN_URL name another")

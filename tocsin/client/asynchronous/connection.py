@@ -90,4 +90,4 @@ class AsyncConnection:
                     raise UnexpectedAnswer(f"{self.settings.shown_url} gives no stream of events: is another program at that address?")
                 yield answer.aiter_bytes()
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as problem:
-            raise translated(problem, self.settings) from problem
+            raise translated(problem, self.settings, of_stream=True) from problem

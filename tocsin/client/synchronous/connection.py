@@ -88,4 +88,4 @@ class Connection:
                     raise UnexpectedAnswer(f"{self.settings.shown_url} gives no stream of events: is another program at that address?")
                 yield answer.iter_bytes()
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as problem:
-            raise translated(problem, self.settings) from problem
+            raise translated(problem, self.settings, of_stream=True) from problem
