@@ -114,8 +114,8 @@ def test_the_page_names_no_secret_that_nobody_asks_for():
 def test_only_what_has_to_flow_may_flow(name, namespace):
     kafka, elastic = ("kafka", 9093), ("elasticsearch", 9200)
     wanted = {
-        *((role, *kafka) for role in ("engine", "backend", "history", "sync")),
-        *((role, *elastic) for role in ("backend", "history")),
+        *((role, *kafka) for role in ("engine", "backend", "history", "sync", "restore")),
+        *((role, *elastic) for role in ("backend", "history", "restore")),
         ("grafana", "backend", 8080),
     }
     if name == "demo":
@@ -276,11 +276,19 @@ def test_pages_are_answered_under_the_name_of_the_ingress(namespace):
     hosts = [
         rule["host"]
         for one in overlay("production")
-        if one["kind"] == "Ingress" and one["metadata"]["namespace"] == namespace
+        if one["kind"] == "Ingress" and (one["metadata"]["namespace"], one["metadata"]["name"]) == (namespace, "tocsin")
         for rule in one["spec"]["rules"]
     ]
     assert hosts
     assert set(hosts) <= set(settings_of("production", namespace)["backend"]["allowed_hosts"])
+
+
+@pytest.mark.parametrize("namespace", NAMESPACES["production"])
+def test_the_ingress_is_believed_about_who_asks(namespace):
+    """Otherwise all people behind it have one address, and one who guesses passwords keeps all of them out."""
+    ingresses = [one for one in overlay("production") if one["kind"] == "Ingress" and one["metadata"]["namespace"] == namespace]
+    assert ingresses
+    assert settings_of("production", namespace)["auth"]["proxy_addresses"]
 
 
 def rules() -> list[dict]:

@@ -15,6 +15,7 @@ from alarm_engine.journal.kafka_topics import rules
 from alarm_engine.wire.topics import Topics
 from tests.k8s import policy, references, schemas
 from tests.k8s.building import MANIFESTS, ROOT, SITES, build
+from tests.k8s.pods import matches, pods
 from tocsin.cli.main import app
 from tocsin.kubernetes.files import difference
 from tocsin.kubernetes.kafka import object_names, topic_objects, user_objects
@@ -22,13 +23,15 @@ from tocsin.kubernetes.overlay import components
 from tocsin.kubernetes.render import read_configurations, render
 from tocsin.kubernetes.rights import users
 from tocsin.kubernetes.site import ClusterSite
+from tocsin.kubernetes.sizes import SIZES
 from tocsin.settings import load
 from tocsin.settings_kubernetes import KubernetesSection
 
 PAGE = (ROOT / "docs/how-to/run-on-kubernetes.md").read_text("utf-8")
 TREE = "config: Plant\nsystems:\n  Vacuum:\n    pvs:\n      'P:GC1': Pressure\n"
 AUTH = "auth: {mode: users, users_file: users.yaml}\n"
-SETTINGS = f"configurations: [{{tree: tree.yaml, time_zone: UTC}}]\ncell: hall\n{AUTH}"
+SEARCH = "channel_access: {name_servers: ['10.3.0.5:5064']}\n"
+SETTINGS = f"configurations: [{{tree: tree.yaml, time_zone: UTC}}]\ncell: hall\n{AUTH}{SEARCH}"
 
 
 def site_of(file: Path, manifests: str = str(MANIFESTS)) -> ClusterSite:
@@ -40,6 +43,8 @@ def site_of(file: Path, manifests: str = str(MANIFESTS)) -> ClusterSite:
 def make(tmp_path):
     def make(kubernetes: str = "{}", settings: str = SETTINGS) -> ClusterSite:
         (tmp_path / "tree.yaml").write_text(TREE, "utf-8")
+        if kubernetes.startswith("{") and "epics" not in kubernetes:
+            kubernetes = f"{{epics_networks: [10.3.0.0/16], {kubernetes[1:]}"
         (tmp_path / "site.yaml").write_text(f"{settings}kubernetes: {kubernetes}\n", "utf-8")
         return site_of(tmp_path / "site.yaml")
 
@@ -77,9 +82,13 @@ CHOICES = {
     "servers of the site": "{kafka: external, kafka_networks: [10.1.0.0/16], "
     "elasticsearch: external, elasticsearch_networks: [10.2.0.0/16]}",
     "keys": "{elasticsearch_access: api_key}",
-    "host network": "{epics: host_network}",
-    "all": "{outside_kafka: true, phoebus_alarm_logger: 'logger:5', monitoring: true, ingress_host: a.example.org, storage_class: fast, "
-    "git_repository: 'https://git.example.org/a.git', epics_networks: [10.3.0.0/16], engines: 3}",
+    "host network": "{epics: host_network, node_networks: [10.4.0.0/16, 10.5.0.0/16]}",
+    "a Kafka of the next namespace": "{kafka: external, kafka_namespace: tocsin-linac, restore: false}",
+    "guests, no zones": "{kafka_guests: [tocsin-ring], zones: false, dns_networks: [169.254.20.10/32], alarms: 250000}",
+    "git by ssh": "{git_repository: 'ssh://git@git.example.org:2222/a.git'}",
+    "closed to readers": "{monitoring: true, grafana_host: g.example.org}",
+    "all": "{outside_kafka: true, pipeline_user: true, phoebus_alarm_logger: 'logger:5', monitoring: true, ingress_host: a.example.org, "
+    "storage_class: fast, git_repository: 'https://git.example.org/a.git', epics_networks: [10.3.0.0/16], engines: 3}",
     "watched without git": "{monitoring: true, grafana: false}",
 }
 EXTERNAL = (
@@ -87,17 +96,24 @@ EXTERNAL = (
     "history: {store: elasticsearch, elasticsearch: {hosts: ['https://e1:9201']}}\n"
 )
 
+MORE = {
+    "servers of the site": EXTERNAL,
+    "a Kafka of the next namespace": "journal: kafka\nkafka: {servers: 'tocsin-kafka-bootstrap.tocsin-linac.svc:9093', tls: true, "
+    "ca_file: c, certificate_file: c, key_file: k}\n",
+}
+MORE_AUTH = {"closed to readers": "auth: {open_reading: false, "}
+
 
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_choice_makes_manifests_that_are_accepted(built, choice):
-    manifests = built(CHOICES[choice], SETTINGS + (EXTERNAL if choice == "servers of the site" else ""))
+    manifests = built(CHOICES[choice], SETTINGS.replace("auth: {", MORE_AUTH.get(choice, "auth: {")) + MORE.get(choice, ""))
     assert [fault for version in schemas.VERSIONS for fault in schemas.faults(manifests, version)] == []
     directory = schemas.crds()
     if directory is not None:
         assert list(schemas.custom_faults(manifests, directory)) == []
     found = [fault for fault in policy.unexcepted(policy.faults(manifests)) if choice != "host network" or not _of_host_network(fault)]
     assert [fault for fault in found if "VERSION" not in fault] == []
-    secrets = secrets_by_hand() | ({} if choice != "servers of the site" else external_secrets())
+    secrets = secrets_by_hand() | (external_secrets() if "kafka: external" in CHOICES[choice] else {})
     assert references.faults(references.Objects(manifests, secrets)) == []
 
 
@@ -113,7 +129,7 @@ def secrets_by_hand() -> dict[str, frozenset[str]]:
 
 
 def external_secrets() -> dict[str, frozenset[str]]:
-    roles = ("engine", "backend", "history", "sync")
+    roles = ("engine", "backend", "history", "sync", "restore")
     return {f"tocsin-{role}": references.ANY for role in roles} | {
         "tocsin-cluster-ca-cert": frozenset(["ca.crt"]),
         "tocsin-es-http-certs-public": frozenset(["ca.crt"]),
@@ -132,7 +148,131 @@ def test_servers_of_the_site_are_reached_where_the_settings_say(built):
         "user": "tocsin",
         "password_file": "/etc/tocsin-kafka/user/password",
     }
+    assert known_as(manifests) == {role: f"tocsin-{role}" for role in ("engine", "backend", "history", "sync", "restore")}
     assert not [one for one in manifests if one["kind"].startswith("Kafka")]
+
+
+def known_as(manifests: list[dict]) -> dict[str, str]:
+    """By role: the user of Kafka whose name a container has for itself."""
+    return {
+        one["name"]: variable["value"]
+        for pod in pods(manifests)
+        for one in pod.containers
+        for variable in one.get("env", [])
+        if variable["name"] == "TOCSIN_KAFKA__USER"
+    }
+
+
+def test_a_kafka_of_the_site_may_know_us_as_one_user(built):
+    assert known_as(built("{kafka: external, kafka_users: one}", SETTINGS + EXTERNAL)) == {}
+
+
+def peers_of(manifests: list[dict], listener: str) -> list[dict]:
+    (kafka,) = [one for one in manifests if one["kind"] == "Kafka"]
+    (found,) = [one for one in kafka["spec"]["kafka"]["listeners"] if one["name"] == listener]
+    return found["networkPolicyPeers"]
+
+
+OURS = {"podSelector": {"matchLabels": {"app.kubernetes.io/part-of": "tocsin"}}}
+
+
+def test_kafka_lets_engines_in_that_come_from_their_nodes(built):
+    """No label of a pod is known of what comes from the network of a node: Strimzi's policy would drop it."""
+    manifests = built(CHOICES["host network"])
+    assert peers_of(manifests, "tls") == [OURS, {"ipBlock": {"cidr": "10.4.0.0/16"}}, {"ipBlock": {"cidr": "10.5.0.0/16"}}]
+    assert peers_of(manifests, "scram") == [OURS]
+
+
+def test_a_site_of_another_namespace_uses_our_kafka(built):
+    label = {"kubernetes.io/metadata.name": "tocsin-ring"}
+    manifests = built(CHOICES["guests, no zones"])
+    for listener in ("tls", "scram"):
+        assert peers_of(manifests, listener) == [OURS, {"namespaceSelector": {"matchLabels": label}, **OURS}]
+    (kafka,) = [one for one in manifests if one["kind"] == "Kafka"]
+    assert "rack" not in kafka["spec"]["kafka"]
+    guest = built(CHOICES["a Kafka of the next namespace"], SETTINGS + MORE["a Kafka of the next namespace"])
+    (policy_of_guest,) = [one for one in guest if one["metadata"]["name"] == "tocsin-to-kafka"]
+    (rule,) = policy_of_guest["spec"]["egress"]
+    assert rule["ports"] == [{"port": 9093, "protocol": "TCP"}]
+    assert rule["to"][0]["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": "tocsin-linac"}}
+    names = pods([kafka])[0].labels
+    assert matches(rule["to"][0]["podSelector"], names)
+
+
+def git_sync(manifests: list[dict]) -> list[dict]:
+    return [one for pod in pods(manifests) for one in pod.containers if one["name"] == "git-sync"]
+
+
+@pytest.mark.parametrize(
+    ("repository", "port", "arguments"),
+    [
+        ("https://git.example.org/a.git", 443, ["--username=git", "--password-file=/etc/git-secret/token"]),
+        ("https://git.example.org:8443/a.git", 8443, ["--username=git", "--password-file=/etc/git-secret/token"]),
+        (
+            "git@git.example.org:a.git",
+            22,
+            SSH := ["--ssh-key-file=/etc/git-secret/ssh", "--ssh-known-hosts-file=/etc/git-secret/known_hosts"],
+        ),
+        ("ssh://git@git.example.org:2222/a.git", 2222, SSH),
+    ],
+)
+def test_git_is_reached_as_its_address_says(built, repository, port, arguments):
+    manifests = built(f"{{git_repository: '{repository}', git_networks: [10.9.0.0/16]}}")
+    (rules,) = [one["spec"]["egress"] for one in manifests if one["metadata"]["name"] == "tocsin-to-git"]
+    assert rules == [{"to": [{"ipBlock": {"cidr": "10.9.0.0/16"}}], "ports": [{"port": port, "protocol": "TCP"}]}]
+    found = git_sync(manifests)
+    assert len(found) == 2
+    for one in found:
+        assert one["args"][:4] == [f"--repo={repository}", "--ref=main", *arguments]
+        assert len({text.partition("=")[0] for text in one["args"]}) == len(one["args"]), "an option is there twice"
+        # ssh serves no user whom its image does not know.
+        assert one["securityContext"].get("runAsUser") == (65533 if arguments is SSH else None)
+
+
+def test_figures_that_are_not_for_everybody_are_asked_for_with_a_token(built):
+    def asking(settings: str) -> dict:
+        (monitor,) = [
+            one
+            for one in built("{monitoring: true}", settings)
+            if one["metadata"]["name"] == "tocsin-backend" and one["kind"] == "ServiceMonitor"
+        ]
+        return monitor["spec"]["endpoints"][0].get("authorization")
+
+    assert asking(SETTINGS) is None
+    assert asking(SETTINGS.replace("auth: {", "auth: {open_reading: false, ")) == {
+        "type": "Bearer",
+        "credentials": {"name": "tocsin-monitoring", "key": "token"},
+    }
+
+
+def resources(manifests: list[dict]) -> dict[str, dict]:
+    return {one["name"]: one["resources"] for pod in pods(manifests) for one in pod.containers}
+
+
+def mib(text: str) -> int:
+    number, unit = re.fullmatch(r"(\d+)([MG])i", text).groups()
+    return int(number) * (1024 if unit == "G" else 1)
+
+
+def test_pods_ask_for_what_the_page_on_sizing_measured(built):
+    page = (ROOT / "docs/explanations/sizing.md").read_text("utf-8")
+    columns = [
+        int(text.replace(",", ""))
+        for text in re.findall(r"([\d,]+) alarms \|", page.partition("## What follows")[2].partition("\n\n|")[2].partition("\n")[0])
+    ]
+    assert columns == [size.alarms for size in SIZES]
+    rows = dict(re.findall(r"^\| ([^|]+?) \| (.*) \|$", page, re.MULTILINE))
+    for index, alarms in enumerate(columns):
+        found = resources(built(f"{{alarms: {alarms}}}"))
+        for role in ("engine", "backend"):
+            (row,) = [text for name, text in rows.items() if name.startswith(role) and name.endswith("memory")]
+            amount, unit = row.split(" | ")[index].split()
+            assert mib(found[role]["requests"]["memory"]) == int(amount) * (1024 if unit == "GB" else 1), (role, alarms)
+            assert mib(found[role]["limits"]["memory"]) == 4 * mib(found[role]["requests"]["memory"])
+        wanted = float(rows["engine: processors"].split(" | ")[index].split(",")[0])
+        assert found["engine"]["requests"]["cpu"] == ("500m" if wanted == 0.5 else f"{wanted:g}")
+    large = resources(built("{alarms: 250000}"))
+    assert large["engine"]["requests"]["memory"] == "2560Mi"
 
 
 def test_topics_are_made_as_an_engine_would_make_them(make):
@@ -186,6 +326,14 @@ def test_a_client_outside_may_do_what_a_client_of_phoebus_does(make):
         ("{single_node: true, elasticsearch: external}", SETTINGS, "it makes small ones of both"),
         ("{single_node: true, elasticsearch_access: api_key}", SETTINGS, "it uses the user that Elasticsearch makes itself"),
         ("{image: tocsin}", SETTINGS, "kubernetes.image: 'tocsin'"),
+        ("{epics: policies}", SETTINGS, "kubernetes.epics_networks is empty: network policies would let engines reach no IOC"),
+        ("{}", SETTINGS.replace(SEARCH, ""), "channel_access.name_servers is empty: broadcasts do not leave a pod"),
+        ("{epics: host_network}", SETTINGS, "node_networks is missing: engines come from the addresses of their nodes"),
+        ("{epics: host_network, node_networks: [10.4.0.0/16], demo_ioc: true}", SETTINGS, "lets only pods in"),
+        ("{pipeline_user: true}", SETTINGS, "a pipeline outside of the cluster would not reach Kafka"),
+        ("{kafka_namespace: other}", SETTINGS, "our own Kafka is in our own namespace"),
+        ("{kafka: external, kafka_guests: [other]}", SETTINGS, "who may reach a Kafka of your own is said there"),
+        ("{grafana: false, grafana_host: g.example.org}", SETTINGS, "there is no Grafana of ours"),
         ("{engine: 3}", SETTINGS, "unknown key; did you mean engines?"),
         ("{}", "configurations: [{tree: tree.yaml}]\n", "anybody who reaches this machine could acknowledge"),
         ("{git_repository: 'https://g/a.git'}", f"configurations: [{{tree: ../x/tree.yaml}}]\n{AUTH}", "a name below the settings file"),
@@ -197,6 +345,48 @@ def test_what_cannot_be_is_refused(make, tmp_path, kubernetes, settings, said):
     with pytest.raises(SettingsError) as caught:
         render(make(kubernetes, settings))
     assert said in str(caught.value)
+
+
+SECRETS = {
+    "kafka.properties.sasl.password": "journal: kafka\nkafka: {servers: 'k:9093', user: u, properties: {sasl.password: hunter2}}",
+    "kafka.properties.ssl.key.password": "journal: kafka\nkafka: {servers: 'k:9093', properties: {ssl.key.password: hunter2}}",
+    "kafka.properties.ssl.key.pem": "journal: kafka\nkafka: {servers: 'k:9093', properties: {ssl.key.pem: hunter2}}",
+    "kafka.properties.sasl.oauthbearer.client.secret": "journal: kafka\n"
+    "kafka: {servers: 'k', properties: {sasl.oauthbearer.client.secret: hunter2}}",
+    "dashboards.alerts.webhook": "dashboards: {alerts: {webhook: 'https://pager.example.org/alert?routing_key=a&api_key=hunter2'}}",
+    "dashboards.archiver_url": "dashboards: {archiver_url: 'https://hunter2@archiver.example.org/{pv}'}",
+}
+
+
+@pytest.mark.parametrize("key", SECRETS)
+def test_a_secret_never_comes_into_a_config_map(make, key):
+    with pytest.raises(SettingsError) as caught:
+        render(make("{}", f"{SETTINGS}{SECRETS[key]}\n"))
+    assert str(caught.value).startswith(f"{key}: ")
+    assert "would be in a ConfigMap" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("repository", "is_good"),
+    [
+        ("https://git.example.org/a.git", True),
+        ("https://git.example.org:8443/a.git?service=x", True),
+        ("https://oauth2:hunter2@git.example.org/a.git", False),
+        ("https://hunter2@git.example.org/a.git", False),
+        ("ssh://git@git.example.org:2222/a.git", True),
+        ("git@git.example.org:alarms/a.git", True),
+        ("ssh://git:hunter2@git.example.org/a.git", False),
+    ],
+)
+def test_who_reads_the_repository_is_said_in_a_secret(make, repository, is_good):
+    site = make(f"{{git_repository: '{repository}'}}")
+    if is_good:
+        assert render(site)
+        return
+    with pytest.raises(SettingsError, match=r"^kubernetes\.git_repository: .*put it into the secret tocsin-git as `token`") as caught:
+        render(site)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_tree_with_errors_is_refused(make, tmp_path):
@@ -231,7 +421,10 @@ def test_every_component_is_chosen_by_a_key_that_the_page_tells_of(make):
     for key, component in table:
         name, _, value = key.partition(": ")
         assert name in KubernetesSection.model_fields
-        value = value or {"ingress_host": "a.example.org", "phoebus_alarm_logger": "'logger:5'"}.get(name, "true")
+        value = value or {"ingress_host": "a.example.org", "grafana_host": "a.example.org", "phoebus_alarm_logger": "'logger:5'"}.get(
+            name, "true"
+        )
+        value += ", node_networks: [10.4.0.0/16]" * (value == "host_network")
         assert component in components(make(f"{{{name}: {value}}}")), key
 
 

@@ -78,4 +78,5 @@ def _listens(manifests: Sequence[Manifest], source: Pod, target: Pod, port: int)
         for listener in one["spec"]["kafka"]["listeners"]
         if listener["port"] == port
     ]
-    return any(matches(peer["podSelector"], source.labels) for one in listeners for peer in one.get("networkPolicyPeers", []))
+    peers = [peer["podSelector"] for one in listeners for peer in one.get("networkPolicyPeers", []) if list(peer) == ["podSelector"]]
+    return any(matches(peer, source.labels) for peer in peers)

@@ -205,6 +205,9 @@ def _monitor(one: Manifest, objects: Objects) -> Iterator[str]:
     if not found:
         yield f"selects nothing: {spec['selector']}"
     for end in spec.get("endpoints", spec.get("podMetricsEndpoints", [])):
+        token = end.get("authorization", {}).get("credentials")
+        if token and token["key"] not in (objects.keys("Secret", namespace, token["name"]) or ()):
+            yield f"there is no {token['key']} in secret {token['name']}"
         if any(end["port"] not in ports for ports in found):
             yield f"what it selects has no port {end['port']}"
 

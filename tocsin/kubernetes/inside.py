@@ -70,6 +70,7 @@ def _kafka(site: ClusterSite, data: dict[str, Any]) -> dict[str, Any]:
             "ca_file": KAFKA / "ca/ca.crt",
             "certificate_file": KAFKA / "user/user.crt",
             "key_file": KAFKA / "user/user.key",
+            "key_password_file": KAFKA / "user/key_password",
             "password_file": KAFKA / "user/password",
         }
         return data | {name: str(path) for name, path in files.items() if name in data}

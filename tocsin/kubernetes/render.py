@@ -13,10 +13,12 @@ from backend.security import AuthMode, check_exposure
 from provisioning.render import ProvisioningOptions
 from provisioning.render import render as render_provisioning
 from tocsin.grafana_files import alert_options, prometheus_options
+from tocsin.kubernetes.alerts import rule_object
 from tocsin.kubernetes.inside import settings_inside
 from tocsin.kubernetes.kafka import topic_objects, user_objects
 from tocsin.kubernetes.overlay import GRAFANA_FILES, kustomization, networks
 from tocsin.kubernetes.rights import users
+from tocsin.kubernetes.secrecy import refuse_secrets
 from tocsin.kubernetes.site import ClusterSite, SiteConfiguration
 from tocsin.settings import Settings, validate
 from tocsin.trees import Loaded, configurations, load, refuse_another_name
@@ -53,9 +55,11 @@ def _names(loaded: Loaded | None) -> tuple[str, ...]:
 
 def render(site: ClusterSite) -> dict[str, bytes]:
     """Content by name of the file in the overlay; raises `SettingsError` for settings of which none can be made."""
+    refuse_secrets(site.raw)
     inside = settings_inside(site)
     within = validate(inside, "the settings, as they would be in the cluster")
     check_exposure(within.backend.host, within.backend.commands, AuthMode(within.auth.mode))
+    _refuse_unreachable_iocs(site)
     trees = {} if site.settings.kubernetes.git_repository else _tree_files(site)
     grafana = _grafana_files(site, within) if site.settings.kubernetes.grafana else {}
     names = {key: f"tree/{path}" for key, (path, _) in trees.items()}
@@ -66,8 +70,27 @@ def render(site: ClusterSite) -> dict[str, bytes]:
         found["network.yaml"] = _yaml(policies)
     if site.settings.kubernetes.kafka == "strimzi":
         found["kafka.yaml"] = _yaml([*topic_objects(site), *user_objects(users(site))])
+    if site.settings.kubernetes.monitoring:
+        found["alerts.yaml"] = _yaml([rule_object(site)])
     found |= {f"tree/{path}": content for path, content in trees.values()}
     return found | grafana
+
+
+def _refuse_unreachable_iocs(site: ClusterSite) -> None:
+    """Engines whose pods reach no IOC would start well, and show every alarm as disconnected."""
+    chosen, search = site.settings.kubernetes, site.settings.channel_access
+    if not site.ours or chosen.epics == "host_network":
+        return
+    if not search.name_servers and not search.addr_list:
+        raise SettingsError(
+            "channel_access.name_servers is empty: broadcasts do not leave a pod, so engines would find no PV; give host:port of name "
+            "servers, gateways or IOCs, or kubernetes.epics: host_network"
+        )
+    if not chosen.epics_networks and not chosen.demo_ioc:
+        raise SettingsError(
+            "kubernetes.epics_networks is empty: network policies would let engines reach no IOC; give the networks of IOCs, name servers "
+            "and gateways, as [10.10.0.0/16]"
+        )
 
 
 def _tree_files(site: ClusterSite) -> dict[str, tuple[str, bytes]]:

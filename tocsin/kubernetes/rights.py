@@ -54,6 +54,10 @@ def users(site: ClusterSite) -> list[KafkaUser]:
         KafkaUser("tocsin-history", False, tuple(_history(site))),
         KafkaUser("tocsin-sync", False, tuple(_sync(site))),
     ]
+    if settings.kubernetes.restore and site.ours:
+        found.append(KafkaUser("tocsin-restore", False, tuple(_restore(site))))
+    if settings.kubernetes.pipeline_user:
+        found.append(KafkaUser("tocsin-pipeline", True, tuple(_pipeline(site))))
     if settings.kubernetes.outside_kafka:
         found.append(KafkaUser("cs-studio", True, tuple(_cs_studio(site))))
     if settings.kubernetes.phoebus_alarm_logger:
@@ -105,7 +109,8 @@ def _backend(site: ClusterSite) -> Iterator[Right]:
     for config in site.foreign:
         yield from _topics([config], READ)
         yield from _topics([Topics(config).command], READ, WRITE)
-    yield from _topics([status_topic(site.settings.cell).name], READ)
+    if site.ours:
+        yield from _topics([status_topic(site.settings.cell).name], READ)
     yield from _reader(site)
 
 
@@ -117,6 +122,27 @@ def _sync(site: ClusterSite) -> Iterator[Right]:
         yield from _topics([topics.runtime, topics.events, topics.command, topics.talk], DESCRIBE, CONFIGS)
         yield from _groups(site, [f"owner-{topics.settings}"], READ)
         yield Right(Resource.TRANSACTION, f"{prefix}{topics.settings}", (WRITE,))
+    yield from _reader(site)
+
+
+def _restore(site: ClusterSite) -> Iterator[Right]:
+    """`tocsin history restore` writes states as the one writer of a configuration, and no event."""
+    prefix = site.settings.kafka.prefix
+    for config in site.ours:
+        topics = Topics(config)
+        yield from _topics([topics.config, topics.runtime], READ, WRITE, CONFIGS)
+        yield from _topics([topics.settings], READ, CONFIGS)
+        yield from _topics([topics.events, topics.command, topics.talk], DESCRIBE, CONFIGS)
+        yield from _groups(site, [f"owner-{config}"], READ)
+        yield Right(Resource.TRANSACTION, f"{prefix}{config}", (WRITE,))
+    yield from _reader(site)
+
+
+def _pipeline(site: ClusterSite) -> Iterator[Right]:
+    """`tocsin config diff` reads what is in force."""
+    for config in site.ours:
+        topics = Topics(config)
+        yield from _topics([topics.config, topics.settings, topics.runtime], READ)
     yield from _reader(site)
 
 
