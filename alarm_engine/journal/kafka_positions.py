@@ -45,7 +45,7 @@ def position_of(cluster: Cluster, consumer: Consumer, topic: str, doing: str) ->
         except KafkaException as problem:
             why = reason(consumer, problem)
             if error_of(why).name() not in _COORDINATOR_MOVES | {"_TIMED_OUT"} or time.monotonic() > deadline:
-                raise cluster.translated(doing, why, topic) from problem
+                raise cluster.translated(doing, why, topic) from why
             time.sleep(0.02)
         else:
             cluster.complaints.forget()
