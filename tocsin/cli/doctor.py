@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
+import structlog
 import typer
 from rich.console import Console
 from rich.padding import Padding
@@ -43,6 +45,8 @@ def doctor(  # noqa: PLR0913, PLR0917 - each is an option
     Each line is good (✔), a note (·), a warning (!) or a fault (✘) with what to do. Nothing is written, and what runs is left alone. What
     cannot be tried without writing is said. All checks are made, also if some hang. Exit code 1 if there is a fault.
     """
+    # What libraries complain about meanwhile is in the findings, in words.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     site, to_do = _prepare(settings, Wanted(role, tuple(pv or ()), url, timeout))
     try:
         found = examine(to_do, timeout)
