@@ -232,10 +232,11 @@ class Follower:
         topics, starts = self._tree.topics, self._next
         if topics.events not in starts:
             starts[topics.events] = max(0, await self._journal.end(topics.events) - _EVENTS_BACK)
+        if self.phoebus:  # its server has no others: what ours left there is not its own, and nobody needs a right to look
+            return self._journal.reader([topics.config, topics.events], starts)
         if self._status_topic not in starts:
             starts[self._status_topic] = max(0, await self._journal.end(self._status_topic) - _STATUS_BACK)
-        ours = [] if self.phoebus else [topics.settings]  # beside a Phoebus server it need not exist
-        return self._journal.reader([topics.config, topics.runtime, topics.events, self._status_topic, *ours], starts)
+        return self._journal.reader([topics.config, topics.runtime, topics.events, self._status_topic, topics.settings], starts)
 
     async def _recall(self, history: HistoryStore) -> None:
         """Ask for the last events of suppressed alarms: only those tell what the PV says behind the suppression."""
