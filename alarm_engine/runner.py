@@ -15,6 +15,7 @@ from alarm_engine.coverage import covering
 from alarm_engine.errors import JournalUnavailable, WireError
 from alarm_engine.evaluator import Commander, Evaluator, EvaluatorSettings
 from alarm_engine.foreign import ForeignWatch
+from alarm_engine.garbage import nothing_collected
 from alarm_engine.intake import Intake
 from alarm_engine.journal.port import Journal, JournalReader, Position
 from alarm_engine.logic.foreign import ForeignWriter
@@ -114,19 +115,26 @@ class Runner:
         self.commander = Commander(self.evaluator)
         for correlation, answer in replayed.answers():
             self.commander.remember(correlation, answer)
-        for _ in replayed.restoring(self.evaluator, now):
-            await asyncio.sleep(0)
+        looking_up = asyncio.gather(
+            self._journal.retracted(self.topics.config, replayed.next_state), self._journal.position(_GROUP, self.topics.command)
+        )
+        try:
+            with nothing_collected():
+                for _ in replayed.restoring(self.evaluator, now):
+                    await asyncio.sleep(0)
+            retracted, position = await looking_up
+        finally:
+            looking_up.cancel()
         # Else an alarm that is added later would wait in vain: a subscription that stands says nothing again.
         gone = set(self._source.watched).difference(self.evaluator.tree.watchers)
         self._source.unsubscribe(gone)
         self.intake.forget(gone)
         self.evaluator.begin(now, replayed.last_sign)
-        for text in await self._journal.retracted(self.topics.config, replayed.next_state):
+        for text in retracted:
             self._show_again(text)
         reader = Reader(self.topics, self._settings.zone, self.epoch, replayed.staging)
         self._orders = Orders(reader, self.evaluator, self.commander, clock)
         self._publisher = Publisher(self._journal, self.topics, self._settings.zone, self.epoch, self._permitted)
-        position = await self._journal.position(_GROUP, self.topics.command)
         begun: list[Position] = []
         if position is None:
             position = await self._journal.end(self.topics.command)

@@ -135,8 +135,9 @@ class Application:
             await self._engine.start()
         if Role.BACKEND in self._roles:
             self._write_grafana([one.tree for one in loaded])
-        if self._server is not None:
-            self._stack.push_async_callback(self._server.stop)  # first to go: nobody is to be answered by half a system
+        if self._server is not None and Role.BACKEND in self._roles:
+            # First to go: nobody is to be answered by half a system. Machines may ask to the end, and a successor must not wait for them.
+            self._stack.push_async_callback(self._server.stop)
 
     async def stop(self) -> None:
         """Stop in reverse order; may be called again, and after a start that failed."""

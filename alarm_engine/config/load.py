@@ -6,10 +6,7 @@ tree = read_tree(Path("tree.yaml"))      # all or nothing
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from pathlib import Path
@@ -25,6 +22,7 @@ from alarm_engine.config.template import Template, UseReader, collect
 from alarm_engine.config.tree import ConfigTree, arrange
 from alarm_engine.config.values import BadValue
 from alarm_engine.config.yaml_nodes import Mapping, Node, Scalar
+from alarm_engine.garbage import nothing_collected
 from alarm_engine.model import path as paths
 from alarm_engine.model.times import Nanos, iso
 
@@ -67,7 +65,7 @@ def load_tree(path: Path, *, now: Nanos | None = None, limits: Limits | None = N
     """
     memory = memory or Memory()
     memory.begin()
-    with _collector_at_rest():
+    with nothing_collected():
         return _load(path, now, limits or Limits(), memory)
 
 
@@ -77,21 +75,6 @@ def read_tree(path: Path, *, limits: Limits | None = None) -> ConfigTree:
     if result.tree is None or result.errors:
         raise InvalidTree(result.faults)
     return result.tree
-
-
-@contextmanager
-def _collector_at_rest() -> Iterator[None]:
-    """Keep the cyclic garbage collector from walking a growing pile of nodes again and again: half of the time of a large tree.
-
-    Nothing is lost by it: nodes have no cycles, and each goes when the load is done. Whoever had switched it off finds it off.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _load(path: Path, now: Nanos | None, limits: Limits, memory: Memory) -> LoadResult:

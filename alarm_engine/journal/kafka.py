@@ -156,6 +156,12 @@ class KafkaJournal:
         seen = await self._look(frozenset({topic}))
         return seen[topic].end if topic in seen else 0
 
+    @property
+    def silence(self) -> str:
+        """Why Kafka does not answer, as far as its client has said: for who does not wait for an answer any longer."""
+        self._cluster.admin.poll(0)  # complaints are heard only then
+        return self._cluster.complaints.unreachable()
+
     async def present(self, topics: Sequence[str]) -> frozenset[str]:
         """Those of the topics that are there."""
         return frozenset(await self._look(frozenset(topics)))

@@ -31,6 +31,8 @@ class PlainWriter:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
         self._reports: deque[tuple[Future[None], KafkaError | None, Producer, str]] = deque()
+        self._fatal: tuple[Producer, KafkaError] | None = None
+        """What ended a producer: of the records that it still had, it says only that it was emptied."""
         self._waiting: dict[Future[None], float] = {}
         """When each was sent, oldest first."""
 
@@ -91,9 +93,12 @@ class PlainWriter:
         self._cluster.forget_topics()
         if error.fatal():
             with self._lock:
+                self._fatal = self._fatal if self._fatal is not None and self._fatal[0] is producer else (producer, error)
                 if self._producer is producer:
                     self._retire()
             producer.purge()
+        if error.name() == "CLUSTER_AUTHORIZATION_FAILED" and topic:
+            error = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)  # who may write to a topic is let in by the cluster, too
         return translate("write", error, self._cluster.complaints, self._cluster.settings, topic)
 
     def _loop(self) -> None:
@@ -136,6 +141,9 @@ class PlainWriter:
             future, error, producer, topic = self._reports.popleft()
             with self._lock:
                 self._waiting.pop(future, None)
+            fatal = self._fatal
+            if error is not None and fatal is not None and fatal[0] is producer and error.name() == "_PURGE_QUEUE":
+                error = fatal[1]
             if error is None:
                 future.set_result(None)
             else:

@@ -118,7 +118,7 @@ class Member:
             # After this time without a heartbeat the group gives away what a member had,
             "session.timeout.ms": session_ms,
             # With its answer a member learns that another one has left: what it has is taken over that soon.
-            "heartbeat.interval.ms": min(session_ms // 5, 400),
+            "heartbeat.interval.ms": min(session_ms // 10, 200),
             # and after this time without a poll a member leaves by itself; the library wants it no shorter than the session.
             "max.poll.interval.ms": session_ms,
             # A broker that hangs is left before the session is over.

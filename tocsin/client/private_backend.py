@@ -230,7 +230,7 @@ class PrivateBackend:
             except JournalUnavailable as found:
                 problem = str(found)
             except TimeoutError:
-                problem = problem or f"{self.site.name} does not answer"
+                problem = problem or self._journal.silence
             except TocsinError as found:
                 raise Unreachable(str(found)) from found
             if time.monotonic() + _PAUSE_S >= deadline:
