@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +30,7 @@ from tocsin.client.types import (
 )
 from tocsin.explaining import AlarmFacts, ComponentFacts, Past, SettingsSource, explain_alarm, explain_component
 
+ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 20, 3, 0, 0, tzinfo=UTC)
 PATH = "/Acc/Vacuum/SR01:GC1"
 
@@ -309,6 +312,12 @@ def test_guidance_says_for_what_it_was_written():
     assert story.guidance == (
         "Look at the pump.", "  Then call.", "On call (of /Acc/Vacuum)", "  4420", "Display: Gauges – gauges.bob",
     )  # fmt: skip
+
+
+def test_the_page_lists_every_cause():
+    listed = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/how-to/explain-an-alarm.md").read_text("utf-8"), re.MULTILINE))
+    code = "".join(file.read_text("utf-8") for file in (ROOT / "tocsin/explaining").glob("*.py"))
+    assert listed == set(re.findall(r'Reason\(\s*"(\w+)"', code))
 
 
 # ---------------------------------------------------------------------------------------------------------------- components

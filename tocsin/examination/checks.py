@@ -37,12 +37,13 @@ def checks(site: Site) -> Iterator[Check]:
     yield check("This machine", "names", machine.names, "is DNS there?")
     if site.uses_kafka:
         yield check("Kafka", f"Kafka at {site.settings.kafka.servers}", kafka.reach, _NO_KAFKA)
-        yield of_journal("Kafka", "topics", kafka.topics)
-        yield of_journal("Kafka", "rights on topics", kafka_rights.topics)
-        yield of_journal("Kafka", "rights on groups", kafka_rights.groups)
+        if site.configurations:
+            yield of_journal("Kafka", "topics", kafka.topics)
+            yield of_journal("Kafka", "rights on topics", kafka_rights.topics)
+            yield of_journal("Kafka", "rights on groups", kafka_rights.groups)
         if role.does(Role.ENGINE, Role.SYNC):
             yield of_journal("Kafka", "transactions", kafka_rights.transaction)
-        if role.does(Role.ENGINE):
+        if role.does(Role.ENGINE) and any(not one.phoebus for one in site.configurations):
             yield of_journal("Kafka", "session of engines", kafka_rights.session)
     yield of_journal("Engine", "engine", engines.engines)
     yield check("Web side", "web side", web.web_side, "is it running, is the address right?")

@@ -63,7 +63,9 @@ def topic_specs(site: Site) -> list[TopicSpec]:
     for one in site.configurations:
         of_it = Topics(one.name).specs(events_keep_days=site.settings.history.journal_days)
         specs += [spec for spec in of_it if not one.phoebus or spec.name in (one.name, Topics(one.name).command)]
-    return [*specs, status_topic(site.settings.cell)]
+    if any(not one.phoebus for one in site.configurations):
+        specs.append(status_topic(site.settings.cell))
+    return specs
 
 
 def topics(site: Site) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from alarm_engine.errors import JournalUnavailable
 from alarm_engine.journal.kafka_errors import error_of, listen, translate
 from alarm_engine.journal.kafka_positions import read_position
 from alarm_engine.journal.kafka_topics import topic_config
-from alarm_engine.wire.topics import status_topic
+from alarm_engine.wire.topics import Topics, status_topic
 from tocsin.examination.finding import Finding, fault, good, note
 from tocsin.examination.kafka import name_of, topic_specs
 from tocsin.examination.site import Role, Site
@@ -88,8 +88,9 @@ def _allowed(site: Site, names: Iterable[str]) -> tuple[dict[str, frozenset[AclO
 def _making(site: Site, missing: list[str]) -> Iterator[Finding]:
     """Whether topics could be made: the broker looks at the request, and does nothing."""
     cluster, copies = site.cluster, site.settings.kafka.replication_factor
-    ours = {status_topic(site.settings.cell).name, *(spec.name for spec in topic_specs(site))}
-    wanted = [spec for spec in topic_specs(site) if spec.name in ours and spec.name in missing]
+    wanted = [spec for spec in topic_specs(site) if spec.name in missing and spec.name not in _foreign_topics(site)]
+    if not wanted:
+        return
     requests = [NewTopic(spec.name, 1, -1 if copies is None else copies, config=topic_config(spec, copies)) for spec in wanted]
     answers = cluster.admin.create_topics(requests, validate_only=True, request_timeout=cluster.settings.request_timeout_s)
     refused = []
@@ -106,10 +107,15 @@ def _making(site: Site, missing: list[str]) -> Iterator[Finding]:
         yield good("topics to be made", f"the engine may make the {len(wanted)} that are not there yet")
 
 
+def _foreign_topics(site: Site) -> set[str]:
+    """A Phoebus server makes its own."""
+    return {spec.name for one in site.configurations if one.phoebus for spec in Topics(one.name).specs()}
+
+
 def groups(site: Site) -> Iterator[Finding]:
     """Whether we may ask each consumer group for its position. That we may also keep one there is not tried: it would be written."""
     wanted = {right.name: right.operations for right in needed(site) if right.resource is Resource.GROUP}
-    topic = status_topic(site.settings.cell).name
+    topic = topic_specs(site)[0].name
     lacking = False
     for name, operations in wanted.items():
         try:
