@@ -36,7 +36,14 @@ _NAMES = {
     "asynccontextmanager": "contextmanager",
     "asynchronous": "synchronous",
 }
-_PROSE = ((r"asyncio\.run\((.*)\)", r"\1"), (r"\basync (def|with|for)\b", r"\1"), (r"\bawait ", ""), (r"\baclose\b", "close"))
+_PROSE = (
+    (r"\n *>>> import asyncio\b", ""),
+    (r"asyncio\.run\((.*)\)", r"\1"),
+    (r"\basync (def|with|for)\b", r"\1"),
+    (r"\banext\(", "next("),
+    (r"\bawait ", ""),
+    (r"\baclose\b", "close"),
+)
 """In docstrings, where there are no tokens."""
 _PACKAGE = '"""The client without asyncio. Written by `make client` from `tocsin/client/asynchronous`: edit that."""\n'
 

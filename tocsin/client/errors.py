@@ -30,7 +30,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong with a question."""
+    """One thing that is wrong with a question.
+
+    >>> try:
+    ...     client.counts(bucket="wide")
+    ... except BadRequest as problem:
+    ...     print(problem.faults[0].where, problem.faults[0].value)
+    query.bucket wide
+    """
 
     where: str
     """Parameter or field, as `query.limit` or `body.until`."""
@@ -41,27 +48,65 @@ class Fault:
 
 
 class ClientError(TocsinError):
-    """Anything that a client raises."""
+    """Anything that a client raises.
+
+    >>> try:
+    ...     client.alarm("/Acc/none")
+    ... except ClientError as problem:
+    ...     print(problem)
+    /Acc/none is not in the alarm tree
+    """
 
 
 class BadClientSettings(ClientError):
-    """An address, a token file or a file of certificates that cannot be used."""
+    """An address, a token file or a file of certificates that cannot be used.
+
+    >>> Client("localhost:8080")
+    Traceback (most recent call last):
+        ...
+    tocsin.client.errors.BadClientSettings: url: 'localhost:8080' is no address of a server: expected one as http://127.0.0.1:8080
+    """
 
 
 class Unreachable(ClientError):
-    """No answer came."""
+    """No answer came.
+
+    >>> try:
+    ...     Client("http://127.0.0.1:9", retries=0).alarms()
+    ... except Unreachable as problem:
+    ...     print("no answer")
+    no answer
+    """
 
 
 class TimedOut(Unreachable):
-    """No answer came within the time allowed."""
+    """No answer came within the time allowed.
+
+    >>> issubclass(TimedOut, Unreachable)
+    True
+    """
 
 
 class NotSent(Unreachable):
-    """The question did not reach the server, so nothing has come of it."""
+    """The question did not reach the server, so nothing has come of it.
+
+    >>> try:
+    ...     Client("http://127.0.0.1:9", retries=0).acknowledge("/Acc/Vacuum/GC1")
+    ... except NotSent as problem:
+    ...     print(str(problem).partition(":9 ")[2])
+    cannot be reached: Connection refused. Is the backend running? url= or TOCSIN_URL name another
+    """
 
 
 class ServerError(ClientError):
-    """An answer that is an error."""
+    """An answer that is an error.
+
+    >>> try:
+    ...     client.summary(config="Other")
+    ... except ServerError as problem:
+    ...     print(problem.status, problem)
+    404 there is no configuration 'Other'; there is: Acc
+    """
 
     def __init__(self, message: str, status: int, faults: tuple[Fault, ...] = (), retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -74,31 +119,71 @@ class ServerError(ClientError):
 
 
 class NotAllowed(ServerError):
-    """The server does not know who asks, or who asks may not do that."""
+    """The server does not know who asks, or who asks may not do that.
+
+    >>> issubclass(NotAllowed, ServerError)
+    True
+    """
 
 
 class NotFound(ServerError):
-    """There is no such alarm, component or configuration."""
+    """There is no such alarm, component or configuration.
+
+    >>> client.alarm("/Acc/Vacuum")
+    Traceback (most recent call last):
+        ...
+    tocsin.client.errors.NotFound: /Acc/Vacuum is a component, not an alarm
+    """
 
 
 class BadRequest(ServerError):
-    """The question has faults."""
+    """The question has faults.
+
+    >>> client.at("2h", depth=1000)
+    Traceback (most recent call last):
+        ...
+    tocsin.client.errors.BadRequest: depth: input should be less than or equal to 100
+    """
 
 
 class Unavailable(ServerError):
-    """The server, its journal or its history is away; the same question may be answered later."""
+    """The server, its journal or its history is away; the same question may be answered later.
+
+    >>> issubclass(Unavailable, ServerError)
+    True
+    """
 
 
 class UnexpectedAnswer(ClientError):
-    """An answer that tocsin does not give."""
+    """An answer that tocsin does not give.
+
+    >>> issubclass(UnexpectedAnswer, ClientError)
+    True
+    """
 
 
 class StaleAnswer(ClientError):
-    """An answer that is old."""
+    """An answer that is old.
+
+    >>> try:
+    ...     print(client.alarms().raise_if_stale().total)
+    ... except StaleAnswer as problem:
+    ...     print("do not rely on it:", problem)
+    1
+    """
 
 
 class CommandFailed(ClientError):
-    """A command that was not done."""
+    """A command that was not done.
+
+    >>> try:
+    ...     _ = client.enable("/Acc/INTERLOCK").raise_for_outcome()
+    ... except CommandFailed as problem:
+    ...     print(problem.result.reason)
+    ... else:
+    ...     print("done")
+    done
+    """
 
     def __init__(self, message: str, result: CommandResult) -> None:
         super().__init__(message)
@@ -107,8 +192,16 @@ class CommandFailed(ClientError):
 
 
 class CommandRefused(CommandFailed):
-    """The engine refused a command."""
+    """The engine refused a command.
+
+    >>> issubclass(CommandRefused, CommandFailed)
+    True
+    """
 
 
 class CommandNotConfirmed(CommandFailed):
-    """A command that may or may not have been carried out."""
+    """A command that may or may not have been carried out.
+
+    >>> issubclass(CommandNotConfirmed, CommandFailed)
+    True
+    """

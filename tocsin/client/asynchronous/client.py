@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 
 
 class AsyncClient(AsyncSubscribing, AsyncPastQuestions, AsyncFigureQuestions, AsyncCommands):
-    """Alarms of a tocsin backend: what is, what was, commands."""
+    """Alarms of a tocsin backend: what is, what was, commands.
+
+    >>> import asyncio
+    >>> async def worst() -> str:
+    ...     async with AsyncClient(url) as client:
+    ...         found = await client.alarms()
+    ...         return found.alarms[0].path
+    >>> asyncio.run(worst())
+    '/Acc/Vacuum/GC1'
+    """
 
     def __init__(
         self,
@@ -47,11 +56,19 @@ class AsyncClient(AsyncSubscribing, AsyncPastQuestions, AsyncFigureQuestions, As
 
     @property
     def url(self) -> str:
-        """Address of the server, without a login."""
+        """Address of the server, without a login.
+
+        >>> client.url == url
+        True
+        """
         return self._settings.shown_url
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Close all connections.
+
+        >>> other = AsyncClient(url)
+        >>> await other.aclose()
+        """
         await self._connection.aclose()
 
     async def __aenter__(self) -> Self:

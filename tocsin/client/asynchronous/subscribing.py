@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 
 class AsyncSubscription:
-    """Updates, one after the other. Ends with `aclose()`, best by `async with`."""
+    """Updates, one after the other. Ends with `aclose()`, best by `async with`.
+
+    >>> async with client.subscribe() as updates:
+    ...     first = await anext(updates)
+    >>> type(first).__name__
+    'Snapshot'
+    """
 
     def __init__(self, updates: AsyncUpdates) -> None:
         self._updates = updates
@@ -32,7 +38,11 @@ class AsyncSubscription:
         return await self._updates.__anext__()
 
     async def aclose(self) -> None:
-        """End it: the connection is given up."""
+        """End it: the connection is given up.
+
+        >>> other = AsyncClient(url)
+        >>> await other.aclose()
+        """
         await self._updates.aclose()
 
     async def __aenter__(self) -> Self:
@@ -56,6 +66,20 @@ class AsyncSubscribing(AsyncLiveQuestions):
 
         Raises as other questions do until the first update has come; later only what no waiting mends (`NotAllowed`, `NotFound`,
         `BadRequest`).
+
+        >>> async with client.subscribe("/Acc/Vacuum") as updates:
+        ...     async for update in updates:
+        ...         match update:
+        ...             case Snapshot(alarms=alarms):
+        ...                 print("now:", [alarm.pv for alarm in alarms])
+        ...                 _ = await client.unshelve("/Acc/Vacuum/GC10", user="jo")
+        ...             case Change(event=event):
+        ...                 print(event.kind, event.pv, event.user)
+        ...                 break
+        ...             case Stale(why=why):
+        ...                 print("do not rely on it:", why)
+        now: ['GC1', 'GC10']
+        unshelved GC10 jo
         """
         return AsyncSubscription(self._updates(path, config, after, beats))
 

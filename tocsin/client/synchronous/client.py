@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
 
 class Client(Subscribing, PastQuestions, FigureQuestions, Commands):
-    """Alarms of a tocsin backend: what is, what was, commands."""
+    """Alarms of a tocsin backend: what is, what was, commands.
+
+    >>> def worst() -> str:
+    ...     with Client(url) as client:
+    ...         found = client.alarms()
+    ...         return found.alarms[0].path
+    >>> worst()
+    '/Acc/Vacuum/GC1'
+    """
 
     def __init__(
         self,
@@ -47,11 +55,19 @@ class Client(Subscribing, PastQuestions, FigureQuestions, Commands):
 
     @property
     def url(self) -> str:
-        """Address of the server, without a login."""
+        """Address of the server, without a login.
+
+        >>> client.url == url
+        True
+        """
         return self._settings.shown_url
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections.
+
+        >>> other = Client(url)
+        >>> other.close()
+        """
         self._connection.close()
 
     def __enter__(self) -> Self:

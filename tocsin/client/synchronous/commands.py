@@ -26,11 +26,20 @@ class Commands(Asker):
         """Take notice of an alarm, or of all below a component.
 
         Give as `seen` the `as_of` of the answer that you looked at (or the `version` of the alarm): what rose after it is left alone.
+
+        >>> seen = (client.alarms()).as_of
+        >>> result = client.acknowledge("/Acc/Vacuum", reason="pump is being changed", seen=seen)
+        >>> result.outcome, result.count, result.left_alone
+        ('done', 1, ())
         """
         return self._command("acknowledge", path, reason=reason, seen=seen, user=user)
 
     def unacknowledge(self, path: str, *, reason: str = "", user: str | None = None) -> CommandResult:
-        """Take an acknowledgement back."""
+        """Take an acknowledgement back.
+
+        >>> (client.unacknowledge("/Acc/RF/Cavity/P1")).count
+        1
+        """
         return self._command("unacknowledge", path, reason=reason, user=user)
 
     def shelve(
@@ -45,20 +54,37 @@ class Commands(Asker):
         """Take an alarm out of sight for a time.
 
         Either for a `duration` (a timedelta, seconds, `1h`) or `until` (an aware datetime, ISO 8601 with a zone, `+2h`).
+
+        >>> (client.shelve("/Acc/Vacuum/GC1", duration=timedelta(hours=1), reason="works")).done
+        True
+        >>> (client.shelve("/Acc/Vacuum/GC2", until="+30m")).done
+        True
         """
         end = parameters(duration=None if duration is None else seconds(duration), until=when(until, "until"))
         return self._command("shelve", path, reason=reason, user=user, **end)
 
     def unshelve(self, path: str, *, reason: str = "", user: str | None = None) -> CommandResult:
-        """Bring a shelved alarm back now."""
+        """Bring a shelved alarm back now.
+
+        >>> (client.unshelve("/Acc/Vacuum/GC10")).done
+        True
+        """
         return self._command("unshelve", path, reason=reason, user=user)
 
     def disable(self, path: str, *, reason: str = "", user: str | None = None) -> CommandResult:
-        """Take an alarm out of service until somebody enables it."""
+        """Take an alarm out of service until somebody enables it.
+
+        >>> (client.disable("/Acc/INTERLOCK", reason="is being rebuilt")).done
+        True
+        """
         return self._command("disable", path, reason=reason, user=user)
 
     def enable(self, path: str, *, reason: str = "", user: str | None = None) -> CommandResult:
-        """Put an alarm back into service."""
+        """Put an alarm back into service.
+
+        >>> (client.enable("/Acc/INTERLOCK")).done
+        True
+        """
         return self._command("enable", path, reason=reason, user=user)
 
     def _command(self, command: str, path: str, *, user: str | None, **given: Any) -> CommandResult:

@@ -25,6 +25,10 @@ class FigureQuestions(Asker):
 
         `lost_connections`: count these among the alarms; else they are counted apart. What is not known is in no figure: `complete_from`
         and `complete_until` say how much of the range is.
+
+        >>> figures = client.figures(start="1h")
+        >>> figures["per_day"].unit, figures["per_day"].target.good
+        ('alarms', 144.0)
         """
         asked = parameters(
             path=path,
@@ -45,7 +49,12 @@ class FigureQuestions(Asker):
         bucket: timedelta | float | str = "10m",
         by: str = "severity",
     ) -> Counts:
-        """Alarms that rose per bucket of time, by `severity` or `system`; or events of every kind, by `kind`."""
+        """Alarms that rose per bucket of time, by `severity` or `system`; or events of every kind, by `kind`.
+
+        >>> counts = client.counts(start="1h", bucket="10m", by="system")
+        >>> sum(bucket.counts.get("Vacuum", 0) for bucket in counts.buckets)
+        1
+        """
         asked = parameters(
             path=path,
             config=self._config(config, path),
@@ -57,7 +66,11 @@ class FigureQuestions(Asker):
         return self._connection.get(Counts, "counts", asked)
 
     def top(self, path: str | None = None, *, config: str | None = None, start: When = "30d", end: When = "now", limit: int = 10) -> Top:
-        """Alarms that rose most often, most first."""
+        """Alarms that rose most often, most first.
+
+        >>> sorted(one.pv for one in (client.top(start="7d")).alarms)
+        ['GC1', 'P1']
+        """
         asked = parameters(path=path, config=self._config(config, path), start=when(start, "start"), end=when(end, "end"), limit=limit)
         return self._connection.get(Top, "top", asked)
 
@@ -72,7 +85,12 @@ class FigureQuestions(Asker):
         latching: bool | None = None,
         annunciating: bool | None = None,
     ) -> WhatIf:
-        """What other settings of an alarm would have made of what is recorded; without any: the smallest change that quiets it."""
+        """What other settings of an alarm would have made of what is recorded; without any: the smallest change that quiets it.
+
+        >>> answer = client.what_if("/Acc/Vacuum/GC1", start="1h", delay_s=10)
+        >>> answer.trials[0].settings.delay_s
+        10
+        """
         asked = parameters(
             path=path,
             start=when(start, "start"),

@@ -37,12 +37,20 @@ class LiveQuestions(Asker):
     """Questions about what is now."""
 
     def ready(self) -> Readiness:
-        """Whether the server has read the journal and reaches the history, and what is missing if not."""
+        """Whether the server has read the journal and reaches the history, and what is missing if not.
+
+        >>> (client.ready()).ready
+        True
+        """
         answer = self._connection.answer("GET", "readyz", also=(503,))
         return read(Readiness, answer.content)
 
     def configurations(self) -> tuple[Configuration, ...]:
-        """All alarm trees of the server, each with its worst severity."""
+        """All alarm trees of the server, each with its worst severity.
+
+        >>> [one.name for one in client.configurations()]
+        ['Acc']
+        """
         return (self._connection.get(_Configurations, "configurations")).configurations
 
     def alarms(
@@ -63,6 +71,13 @@ class LiveQuestions(Asker):
         or suppressed) or `all`. `severity`: MAJOR includes MAJOR_ACK. `text`: words that must all be in path, description, message or
         value. `sort`: `severity`, `time`, `path`, `pv`, `where`, `description`, `message`, `value`, `current`, `by`, `until`, with a `-`
         before it the other way round. All alarms that pass are in the list unless there is a `limit`.
+
+        >>> found = client.alarms()
+        >>> [(alarm.severity, alarm.path) for alarm in found.alarms]
+        [('MAJOR', '/Acc/Vacuum/GC1')]
+        >>> found = client.alarms("/Acc/Vacuum", state=["active", "shelved"], sort="pv")
+        >>> [alarm.pv for alarm in found.alarms]
+        ['GC1', 'GC10']
         """
         asked = parameters(
             path=path,
@@ -95,21 +110,40 @@ class LiveQuestions(Asker):
         return _list(trust, tuple(alarms[:limit]))
 
     def alarm(self, path: str) -> AlarmDetail:
-        """One alarm with its settings and guidance, also that of the components above. Raises `NotFound`."""
+        """One alarm with its settings and guidance, also that of the components above. Raises `NotFound`.
+
+        >>> alarm = client.alarm("/Acc/Vacuum/GC1")
+        >>> alarm.settings.guidance[0].details
+        'Call **4411**'
+        """
         found = objects((self._connection.answer("GET", f"api/v1/alarms{escaped(path)}")).content)
         return convert(AlarmDetail, {**found.pop("alarm", {}), **found})
 
     def tree(self, path: str | None = None, *, config: str | None = None, depth: int = 1, leaves: bool = False) -> Tree:
-        """Components from `path` (default: the root) down to a depth, with severity and counts; `leaves`: with their alarms."""
+        """Components from `path` (default: the root) down to a depth, with severity and counts; `leaves`: with their alarms.
+
+        >>> tree = client.tree("/Acc/Vacuum", leaves=True)
+        >>> tree.root.severity, [leaf.pv for leaf in tree.root.leaves]
+        ('MAJOR', ['GC1', 'GC2', 'GC10'])
+        """
         asked = parameters(path=path, config=self._config(config, path), depth=depth, leaves=leaves)
         return self._connection.get(Tree, "tree", asked)
 
     def summary(self, *, config: str | None = None) -> Summary:
-        """Counts for each subsystem."""
+        """Counts for each subsystem.
+
+        >>> summary = client.summary()
+        >>> {one.system: one.active for one in summary.systems}
+        {'RF': 0, 'Vacuum': 1, '': 0}
+        """
         return self._connection.get(Summary, "summary", parameters(config=self._config(config)))
 
     def files(self, *, config: str | None = None) -> tuple[TreeFiles, ...]:
-        """Where the alarm trees come from: commit, faults of newer files, and what others edited."""
+        """Where the alarm trees come from: commit, faults of newer files, and what others edited.
+
+        >>> [one.state for one in client.files()]
+        ['unknown']
+        """
         return (self._connection.get(_Files, "files", parameters(config=self._config(config)))).files
 
 

@@ -47,6 +47,11 @@ class PastQuestions(Asker):
         None is left out or comes twice while new ones arrive. Without `start` as far back as can be asked, without `end` until now. `pv`: a
         name with `*` and `?`. `severity` after the event, MAJOR includes MAJOR_ACK. `text`: a part of path, description, message or
         comment. `after`: id of the last event that you have.
+
+        >>> [event.kind for event in client.events("/Acc/Vacuum/GC1", start="2h", limit=10)]
+        ['alarm']
+        >>> [event.user for event in client.events(kind=["acknowledged", "shelved"], oldest_first=True)]
+        ['mara', 'jo']
         """
         now, taken = utc_now(), 0
         asked = parameters(
@@ -84,7 +89,11 @@ class PastQuestions(Asker):
         after: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Acknowledged]:
-        """Who acknowledged what, and how soon; newest first, read page by page as they are taken."""
+        """Who acknowledged what, and how soon; newest first, read page by page as they are taken.
+
+        >>> [(one.pv, one.user) for one in client.acknowledgements(start=timedelta(days=1))]
+        [('P1', 'mara')]
+        """
         now, taken = utc_now(), 0
         asked = parameters(
             path=path, config=self._config(config, path), start=pinned(start, "start", now), end=pinned(end, "end", now), user=user
@@ -104,12 +113,21 @@ class PastQuestions(Asker):
         """Alarms over a range of time, without gaps: an alarm, all alarms below a component, or several paths of one configuration.
 
         At most 1,000 alarms are in the answer; `cut` says whether there are more.
+
+        >>> found = client.intervals(["/Acc/Vacuum", "/Acc/RF"], start="1h")
+        >>> [line.pv for line in found.alarms]
+        ['GC1', 'GC2', 'GC10', 'P1']
         """
         asked = parameters(path=words(paths), start=when(start, "start"), end=when(end, "end"), limit=limit)
         return self._connection.get(Intervals, "history/intervals", asked)
 
     def at(self, moment: When, path: str | None = None, *, config: str | None = None, depth: int = 1, leaves: bool = False) -> PastTree:
-        """The tree as it was at a moment; `complete` and `remark` say whether all is known of it."""
+        """The tree as it was at a moment; `complete` and `remark` say whether all is known of it.
+
+        >>> then = client.at("now", "/Acc/Vacuum", leaves=True)
+        >>> [(leaf.pv, leaf.severity) for leaf in then.root.leaves]
+        [('GC1', 'MAJOR'), ('GC2', 'OK'), ('GC10', 'OK')]
+        """
         asked = parameters(at=when(moment, "at"), path=path, config=self._config(config, path), depth=depth, leaves=leaves)
         return self._connection.get(PastTree, "history/tree", asked)
 
@@ -124,7 +142,12 @@ class PastQuestions(Asker):
         text: str | None = None,
         limit: int | None = None,
     ) -> PastAlarms:
-        """Alarms as they were at a moment, worst first, then newest; without `state` those that were active."""
+        """Alarms as they were at a moment, worst first, then newest; without `state` those that were active.
+
+        >>> then = client.alarms_at(datetime.now(UTC), state="standing")
+        >>> [alarm.pv for alarm in then.alarms]
+        ['GC1', 'P1', 'GC10']
+        """
         asked = parameters(
             at=pinned(moment, "at", utc_now()) if limit is None or limit > MOST_ROWS else when(moment, "at"),
             path=path,
@@ -146,7 +169,12 @@ class PastQuestions(Asker):
     def difference(
         self, before: When, after: When = "now", path: str | None = None, *, config: str | None = None, limit: int | None = None
     ) -> Difference:
-        """Alarms that are not at one moment as they were at another: changed, appeared, removed. At most 10,000; `cut`: there are more."""
+        """Alarms that are not at one moment as they were at another: changed, appeared, removed. At most 10,000; `cut`: there are more.
+
+        >>> found = client.difference("1h", "now", "/Acc/Vacuum")
+        >>> [(one.pv, one.change) for one in found.changes]
+        [('GC1', 'appeared'), ('GC10', 'appeared'), ('GC2', 'appeared')]
+        """
         asked = parameters(
             from_=when(before, "from"),
             to=when(after, "to"),

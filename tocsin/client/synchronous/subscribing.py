@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 
 class Subscription:
-    """Updates, one after the other. Ends with `close()`, best by `with`."""
+    """Updates, one after the other. Ends with `close()`, best by `with`.
+
+    >>> with client.subscribe() as updates:
+    ...     first = next(updates)
+    >>> type(first).__name__
+    'Snapshot'
+    """
 
     def __init__(self, updates: Updates) -> None:
         self._updates = updates
@@ -32,7 +38,11 @@ class Subscription:
         return self._updates.__next__()
 
     def close(self) -> None:
-        """End it: the connection is given up."""
+        """End it: the connection is given up.
+
+        >>> other = Client(url)
+        >>> other.close()
+        """
         self._updates.close()
 
     def __enter__(self) -> Self:
@@ -56,6 +66,20 @@ class Subscribing(LiveQuestions):
 
         Raises as other questions do until the first update has come; later only what no waiting mends (`NotAllowed`, `NotFound`,
         `BadRequest`).
+
+        >>> with client.subscribe("/Acc/Vacuum") as updates:
+        ...     for update in updates:
+        ...         match update:
+        ...             case Snapshot(alarms=alarms):
+        ...                 print("now:", [alarm.pv for alarm in alarms])
+        ...                 _ = client.unshelve("/Acc/Vacuum/GC10", user="jo")
+        ...             case Change(event=event):
+        ...                 print(event.kind, event.pv, event.user)
+        ...                 break
+        ...             case Stale(why=why):
+        ...                 print("do not rely on it:", why)
+        now: ['GC1', 'GC10']
+        unshelved GC10 jo
         """
         return Subscription(self._updates(path, config, after, beats))
 

@@ -11,7 +11,12 @@ from tocsin.client.types.names import Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandResult:
-    """What became of a command. Refused and not confirmed ones are results too; `raise_for_outcome` is for scripts."""
+    """What became of a command. Refused and not confirmed ones are results too; `raise_for_outcome` is for scripts.
+
+    >>> result = client.unshelve("/Acc/Vacuum/GC10", reason="works are over")
+    >>> result.done, result.count, result.raise_for_outcome().user
+    (True, 1, 'docs')
+    """
 
     outcome: Outcome
     id: str
@@ -37,11 +42,19 @@ class CommandResult:
 
     @property
     def done(self) -> bool:
-        """It was carried out."""
+        """It was carried out.
+
+        >>> client.enable("/Acc/INTERLOCK").done
+        True
+        """
         return self.outcome is Outcome.DONE
 
     def raise_for_outcome(self) -> Self:
-        """This result; raises `CommandRefused` or `CommandNotConfirmed` unless the command was done."""
+        """This result; raises `CommandRefused` or `CommandNotConfirmed` unless the command was done.
+
+        >>> client.disable("/Acc/INTERLOCK").raise_for_outcome().count
+        1
+        """
         if self.outcome is Outcome.DONE:
             return self
         if self.outcome is Outcome.REFUSED:

@@ -11,7 +11,12 @@ from tocsin.client.types.names import EventKind, Origin, Severity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What a command did."""
+    """What a command did.
+
+    >>> event = next(client.events(kind="command"))
+    >>> event.result.command, event.result.count
+    ('shelve', 1)
+    """
 
     command: str
     count: int
@@ -22,7 +27,12 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One line of history. (`from` and `to` of the REST interface are `from_severity` and `to_severity` here.)"""
+    """One line of history. (`from` and `to` of the REST interface are `from_severity` and `to_severity` here.)
+
+    >>> event = next(client.events("/Acc/Vacuum/GC1", kind="alarm"))
+    >>> event.from_severity, event.to_severity, event.annunciated
+    ('OK', 'MAJOR', True)
+    """
 
     id: str
     """`CONFIG.EPOCH.N`, ordered by the two numbers."""
@@ -57,7 +67,12 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledged:
-    """One alarm that was acknowledged, and how soon."""
+    """One alarm that was acknowledged, and how soon.
+
+    >>> one = next(client.acknowledgements())
+    >>> one.pv, one.severity, one.user, one.comment
+    ('P1', 'MINOR', 'mara', 'klystron group is informed')
+    """
 
     event: str
     time: datetime

@@ -10,7 +10,11 @@ from tocsin.client.types.names import Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Up to where a figure is good, and up to where it can be borne."""
+    """Up to where a figure is good, and up to where it can be borne.
+
+    >>> client.figures(start="1h")["per_day"].target.text
+    'at most 144, 288 can be managed'
+    """
 
     good: float
     bearable: float
@@ -21,7 +25,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One figure."""
+    """One figure.
+
+    >>> figure = client.figures(start="1h")["per_day"]
+    >>> figure.title, figure.unit
+    ('Annunciated per day', 'alarms')
+    """
 
     name: str
     title: str
@@ -36,7 +45,11 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstAlarm:
-    """One of the alarms that a flood began with."""
+    """One of the alarms that a flood began with.
+
+    >>> [first.path for flood in client.figures().floods for first in flood.first]
+    []
+    """
 
     path: str
     time: datetime
@@ -44,7 +57,11 @@ class FirstAlarm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flood:
-    """More alarms than a person can answer: from a period of 10 minutes with more than 10 until one with fewer than 5."""
+    """More alarms than a person can answer: from a period of 10 minutes with more than 10 until one with fewer than 5.
+
+    >>> [(flood.start, flood.size) for flood in client.figures().floods]
+    []
+    """
 
     start: datetime
     end: datetime
@@ -61,7 +78,11 @@ class Flood:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frequent:
-    """How often an alarm was annunciated."""
+    """How often an alarm was annunciated.
+
+    >>> sorted(one.path for one in client.figures(start="1h").frequent)
+    ['/Acc/RF/Cavity/P1', '/Acc/Vacuum/GC1']
+    """
 
     path: str
     number: int
@@ -71,7 +92,11 @@ class Frequent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeated:
-    """What an alarm did several times."""
+    """What an alarm did several times.
+
+    >>> [(one.path, one.number) for one in client.figures(start="1h").chattering]
+    []
+    """
 
     path: str
     number: int
@@ -81,7 +106,11 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """From when to when an alarm was so."""
+    """From when to when an alarm was so.
+
+    >>> [one.path for one in client.figures(start="1h").shelved]
+    ['/Acc/Vacuum/GC10']
+    """
 
     path: str
     since: datetime
@@ -91,7 +120,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """Annunciations in 10 minutes."""
+    """Annunciations in 10 minutes.
+
+    >>> sum(period.count for period in client.figures(start="1h").periods)
+    2
+    """
 
     start: datetime
     count: int
@@ -99,7 +132,11 @@ class Period:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """How many alarms were so, until the next point."""
+    """How many alarms were so, until the next point.
+
+    >>> client.figures(start="1h").over_time[-1].shelved
+    1
+    """
 
     time: datetime
     stale: int
@@ -109,7 +146,12 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Figures of alarm performance of a range, and the lists behind them."""
+    """Figures of alarm performance of a range, and the lists behind them.
+
+    >>> figures = client.figures(start="7d")
+    >>> figures["per_day"].title, figures.path
+    ('Annunciated per day', '/')
+    """
 
     config: str
     path: str
@@ -147,7 +189,12 @@ class Figures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """Number of events in a span of time."""
+    """Number of events in a span of time.
+
+    >>> counts = client.counts(start="1h", bucket="10m")
+    >>> sum(bucket.counts.get("MAJOR", 0) for bucket in counts.buckets)
+    1
+    """
 
     start: datetime
     counts: dict[str, int]
@@ -156,7 +203,12 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """Counts per bucket, empty ones included."""
+    """Counts per bucket, empty ones included.
+
+    >>> counts = client.counts(start="1h", bucket=timedelta(minutes=10), by="system")
+    >>> counts.bucket_s, counts.by
+    (600, 'system')
+    """
 
     config: str
     bucket_s: int
@@ -166,7 +218,11 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MostFrequent:
-    """How often an alarm rose."""
+    """How often an alarm rose.
+
+    >>> sorted((one.pv, one.count) for one in client.top().alarms)
+    [('GC1', 1), ('P1', 1)]
+    """
 
     path: str
     pv: str
@@ -175,7 +231,11 @@ class MostFrequent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Top:
-    """Alarms that rose most often, most first."""
+    """Alarms that rose most often, most first.
+
+    >>> len(client.top(limit=1).alarms)
+    1
+    """
 
     config: str
     alarms: tuple[MostFrequent, ...]
@@ -183,7 +243,11 @@ class Top:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TunedSettings:
-    """Settings that can be tried."""
+    """Settings that can be tried.
+
+    >>> client.what_if("/Acc/Vacuum/GC1", delay_s=30).trials[0].settings.delay_s
+    30
+    """
 
     delay_s: int
     count: int
@@ -193,7 +257,12 @@ class TunedSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What settings would have made of what is recorded, beside those in force."""
+    """What settings would have made of what is recorded, beside those in force.
+
+    >>> trial = client.what_if("/Acc/Vacuum/GC1", start="1h", delay_s=30).trials[0]
+    >>> trial.annunciated <= trial.annunciated + trial.missed
+    True
+    """
 
     settings: TunedSettings
     annunciated: int
@@ -229,7 +298,12 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhatIf:
-    """What other settings of an alarm would have changed."""
+    """What other settings of an alarm would have changed.
+
+    >>> answer = client.what_if("/Acc/Vacuum/GC1", start="1h", delay_s=30)
+    >>> answer.recorded, answer.excursions
+    (1, 1)
+    """
 
     path: str
     description: str

@@ -8,7 +8,11 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """Something in force that is not what the files say."""
+    """Something in force that is not what the files say.
+
+    >>> [(one.path, one.what) for one in client.files()[0].drift]
+    []
+    """
 
     path: str
     what: str
@@ -19,7 +23,12 @@ class Drift:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """What a sync changed, at once."""
+    """What a sync changed, at once.
+
+    >>> revision = client.files()[0].revision
+    >>> "of no files" if revision is None else revision.commit
+    'of no files'
+    """
 
     number: int
     state: str
@@ -41,7 +50,11 @@ class Revision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeFiles:
-    """The files of one configuration."""
+    """The files of one configuration.
+
+    >>> [(one.config, one.state, one.faults) for one in client.files()]
+    [('Acc', 'unknown', ())]
+    """
 
     config: str
     state: str

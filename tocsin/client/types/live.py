@@ -11,7 +11,11 @@ from tocsin.client.types.trust import Live, Trusted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """What the PV says."""
+    """What the PV says.
+
+    >>> client.alarm("/Acc/Vacuum/GC1").current.message
+    'HIHI_ALARM'
+    """
 
     severity: Severity
     message: str
@@ -22,7 +26,12 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledgement:
-    """Who took notice of an alarm."""
+    """Who took notice of an alarm.
+
+    >>> acknowledgement = client.alarm("/Acc/RF/Cavity/P1").acknowledgement
+    >>> acknowledgement.user, acknowledgement.reason
+    ('mara', 'klystron group is informed')
+    """
 
     user: str
     host: str
@@ -32,7 +41,12 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suppression:
-    """Who took an alarm out of sight."""
+    """Who took an alarm out of sight.
+
+    >>> suppression = client.alarm("/Acc/Vacuum/GC10").suppression
+    >>> suppression.user, suppression.until > datetime.now(UTC)
+    ('jo', True)
+    """
 
     user: str
     host: str
@@ -44,7 +58,12 @@ class Suppression:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmState:
-    """Complete state of one alarm."""
+    """Complete state of one alarm.
+
+    >>> event = next(client.events("/Acc/Vacuum/GC1", kind="alarm"))
+    >>> event.state.severity, event.state.connected
+    ('MAJOR', True)
+    """
 
     severity: Severity
     """Latched, and with `_ACK` if acknowledged. OK while suppressed."""
@@ -67,7 +86,12 @@ class AlarmState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm(AlarmState):
-    """One alarm of the tree, with its state."""
+    """One alarm of the tree, with its state.
+
+    >>> for alarm in client.alarms().alarms:
+    ...     print(alarm.severity, alarm.pv, alarm.description)
+    MAJOR GC1 Pressure of sector 1
+    """
 
     path: str
     pv: str
@@ -83,7 +107,12 @@ class Alarm(AlarmState):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmList(Live):
-    """Alarms in the order asked for."""
+    """Alarms in the order asked for.
+
+    >>> found = client.alarms("/Acc/Vacuum", state="all")
+    >>> found.total, found.stale, [alarm.pv for alarm in found.alarms]
+    (3, False, ['GC1', 'GC10', 'GC2'])
+    """
 
     total: int
     """Alarms that pass the filters; more than are in the list if there was a `limit`."""
@@ -92,7 +121,11 @@ class AlarmList(Live):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """Guidance, a display or a command."""
+    """Guidance, a display or a command.
+
+    >>> client.alarm("/Acc/Vacuum/GC1").settings.guidance[0].details
+    'Call **4411**'
+    """
 
     title: str
     details: str
@@ -105,7 +138,11 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """Something that an alarm sets off."""
+    """Something that an alarm sets off.
+
+    >>> client.alarm("/Acc/Vacuum/GC1").settings.actions[0].details
+    'mailto:vacuum@lab.example'
+    """
 
     title: str
     details: str
@@ -114,7 +151,12 @@ class Action:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmSettings:
-    """How an alarm is set; guidance, displays and commands also of the components above, nearest first."""
+    """How an alarm is set; guidance, displays and commands also of the components above, nearest first.
+
+    >>> settings = client.alarm("/Acc/Vacuum/GC1").settings
+    >>> settings.latching, settings.delay_s, settings.guidance[0].title
+    (True, 0, 'What to do')
+    """
 
     description: str
     enabled: bool
@@ -132,7 +174,12 @@ class AlarmSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmDetail(Alarm, Trusted):
-    """Everything about one alarm."""
+    """Everything about one alarm.
+
+    >>> alarm = client.alarm("/Acc/Vacuum/GC1")
+    >>> alarm.description, alarm.stale, alarm.settings.enabled
+    ('Pressure of sector 1', False, True)
+    """
 
     settings: AlarmSettings
     as_of: str | None
@@ -145,7 +192,11 @@ class AlarmDetail(Alarm, Trusted):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration(Live):
-    """One alarm tree of the server."""
+    """One alarm tree of the server.
+
+    >>> [(one.name, one.alarms, one.severity) for one in client.configurations()]
+    [('Acc', 5, 'MAJOR')]
+    """
 
     name: str
     alarms: int
@@ -158,7 +209,12 @@ class Configuration(Live):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmCounts:
-    """Alarms at and below a component."""
+    """Alarms at and below a component.
+
+    >>> counts = client.tree("/Acc/Vacuum").root.counts
+    >>> counts.total, counts.active, counts.shelved
+    (3, 1, 1)
+    """
 
     total: int
     severities: dict[str, int]
@@ -176,7 +232,12 @@ class AlarmCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A component with what is below it."""
+    """A component with what is below it.
+
+    >>> root = client.tree(depth=1).root
+    >>> [(node.name, node.severity) for node in root.nodes]
+    [('RF', 'MINOR_ACK'), ('Vacuum', 'MAJOR')]
+    """
 
     path: str
     name: str
@@ -193,14 +254,23 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tree(Live):
-    """A part of the tree."""
+    """A part of the tree.
+
+    >>> tree = client.tree("/Acc/Vacuum", depth=0, leaves=True)
+    >>> [leaf.pv for leaf in tree.root.leaves]
+    ['GC1', 'GC2', 'GC10']
+    """
 
     root: Node
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System(AlarmCounts):
-    """One subsystem."""
+    """One subsystem.
+
+    >>> [(one.system, one.worst, one.active) for one in client.summary().systems]
+    [('RF', 'MINOR_ACK', 0), ('Vacuum', 'MAJOR', 1), ('', 'OK', 0)]
+    """
 
     config: str
     system: str
@@ -211,14 +281,23 @@ class System(AlarmCounts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary(Live):
-    """All subsystems."""
+    """All subsystems.
+
+    >>> summary = client.summary()
+    >>> sum(one.active for one in summary.systems), summary.stale
+    (1, False)
+    """
 
     systems: tuple[System, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
-    """Whether the server can answer, and what is missing if not."""
+    """Whether the server can answer, and what is missing if not.
+
+    >>> client.ready()
+    Readiness(ready=True, missing={})
+    """
 
     ready: bool
     missing: dict[str, str]

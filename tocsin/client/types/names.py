@@ -22,12 +22,23 @@ class _Word(StrEnum):
 
     @property
     def is_known(self) -> bool:
-        """False for a word of a later server."""
+        """False for a word of a later server.
+
+        >>> Severity.MAJOR.is_known, Severity("ESCALATED").is_known
+        (True, False)
+        """
         return self._value_ in type(self)._value2member_map_
 
 
 class Severity(_Word):
-    """How bad an alarm is: compared by that, not by the alphabet. One that is not known counts as the worst."""
+    """How bad an alarm is: compared by that, not by the alphabet. One that is not known counts as the worst.
+
+    >>> alarm = client.alarms().alarms[0]
+    >>> alarm.severity, alarm.severity > Severity.MINOR, alarm.severity.is_active
+    ('MAJOR', True, True)
+    >>> max(["MINOR", Severity.INVALID, Severity.MAJOR_ACK], key=lambda name: Severity(name).level)
+    'INVALID'
+    """
 
     OK = "OK"
     MINOR_ACK = "MINOR_ACK"
@@ -41,17 +52,29 @@ class Severity(_Word):
 
     @property
     def level(self) -> int:
-        """0 for OK up to 8 for UNDEFINED; acknowledged ones are below all that are not."""
+        """0 for OK up to 8 for UNDEFINED; acknowledged ones are below all that are not.
+
+        >>> Severity.OK.level, Severity.UNDEFINED_ACK.level, Severity.UNDEFINED.level
+        (0, 4, 8)
+        """
         return _LEVELS.get(str(self), len(_LEVELS))
 
     @property
     def is_active(self) -> bool:
-        """In alarm, and nobody has taken notice."""
+        """In alarm, and nobody has taken notice.
+
+        >>> Severity.MAJOR.is_active, Severity.MAJOR_ACK.is_active
+        (True, False)
+        """
         return self.level >= _LEVELS["MINOR"]
 
     @property
     def is_acknowledged(self) -> bool:
-        """In alarm, and somebody has taken notice."""
+        """In alarm, and somebody has taken notice.
+
+        >>> Severity.MAJOR.is_acknowledged, Severity.MAJOR_ACK.is_acknowledged
+        (False, True)
+        """
         return 0 < self.level < _LEVELS["MINOR"]
 
     def __lt__(self, other: Any) -> bool:
@@ -71,7 +94,11 @@ _LEVELS = {str(severity): level for level, severity in enumerate(Severity)}
 
 
 class State(_Word):
-    """What an alarm counts as: one of these holds for each."""
+    """What an alarm counts as: one of these holds for each.
+
+    >>> [alarm.pv for alarm in client.alarms(state=State.SHELVED).alarms]
+    ['GC10']
+    """
 
     OK = "ok"
     UNKNOWN = "unknown"
@@ -86,7 +113,11 @@ class State(_Word):
 
 
 class EventKind(_Word):
-    """What happened."""
+    """What happened.
+
+    >>> any(event.kind is EventKind.ACKNOWLEDGED for event in client.events())
+    True
+    """
 
     ALARM = "alarm"
     """The alarm rose."""
@@ -119,7 +150,11 @@ class EventKind(_Word):
 
 
 class Origin(_Word):
-    """Who says that something happened."""
+    """Who says that something happened.
+
+    >>> next(client.events()).origin is Origin.ENGINE
+    True
+    """
 
     ENGINE = "engine"
     """An engine of tocsin, which decided it."""
@@ -130,7 +165,11 @@ class Origin(_Word):
 
 
 class Outcome(_Word):
-    """What became of a command."""
+    """What became of a command.
+
+    >>> client.disable("/Acc/INTERLOCK").outcome is Outcome.DONE
+    True
+    """
 
     DONE = "done"
     REFUSED = "refused"
@@ -139,7 +178,11 @@ class Outcome(_Word):
 
 
 class Differs(_Word):
-    """How an alarm is not as it was."""
+    """How an alarm is not as it was.
+
+    >>> {one.change for one in client.difference("1h").changes} == {Differs.APPEARED}
+    True
+    """
 
     CHANGED = "changed"
     APPEARED = "appeared"
@@ -147,7 +190,11 @@ class Differs(_Word):
 
 
 class Verdict(_Word):
-    """How a figure stands to its target."""
+    """How a figure stands to its target.
+
+    >>> client.figures(start="1h")["stale"].verdict is Verdict.MET
+    True
+    """
 
     MET = "met"
     NEAR = "near"

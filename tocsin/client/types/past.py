@@ -11,7 +11,12 @@ from tocsin.client.types.names import Differs, Severity, State
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """What is to be known about an answer for a moment."""
+    """What is to be known about an answer for a moment.
+
+    >>> difference = client.difference("1h")
+    >>> difference.before.complete, difference.before.remark
+    (False, 'nothing was recorded by then')
+    """
 
     at: datetime
     """The moment, with the events of that very time."""
@@ -26,14 +31,24 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastTree(Moment):
-    """A part of the tree as it was."""
+    """A part of the tree as it was.
+
+    >>> then = client.at("now", "/Acc/RF")
+    >>> then.root.severity, then.as_of_time < datetime.now(UTC)
+    ('MINOR_ACK', True)
+    """
 
     root: Node
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastAlarms(Moment):
-    """Alarms as they were, worst first."""
+    """Alarms as they were, worst first.
+
+    >>> then = client.alarms_at("now")
+    >>> [alarm.pv for alarm in then.alarms], then.total
+    (['GC1'], 1)
+    """
 
     total: int
     """Alarms that pass the filters."""
@@ -42,7 +57,12 @@ class PastAlarms(Moment):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Then:
-    """One alarm at one moment."""
+    """One alarm at one moment.
+
+    >>> one = client.difference("1h", path="/Acc/Vacuum/GC1").changes[0]
+    >>> one.before, one.after.severity, one.after.state
+    (None, 'MAJOR', 'active')
+    """
 
     severity: Severity
     """OK while suppressed."""
@@ -56,7 +76,12 @@ class Then:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DifferentAlarm:
-    """One alarm that is not as it was."""
+    """One alarm that is not as it was.
+
+    >>> one = client.difference("1h").changes[0]
+    >>> one.pv, one.change
+    ('GC1', 'appeared')
+    """
 
     path: str
     pv: str
@@ -70,7 +95,12 @@ class DifferentAlarm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """What differs between two moments. What came and went between them is not in it."""
+    """What differs between two moments. What came and went between them is not in it.
+
+    >>> difference = client.difference(timedelta(hours=1))
+    >>> difference.total, difference.cut
+    (5, False)
+    """
 
     before: Moment
     after: Moment
@@ -84,7 +114,12 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """A span of time in which an alarm had one severity, cut to the range."""
+    """A span of time in which an alarm had one severity, cut to the range.
+
+    >>> line = client.intervals("/Acc/Vacuum/GC1", start="1h").alarms[0]
+    >>> [interval.severity for interval in line.intervals]
+    [None, 'MAJOR']
+    """
 
     start: datetime
     end: datetime
@@ -97,7 +132,11 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One alarm over time, without gaps."""
+    """One alarm over time, without gaps.
+
+    >>> [line.pv for line in client.intervals("/Acc/Vacuum", start="1h").alarms]
+    ['GC1', 'GC2', 'GC10']
+    """
 
     path: str
     pv: str
@@ -107,7 +146,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intervals:
-    """Alarms over time."""
+    """Alarms over time.
+
+    >>> found = client.intervals(["/Acc/Vacuum/GC1", "/Acc/INTERLOCK"], start="1h")
+    >>> found.total, found.complete
+    (2, False)
+    """
 
     start: datetime
     end: datetime

@@ -14,7 +14,11 @@ class Trusted:
     __slots__ = ()
 
     def raise_if_stale(self) -> Self:
-        """This answer; raises `StaleAnswer` if it is old, so that a script never takes silence for calm."""
+        """This answer; raises `StaleAnswer` if it is old, so that a script never takes silence for calm.
+
+        >>> client.summary().raise_if_stale().systems[0].system
+        'RF'
+        """
         answer: Any = self
         if answer.stale:
             told = "never gave a life sign" if answer.age_s is None else f"gave its last life sign {answer.age_s:.0f} s ago"
@@ -25,7 +29,13 @@ class Trusted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live(Trusted):
-    """What every live answer says about itself."""
+    """What every live answer says about itself.
+
+    >>> isinstance(client.summary(), Live)
+    True
+    >>> client.alarms().raise_if_stale().total
+    1
+    """
 
     as_of: str | None
     """Newest event that is in the answer; None before the first, and over several configurations."""

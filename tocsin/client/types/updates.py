@@ -12,7 +12,13 @@ from tocsin.client.types.trust import Live
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot(Live):
-    """All alarms that stand or are suppressed: begin with these. Alarms that are not in it are OK, or nothing is known of them."""
+    """All alarms that stand or are suppressed: begin with these. Alarms that are not in it are OK, or nothing is known of them.
+
+    >>> with client.subscribe() as updates:
+    ...     snapshot = next(updates)
+    >>> [alarm.pv for alarm in snapshot.alarms], snapshot.stale
+    (['GC1', 'P1', 'GC10'], False)
+    """
 
     alarms: tuple[Alarm, ...]
     """Worst first, then newest."""
@@ -22,7 +28,18 @@ class Snapshot(Live):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One line of history, as it happens."""
+    """One line of history, as it happens.
+
+    >>> with client.subscribe("/Acc/Vacuum/GC1") as updates:
+    ...     for update in updates:
+    ...         match update:
+    ...             case Snapshot():
+    ...                 _ = client.acknowledge("/Acc/Vacuum/GC1", user="mara")
+    ...             case Change(event=event, alarm=Alarm()):
+    ...                 print(event.kind, event.user, update.alarm.severity)
+    ...                 break
+    acknowledged mara MAJOR_ACK
+    """
 
     event: Event
     alarm: Alarm | None
@@ -31,7 +48,16 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stale:
-    """From now on what was told is old, until `Fresh`: silence does not mean calm."""
+    """From now on what was told is old, until `Fresh`: silence does not mean calm.
+
+    >>> def banner(update: Update) -> str:
+    ...     match update:
+    ...         case Stale(since=since, why=why):
+    ...             return f"OLD since {since:%H:%M:%S}: {why}"
+    ...     return ""
+    >>> banner(Stale(since=datetime(2026, 11, 30, 12, tzinfo=UTC), why="nobody answers"))
+    'OLD since 12:00:00: nobody answers'
+    """
 
     since: datetime
     """Clock of this machine: when it was last known to be good."""
@@ -40,7 +66,12 @@ class Stale:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fresh:
-    """What was told is the present again, and complete."""
+    """What was told is the present again, and complete.
+
+    >>> update = Fresh(as_of="Acc.1790000000.7")
+    >>> "good again" if isinstance(update, Fresh) else "?"
+    'good again'
+    """
 
     as_of: str | None
     """Newest event that was told, or that was there."""
@@ -48,7 +79,13 @@ class Fresh:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineStatus:
-    """What the alarm engine says about itself each second."""
+    """What the alarm engine says about itself each second.
+
+    >>> with client.subscribe(beats=True) as updates:
+    ...     beat = next(update for update in updates if isinstance(update, Beat))
+    >>> beat.engine.pvs_total, beat.engine.dropped
+    (5, 0)
+    """
 
     engine: str
     epoch: int
@@ -63,7 +100,13 @@ class EngineStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beat(Live):
-    """About each second, if `beats=True`: a sign that the subscription is alive, with what the server says about itself."""
+    """About each second, if `beats=True`: a sign that the subscription is alive, with what the server says about itself.
+
+    >>> with client.subscribe(beats=True) as updates:
+    ...     beat = next(update for update in updates if isinstance(update, Beat))
+    >>> beat.stale, beat.maintenance, beat.notify
+    (False, False, True)
+    """
 
     unknown: int = 0
     """Alarms of which nothing is known."""

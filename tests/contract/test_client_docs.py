@@ -1,0 +1,79 @@
+"""Every public name of the Python client has a docstring with an example, and every example is run against a live site."""
+
+from __future__ import annotations
+
+import dataclasses
+import doctest
+import inspect
+from enum import Enum
+from typing import Any
+
+import pytest
+
+from tests.contract.documented_site import documented_site
+from tocsin import client
+from tocsin.client import asynchronous, frames, synchronous
+
+OF_KAFKA = {"AsyncKafkaClient", "KafkaClient", "KafkaStatus", "PastRead"}
+"""They need a broker: their examples are run beside their tests."""
+FROM_ELSEWHERE = ("alarm_engine.", "builtins", "enum")
+
+
+def public() -> dict[str, Any]:
+    """All that users may use, by name: classes, and their methods and properties."""
+    found = {name: getattr(client, name) for name in client.__all__ if name not in OF_KAFKA}
+    found |= {f"frames.{name}": getattr(frames, name) for name in frames.__all__}
+    for name, thing in list(found.items()):
+        if inspect.isclass(thing):
+            found |= {f"{name}.{method}": getattr(thing, method) for method in members(thing)}
+    return found
+
+
+def members(kind: type) -> list[str]:
+    """Methods and properties that are written down; fields and words have lines of their own, which the reference shows."""
+    fields = {field.name for field in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else set()
+    words = set(kind.__members__) if issubclass(kind, Enum) else set()
+    names = [name for name in dir(kind) if not name.startswith("_") and name not in fields | words]
+    return [name for name in names if any(name in vars(base) and base.__module__.startswith("tocsin") for base in kind.__mro__)]
+
+
+PUBLIC = public()
+EXAMPLES = {name: thing for name, thing in PUBLIC.items() if not name.startswith("Async") and name != "Update"}
+"""What is for asyncio is the source that the others are made of; its classes are run, too."""
+
+
+@pytest.fixture(scope="module")
+def site():
+    with documented_site() as site:
+        yield site
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_has_an_example(name):
+    if name == "Update":  # a union has no docstring that can be read
+        return
+    text = inspect.getdoc(PUBLIC[name]) or ""
+    assert text.split(">>>")[0].strip(), f"{name} says nothing"
+    assert ">>> " in text, f"{name} has no example"
+
+
+@pytest.mark.parametrize("name", [*EXAMPLES, "AsyncClient"])
+def test_every_example_is_true(name, site):
+    text = inspect.getdoc(PUBLIC[name]) or ""
+    parsed = doctest.DocTestParser().get_doctest(text, site.names() | {"frames": frames}, name, None, None)
+    told: list[str] = []
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    result = runner.run(parsed, out=told.append)
+    site.restore()
+    assert result.failed == 0, "".join(told)
+    assert result.attempted > 0
+
+
+def test_the_client_without_asyncio_has_the_same_examples():
+    for kind, other in ((client.AsyncClient, client.Client), (client.AsyncSubscription, client.Subscription)):
+        for method in members(kind):
+            plain = {"aclose": "close"}.get(method, method)
+            asked = (inspect.getdoc(getattr(kind, method)) or "").count(">>>")
+            assert asked == (inspect.getdoc(getattr(other, plain)) or "").count(">>>"), method
+    assert asynchronous.__doc__
+    assert synchronous.__doc__
