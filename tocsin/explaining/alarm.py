@@ -76,9 +76,7 @@ def _unknown(alarm: AlarmDetail) -> Reason:
     if alarm.current is None:
         told = "No engine has said anything about it yet: it is new in the tree, or no engine evaluates this tree."
         return Reason("unknown", told)
-    told = (
-        "Its PV has never answered so far. One that does not connect becomes an alarm, UNDEFINED, after engine.connection_timeout_s (30 s)."
-    )
+    told = "Its PV has never answered so far. One that does not connect becomes an alarm, UNDEFINED, after 30 s, or what engine.connection_timeout_s says."
     return Reason("never_connected", told)
 
 
@@ -154,8 +152,17 @@ def _waits(facts: AlarmFacts, current: Sample, now: datetime) -> Reason:
     if over_s > _LATE_S:
         told = f"The PV is {told}, and {delay} was over at {since(due, now)}: the alarm should have risen. Does the engine run?"
         return Reason("overdue", told)
-    counted = f", or at once with alarm number {alarm.settings.count} within that time" if alarm.settings.count else ""
+    counted = _counted(facts, now) if alarm.settings.count else ""
     return Reason("delayed", f"The PV is {told}, and {delay} is running: the alarm rises at {until(due, now)}{counted}.")
+
+
+def _counted(facts: AlarmFacts, now: datetime) -> str:
+    """How far its count has come: alarms that had to wait, by the time stamps of the PV."""
+    chosen = facts.alarm.settings
+    earliest = now - timedelta(seconds=chosen.delay_s)
+    came = sum(event.reason == DELAYED.reason and (event.pv_time or event.time) >= earliest for event in facts.past.events)
+    so_far = f", of which {came} have come" if came else ""
+    return f", or at once with alarm number {chosen.count} within {chosen.delay_s} s{so_far}"
 
 
 def deadline(facts: AlarmFacts, current: Sample) -> datetime:
