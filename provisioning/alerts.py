@@ -23,6 +23,8 @@ class AlertOptions:
     history_lag_s: int = 300
     unacknowledged_min: int = 15
     flood_per_10_min: int = 10
+    service: bool = True
+    """Alert on engine and history too; False where Prometheus does it, so that nobody is told twice."""
 
     @property
     def is_wanted(self) -> bool:
@@ -46,8 +48,17 @@ class Rule:
     lasting: str = "0s"
 
 
+_OF_SERVICE = ("tocsin-engine-silent", "tocsin-history-late")
+"""Rules that Prometheus has too, by `tocsin k8s render`."""
+
+
 def rules(options: AlertOptions) -> list[Rule]:
-    """All rules."""
+    """The rules that are wanted."""
+    return [rule for rule in all_rules(options) if options.service or rule.uid not in _OF_SERVICE]
+
+
+def all_rules(options: AlertOptions) -> list[Rule]:
+    """Also those that are not wanted: what an older file made has to be taken away."""
     config = ("config", "string")
     return [
         Rule(

@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined
 
 from alarm_engine.errors import TocsinError
 from alarm_engine.model.subsystem import folder_uid
-from provisioning.alerts import RECEIVER, AlertOptions, rules
+from provisioning.alerts import RECEIVER, AlertOptions, all_rules, rules
 
 POLL_S = 30
 """Seconds between two looks at the directory of dashboards. Up to 10 Grafana watches files instead, which many volumes do not support."""
@@ -85,6 +85,7 @@ def render(options: ProvisioningOptions) -> dict[str, bytes]:
         "mail": options.alerts.mail,
         "prometheus": options.prometheus,
         "rules": rules(options.alerts),
+        "others": [rule for rule in all_rules(options.alerts) if not options.alerts.is_wanted or rule not in rules(options.alerts)],
     }
     templates = files("provisioning") / "templates"
     # Grafana does not start with alert rules whose receiver does not exist: without one the file takes away what an older one made.

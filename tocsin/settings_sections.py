@@ -276,6 +276,11 @@ class AlertsSection(Section):
     engine_silent_s: int = Field(30, ge=10, description="Seconds without a life sign of an engine after which an alert fires.")
     history_lag_s: int = Field(300, ge=10, description="Seconds that the history may be behind before an alert fires.")
     unacknowledged_min: int = Field(15, ge=1, description="Minutes after which an active MAJOR alarm that nobody acknowledged is an alert.")
+    service: bool = Field(
+        True,
+        description="Alert on a silent engine and a late history; false where Prometheus does so, as with `kubernetes.monitoring`, so that "
+        "nobody is told twice.",
+    )
     flood_per_10_min: int = Field(10, ge=1, description="Alarms in 10 minutes above which an alert fires.")
 
 

@@ -283,6 +283,25 @@ def test_pages_are_answered_under_the_name_of_the_ingress(namespace):
     assert set(hosts) <= set(settings_of("production", namespace)["backend"]["allowed_hosts"])
 
 
+def test_whoever_uses_a_key_of_elasticsearch_makes_it():
+    """A key can do no more than its maker: one that the keeper makes for the history could write nothing."""
+    (secret,) = [
+        one
+        for one in overlay("production")
+        if one["metadata"]["name"] == "tocsin-elasticsearch-roles" and one["metadata"]["namespace"] == "tocsin-ring"
+    ]
+    roles = yaml.safe_load(base64.b64decode(secret["data"]["roles.yml"]))
+    assert {name for name, role in roles.items() if "manage_own_api_key" in role["cluster"]} == {"tocsin_history", "tocsin_backend"}
+    assert not [name for name, role in roles.items() if {"all", "manage", "manage_security", "manage_api_key"} & {*role["cluster"]}]
+    kinds = {name: {one for part in role["indices"] for one in part["privileges"]} for name, role in roles.items()}
+    assert kinds["tocsin_backend"] == {"read", "view_index_metadata"}
+    assert {"read", "write"} <= kinds["tocsin_history"]
+    assert not {"read", "write", "manage", "all"} & kinds["tocsin_keeper"]
+    text = PAGE.read_text("utf-8")
+    assert re.search(r"curl -u tocsin-history [^\n]*\\\n[^\n]*", text)
+    assert "POST https://ELASTICSEARCH:9200/_security/api_key" in text
+
+
 @pytest.mark.parametrize("namespace", NAMESPACES["production"])
 def test_the_ingress_is_believed_about_who_asks(namespace):
     """Otherwise all people behind it have one address, and one who guesses passwords keeps all of them out."""

@@ -245,6 +245,20 @@ def test_figures_that_are_not_for_everybody_are_asked_for_with_a_token(built):
     }
 
 
+@pytest.mark.parametrize(
+    ("kubernetes", "more", "told"),
+    [
+        ("{}", "", 4),
+        ("{monitoring: true}", "", 2),
+        ("{monitoring: true}", ", service: true", 4),
+    ],
+)
+def test_grafana_leaves_engine_and_history_to_prometheus_where_that_has_rules(make, kubernetes, more, told):
+    alerts = f"dashboards: {{alerts: {{mail: [a@example.org]{more}}}}}\n"
+    files = render(make(kubernetes, SETTINGS + alerts))
+    assert len(yaml.safe_load(files["grafana/alerting.yaml"])["groups"][0]["rules"]) == told
+
+
 def resources(manifests: list[dict]) -> dict[str, dict]:
     return {one["name"]: one["resources"] for pod in pods(manifests) for one in pod.containers}
 

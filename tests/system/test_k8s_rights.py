@@ -2,127 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-import re
 import signal
 from contextlib import AsyncExitStack
 
 import pytest
-from confluent_kafka.admin import (
-    AclBinding,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    NewTopic,
-    ResourcePatternType,
-    ResourceType,
-)
 
-from alarm_engine import strict_yaml
-from tests.contract.histories import delete_all, elastic_options, elastic_url
-from tests.kafka_broker import ClusterOptions, KafkaCluster
-from tests.kafka_jars import Missing
-from tests.system.site import DB, Site
-from tocsin.kubernetes.kafka import topic_objects, user_objects
-from tocsin.kubernetes.render import read_configurations
-from tocsin.kubernetes.rights import users
-from tocsin.kubernetes.site import ClusterSite
-from tocsin.settings import load
+from tests.conformance.kafka_site import PlainClient
+from tests.k8s.building import overlay
+from tests.system.k8s_rights import denied, elastic, give_rights, made_for, make_topics, secured, site, unused
+
+__all__ = ["elastic", "secured", "site"]  # fixtures
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
-
-ROLES = ("tocsin-backend", "tocsin-engine", "tocsin-history", "tocsin-sync")
-PASSWORD = "right"
-_RESOURCES = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP, "transactionalId": ResourceType.TRANSACTIONAL_ID}
-_OPERATIONS = {"Read": "READ", "Write": "WRITE", "Describe": "DESCRIBE", "DescribeConfigs": "DESCRIBE_CONFIGS"}
-_TOLD = re.compile(r"Principal = User:(\S+) is (Allowed|Denied) operation = (\w+) .*?on resource = (\w+):\w+:(\S+) for request = (\w+)")
-
-
-@pytest.fixture(scope="module")
-def secured():
-    try:
-        cluster = KafkaCluster(ClusterOptions(users=dict.fromkeys(ROLES, PASSWORD), tell_rights=True))
-    except Missing as problem:
-        pytest.skip(str(problem))
-    with cluster:
-        yield cluster
-
-
-@pytest.fixture
-async def elastic():
-    options = elastic_options(hosts=(elastic_url(),))
-    yield options
-    await delete_all(options)
-
-
-@pytest.fixture
-def site(tmp_path, iocs, secured, elastic, monkeypatch):
-    store = {"store": "elasticsearch", "elasticsearch": {"hosts": elastic.hosts, "prefix": elastic.prefix}}
-    site = Site(tmp_path, iocs(DB), secured.listener("SASL"), f"history: {json.dumps(store)}\n")
-    (tmp_path / "password").write_text(PASSWORD)
-    for name, value in {"PREFIX": f"{site.config}-", "PASSWORD_FILE": str(tmp_path / "password"), "SESSION_S": "2.5"}.items():
-        monkeypatch.setenv(f"TOCSIN_KAFKA__{name}", value)
-    monkeypatch.setenv("TOCSIN_KAFKA__USER", ROLES[0])
-    monkeypatch.setenv("TOCSIN_KAFKA__REPLICATION_FACTOR", "1")
-    monkeypatch.setenv("TOCSIN_BACKEND__PORT", "0")
-    return site
 
 
 @pytest.fixture
 def objects(site):
-    """What `tocsin k8s render` writes into kafka.yaml."""
-    file = site.directory / "site.yaml"
-    settings = load(file)
-    rendered = ClusterSite(settings, strict_yaml.load(file.read_text("utf-8")), read_configurations(settings), "k8s")
-    return [*topic_objects(rendered), *user_objects(users(rendered))]
-
-
-def give_rights(cluster, objects):
-    """As the user operator of Strimzi does."""
-    admin = AdminClient({"bootstrap.servers": cluster.servers})
-    rights = [
-        AclBinding(
-            _RESOURCES[resource], name, ResourcePatternType.LITERAL, f"User:{user}", "*", AclOperation[_OPERATIONS[operation]], allow
-        )
-        for user, resource, name, operation in granted(objects)
-        for allow in [AclPermissionType.ALLOW]
-    ]
-    for future in admin.create_acls(rights).values():
-        future.result(20)
-
-
-def make_topics(cluster, objects):
-    """As the topic operator of Strimzi does."""
-    admin = AdminClient({"bootstrap.servers": cluster.servers})
-    topics = [one["spec"] for one in objects if one["kind"] == "KafkaTopic"]
-    made = admin.create_topics([NewTopic(one["topicName"], one["partitions"], one["replicas"], config=one["config"]) for one in topics])
-    for future in made.values():
-        future.result(20)
-
-
-def granted(objects):
-    """Each operation that a manifest allows: user, kind of resource, its name, operation."""
-    for one in objects:
-        for acl in one["spec"]["authorization"]["acls"] if one["kind"] == "KafkaUser" else ():
-            assert acl["resource"]["patternType"] == "literal"
-            for operation in acl["operations"]:
-                yield one["metadata"]["name"], acl["resource"]["type"], acl["resource"]["name"], operation
-
-
-def told(cluster, verdict):
-    """Rights that were asked for, as far as the broker has told: as `granted`, and the request."""
-    names = {"Topic": "topic", "Group": "group", "TransactionalId": "transactionalId"}
-    log = cluster.brokers[0].log()
-    return {
-        (user, names.get(resource, resource), name, _camel(operation), request)
-        for user, said, operation, resource, name, request in _TOLD.findall(log)
-        if said == verdict
-    }
-
-
-def _camel(operation):
-    return "".join(part.capitalize() for part in operation.split("_"))
+    return made_for(site)
 
 
 async def test_the_system_needs_these_rights_and_no_others(secured, site, objects, monkeypatch):
@@ -170,9 +69,28 @@ async def test_the_system_needs_these_rights_and_no_others(secured, site, object
             return "Gate valve" in json.dumps(found)
 
         await site.until(edited, "an edit of the files", lambda: site.output("sync"))
+    await restored_by_its_job(secured, site, objects, become)
     # Only before there were topics, an engine was refused something: to make them itself.
-    assert {(user, request) for user, *_, request in told(secured, "Denied")} == {("tocsin-engine", "CreateTopics")}
-    used = {right[:4] for right in told(secured, "Allowed")}
+    assert denied(secured, site) == {("tocsin-engine", "CreateTopics")}
     # An engine writes into the settings when it gives up a revision that was never closed, half a minute after its sync has died.
     seldom = {("tocsin-engine", "topic", f"{site.config}Settings", "Write")}
-    assert set(granted(objects)) - used == seldom
+    assert unused(secured, objects) == seldom
+
+
+async def restored_by_its_job(secured, site, objects, become):
+    """The journal is lost. Strimzi makes the topics, the sync brings the tree, and the job of the manifests what the history knows."""
+    client = PlainClient(secured.servers)
+    client.remove([one["spec"]["topicName"] for one in objects if one["kind"] == "KafkaTopic"])
+    client.close()
+    make_topics(secured, objects)
+    become("sync")
+    assert await site.config_command("sync") == 0, site.output("sync")
+    become("restore")
+    (job,) = [one for one in overlay("demo") if one["kind"] == "CronJob" and one["metadata"]["name"] == "tocsin-restore"]
+    (container,) = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    words = [word for word in container["args"] if word != "--settings" and "/" not in word]
+    async with site.running(*words, name="restore") as process:
+        assert await asyncio.to_thread(process.wait, 40) == 0, site.output("restore")
+    assert f"{site.config}: 2 alarms restored, 1 of them acknowledged, 1 shelved or out of service" in " ".join(
+        site.output("restore").split()
+    )

@@ -43,7 +43,7 @@ def test_limits_are_those_that_rules_have_by_themselves():
 
 
 def test_every_alert_of_prometheus_names_a_section_that_is_there():
-    rules_file = ROOT / "k8s/components/monitoring/rules.yaml"
+    rules_file = ROOT / "k8s/overlays/production/linac/site/alerts.yaml"
     found = 0
     for document in yaml.safe_load_all(rules_file.read_text()):
         for rule in (rule for group in document["spec"]["groups"] for rule in group["rules"]):

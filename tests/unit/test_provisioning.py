@@ -172,6 +172,13 @@ def test_without_anybody_to_tell_there_are_no_rules_and_older_ones_go():
     assert {one["orgId"] for one in found["deleteRules"]} == {1}
 
 
+def test_nobody_is_told_twice_where_prometheus_tells_of_engine_and_history():
+    found = alerting(AlertOptions(mail=("a@example.org",), service=False))
+    left, gone = [rule["uid"] for rule in found["groups"][0]["rules"]], [one["uid"] for one in found["deleteRules"]]
+    assert left == ["tocsin-unacknowledged", "tocsin-flood"]
+    assert gone == ["tocsin-engine-silent", "tocsin-history-late"], "an older file may have made them"
+
+
 def test_a_contact_point_of_the_site_can_be_told_and_is_left_as_it_is():
     found = alerting(AlertOptions(receiver="grafana-default-email"))
     assert set(found) == {"apiVersion", "groups"}

@@ -124,4 +124,6 @@ def _dashboards(site: ClusterSite, data: dict[str, Any]) -> dict[str, Any]:
     for name in ("out", "extra"):
         data.pop(name, None)
     host = site.settings.kubernetes.ingress_host
+    if site.settings.kubernetes.monitoring and "alerts" in data:
+        data["alerts"] = {"service": False, **data["alerts"]}  # Prometheus has rules of its own for it
     return {"backend_url": f"http://{BACKEND}:{BACKEND_PORT}"} | ({"page_url": f"https://{host}"} if host else {}) | data

@@ -142,7 +142,7 @@ def _pipeline(site: ClusterSite) -> Iterator[Right]:
     """`tocsin config diff` reads what is in force."""
     for config in site.ours:
         topics = Topics(config)
-        yield from _topics([topics.config, topics.settings, topics.runtime], READ)
+        yield from _topics([topics.config, topics.settings], READ)
     yield from _reader(site)
 
 
