@@ -12,7 +12,7 @@ import orjson
 import structlog
 import typer
 from rich.console import Console
-from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from alarm_engine.errors import SettingsError
@@ -98,12 +98,15 @@ def _signs(out: Console) -> dict[Verdict, str]:
 
 def _print(out: Console, finding: Finding, sign: str) -> None:
     style = _STYLES[finding.verdict]
-    line = Text.assemble((sign, style), " ", (plain(finding.subject), "bold" if style != "dim" else "dim"), ": ")
+    line = Text.assemble((plain(finding.subject), "dim" if finding.verdict is Verdict.NOTE else "bold"), ": ")
     line.append(plain(finding.text), "dim" if finding.verdict is Verdict.NOTE else "")
-    out.print(Padding(line, (0, 0, 0, 2), expand=False))
+    # What is too long for the terminal goes on below itself.
+    rows = Table.grid(padding=(0, 1, 0, 0))
+    rows.add_row(Text(f"  {sign}", style), line)
     if finding.advice:
         arrow = "→" if sign in _SIGNS.values() else "->"
-        out.print(Padding(Text(f"{arrow} {plain(finding.advice)}", "cyan"), (0, 0, 0, 6), expand=False))
+        rows.add_row("", Text.assemble((f"{arrow} {plain(finding.advice)}", "cyan")))
+    out.print(rows)
 
 
 def _summary(counts: Counter[Verdict]) -> Text:

@@ -179,14 +179,17 @@ def _section(out: Console, title: str, lines: Any) -> None:
     if shown:
         out.print(f"\n{title}", style="bold")
     for line in shown:
-        out.print(Padding(line, (0, 0, 0, 2), expand=False))
+        if isinstance(line, str):  # what is too long for the terminal goes on below itself
+            text = line.lstrip(" ")
+            out.print(Padding(Text(text), (0, 0, 0, 2 + len(line) - len(text)), expand=False))
+        else:
+            out.print(Padding(line, (0, 0, 0, 2), expand=False))
 
 
-def _lines(texts: Any) -> Iterator[Text]:
-    """What has several lines keeps them; plain makes a line of each."""
+def _lines(texts: Any) -> Iterator[str]:
+    """What has several lines keeps them."""
     for text in texts:
-        for line in text.split("\n"):
-            yield Text(plain(line))
+        yield from map(plain, text.split("\n"))
 
 
 def _settings(story: Explanation) -> Table:

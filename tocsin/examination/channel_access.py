@@ -166,8 +166,8 @@ def _sample(site: Site) -> Iterator[str]:
     """PVs of alarms in service, spread over each tree."""
     for one in site.trees:
         paths = sorted(path for path, settings in _alarms(site, one).items() if settings.enabled)
-        step = max(1, len(paths) // _SAMPLE)
-        yield from (name(path) for path in paths[::step][:_SAMPLE])
+        number = min(_SAMPLE, len(paths))
+        yield from (name(paths[index * len(paths) // number]) for index in range(number))
 
 
 def _alarms(site: Site, one: SiteTree) -> dict[str, AlarmSettings]:
