@@ -58,14 +58,17 @@ def test_nothing_of_a_proposal_is_run_and_no_text_of_it_is_put_into_a_command():
 
 
 def propose(directory: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """What `ci/propose` of `main` says, from a copy in `directory`."""
     path = f"{directory / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, **variables}
-    return subprocess.run([str(EXAMPLE / "ci/propose"), *words], env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run([str(directory / "main/ci/propose"), *words], env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
 def proposal(tmp_path) -> Path:
-    subprocess.run(["cp", "-r", str(EXAMPLE / "alarms"), str(tmp_path / "alarms")], check=True)
+    for there, here in ((EXAMPLE, "main"), (EXAMPLE / "alarms", "alarms")):
+        subprocess.run(["cp", "-r", str(there), str(tmp_path / here)], check=True)
+    (tmp_path / "main/kafka.crt").write_text("certificate")
     return tmp_path
 
 
@@ -87,6 +90,7 @@ while [ "$1" != image@sha256:0 ]; do
     shift
 done
 shift
+cat kafka.crt >> {record}.certificates
 exec {python} -m tocsin "$@"
 """
 
@@ -113,6 +117,7 @@ def test_tocsin_comes_from_its_image_and_is_given_the_password_only_for_what_is_
     *_, asking = (proposal / "record").read_text().splitlines()
     assert f"--volume={proposal}/password:/run/secrets/kafka-password:ro" in asking
     assert "config diff" in asking
+    assert "certificate" in (proposal / "record.certificates").read_text(), "what the settings name beside them is there"
 
 
 class Page(BaseHTTPRequestHandler):
