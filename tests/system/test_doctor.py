@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,10 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from alarm_engine.journal.kafka_cluster import Cluster
+from alarm_engine.journal.kafka_settings import KafkaSettings
 from alarm_engine.wire.topics import Topics, status_topic
+from tests.contract.histories import delete_all, elastic_options
 from tests.contract.kafka_topics import servers_or_skip
 from tests.kafka_broker import ClusterOptions, KafkaCluster, free_ports
 from tests.kafka_jars import Missing
@@ -142,9 +146,6 @@ def alter(servers: str, topic: str, **settings: str) -> None:
 
 def ends(servers: str, site: Site) -> dict[str, int]:
     """Where each topic of a site ends, to see that nobody writes."""
-    from alarm_engine.journal.kafka_cluster import Cluster
-    from alarm_engine.journal.kafka_settings import KafkaSettings
-
     names = [spec.name for spec in Topics(site.config).specs()]
     return {name: seen.end for name, seen in Cluster(KafkaSettings(servers)).look(names).items()}
 
@@ -289,3 +290,59 @@ async def test_a_wrong_password_is_told_as_such(tmp_path, iocs, secured):
     (told,) = found.of("fault").values()
     assert "does not let User:everything with SCRAM-SHA-512 in" in told
     assert "Krokodil" not in found.text.replace("password-everything-Krokodil", "")
+
+
+# ---------------------------------------------------------------------------------------------------------------- what hangs
+
+
+async def test_a_broker_that_hangs_keeps_nothing_else_from_being_told(tmp_path, iocs, secured):
+    site = Site(tmp_path, iocs(DB), secured.servers)
+    secured.brokers[0].pause()
+    try:
+        began = time.monotonic()
+        found = await examine(site, "--timeout", "6")
+        assert time.monotonic() - began < 60, "it waits for what hangs"
+    finally:
+        secured.brokers[0].resume()
+        secured.wait()
+    told = found.of("fault")[f"Kafka at {secured.servers}"]
+    assert "does not answer" in told or "no answer within 6 s" in told
+    assert "tocsin" in found.of("good")
+    assert "2 of 2" in found.of("good")["PVs"]
+    assert found.code == 1
+
+
+# ---------------------------------------------------------------------------------------------------------------- Elasticsearch
+
+
+async def test_a_history_in_elasticsearch(tmp_path, iocs):
+    options = elastic_options()
+    hosts = json.dumps(list(options.hosts))
+    site = Site(
+        tmp_path,
+        iocs(DB),
+        servers_or_skip(),
+        f"history: {{store: elasticsearch, elasticsearch: {{hosts: {hosts}, prefix: {options.prefix}}}}}\n",
+    )
+    try:
+        async with site.serving():
+            await until_quiet(site)
+
+            async def recorded():
+                return await site.events("alarm")
+
+            await site.until(recorded, "the event in the history")
+            found = await examine(site, "--url", str(site.client.base_url))
+            assert found.of("fault") == {}, found.text
+            good = found.of("good")
+            assert "is of version 8." in good["Elasticsearch server"]
+            assert "up to date" in good[f"history of {site.config}"]
+            assert "is not used" in found.of("note")[f"store {tmp_path / 'tocsin.sqlite'}"]
+    finally:
+        await delete_all(options)
+    (dead,) = free_ports(1)
+    text = (tmp_path / "site.yaml").read_text().replace(hosts, f'["http://127.0.0.1:{dead}"]')
+    (tmp_path / "site.yaml").write_text(text)
+    away = await examine(site)
+    assert "cannot be reached" in away.of("fault")["Elasticsearch"]
+    assert "alarms are right" in away.of("fault")["history"]
