@@ -13,6 +13,7 @@ from tocsin.client.errors import BadClientSettings
 
 _BEGIN = "tocsin-client-"
 _LOCK = "in-use"
+_MAKING = "making"
 _LONGEST = 100
 """Bytes of the name of a socket: Linux takes 107."""
 
@@ -26,8 +27,9 @@ class PrivateFolder:
         sweep(base)
         try:
             self.path = Path(tempfile.mkdtemp(prefix=_BEGIN, dir=base))
-            self._lock = os.open(self.path / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            self._lock = os.open(self.path / _MAKING, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.rename(self.path / _MAKING, self.path / _LOCK)  # whoever sweeps must not find it before it is locked
         except OSError as problem:
             raise BadClientSettings(f"no private folder can be made in {base}: {problem.strerror}; give another one (folder=)") from problem
         if len(os.fsencode(self.path / "s")) > _LONGEST:

@@ -8,7 +8,12 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaStatus:
-    """How a configuration is followed."""
+    """How a configuration is followed.
+
+    >>> (status,) = client.status()
+    >>> status.stale, status.problem
+    (False, '')
+    """
 
     config: str
     caught_up: bool
@@ -27,7 +32,11 @@ class KafkaStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastRead:
-    """How much of the past was read from Kafka. It is read when it is asked for, the newest first."""
+    """How much of the past was read from Kafka. It is read when it is asked for, the newest first.
+
+    >>> client.read_past().whole
+    True
+    """
 
     config: str
     read: int
