@@ -167,6 +167,7 @@ class Member:
                 else:
                     consumer.unsubscribe()
             self._mark(consumer)
+            consumer.memberid()  # rouses the thread of the library that gives heartbeats: by itself it may sleep for a second
             message = consumer.poll(_POLL_S)
             error = message.error() if message is not None else None
             if error is not None:
@@ -221,6 +222,10 @@ class Member:
         if consumer is None:
             return
         try:
+            if not self._held and self._subscribed:
+                # A member that has nothing is closed by librdkafka 2.15 without a word to the group, which would wait for it at the next
+                # election until its session is over.
+                consumer.unsubscribe()
             consumer.close()
         except Exception as problem:  # noqa: BLE001 - the group finds out by itself, only later
             _log.warning("the group could not be left", group=self._group, problem=str(problem))

@@ -45,6 +45,23 @@ async def test_the_second_says_who_holds_it_and_gets_it_at_once_when_that_one_en
         assert len(heard) == 1
 
 
+async def test_one_that_only_stood_by_leaves_the_group_when_it_ends(settings, config):
+    """Else the next election would wait for it until its session is over."""
+    group, admin = settings.group(f"cell-{settings.cell}"), AdminClient({"bootstrap.servers": settings.servers})
+
+    def members():
+        return len(admin.describe_consumer_groups([group])[group].result().members)
+
+    async with taking_part(settings, config) as first:
+        lease = await lease_of(first, config)
+        async with taking_part(replace(settings, name="engine-b"), config) as second:
+            waiting = asyncio.create_task(lease_of(second, config))
+            await until(lambda: members() == 2)
+            waiting.cancel()
+        assert members() == 1
+        await lease.release()
+
+
 async def test_configurations_are_shared_and_what_is_kept_is_not_touched(settings):
     configs = [random_topic("Plant") for _ in range(2)]
     async with taking_part(settings, *configs) as first:
