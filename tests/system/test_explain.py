@@ -164,6 +164,29 @@ async def test_an_engine_that_is_gone_is_said_first_of_all(tmp_path, iocs):
         assert "can not be trusted" in (await explained(site, "Vacuum"))["doubt"]
 
 
+async def test_without_a_backend_the_topics_tell_the_same(tmp_path, iocs):
+    site = Site(tmp_path, iocs(DB), servers_or_skip())
+    async with site.serving():
+        await site.until_severity("GC1", "OK", "ok")
+        site.put("GC1", 12)
+        await site.until_severity("GC1", "MAJOR")
+        site.put("GC1", 1)
+    assert await site.config_command("sync") == 0, site.output("sync")
+    async with site.running("engine"):
+        kafka = ("--via", "kafka", "-s", "site.yaml")
+
+        async def latched():
+            code, out, _ = await run(site, "explain", f"{site.ioc.prefix}GC1", "--json", *kafka)
+            return json.loads(out) if code == 0 else None
+
+        story = await site.until(latched, "an engine that evaluates", lambda: site.output("engine"))
+        assert "with value 12.0" in causes(story)["latched"]
+        assert "It rose once" in story["often"][0]
+        code, out, err = await run(site, "at", "now", *kafka)
+        assert code == 0, err
+        assert site.path("GC1") in out
+
+
 # ---------------------------------------------------------------------------------------------------------------- the past
 
 

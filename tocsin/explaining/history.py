@@ -67,7 +67,7 @@ def often(past: Past, path: str, now: datetime) -> Iterator[str]:
         number, last = past.chattering.number, since(past.chattering.last, now)
         yield f"It chatters: {_times(number)} it was announced for at least the third time within a minute, last at {last}. {tune}"
     elif past.fleeting is not None:
-        yield f"It is fleeting: {_times(past.fleeting.number)} it was over within seconds, last at {since(past.fleeting.last, now)}. {tune}"
+        yield f"It was over within seconds {_times(past.fleeting.number)}, last at {since(past.fleeting.last, now)}. {tune}"
     elif past.rises_day > _OFTEN:
         yield f"That is often. {tune}"
 
