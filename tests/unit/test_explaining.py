@@ -296,7 +296,10 @@ def test_what_happened_is_told_newest_first_with_values_and_people():
         (Past(), "It did not rise in the last 7 days."),
         (Past(rises_day=11, rises_week=11), "That is often."),
         (Past(rises_day=9, rises_week=9, chattering=Repeated(path=PATH, number=7, first=ago(900), last=ago(60))), "It chatters: 7 times"),
-        (Past(rises_day=9, rises_week=9, fleeting=Repeated(path=PATH, number=2, first=ago(900), last=ago(60))), "It was over within seconds twice"),
+        (
+            Past(rises_day=9, rises_week=9, fleeting=Repeated(path=PATH, number=2, first=ago(900), last=ago(60))),
+            "It was over within seconds twice",
+        ),
         (Past(problem="the store is away"), "The history can not be asked: the store is away"),
     ],
 )
