@@ -69,13 +69,13 @@ class EventWriter:
         return new
 
     def _in_order(self, connection: sqlite3.Connection, config: int, events: Sequence[Event]) -> bool:
-        """Whether order by time is still order by id. Mostly events are newer than all before: then two look-ups are enough."""
+        """Whether order by time is still order by id. Mostly no others lie between the events: then a look to either side is enough."""
         first, last = events[0], events[-1]
         if any(earlier.time > later.time for earlier, later in pairwise(events)):
             return False
-        if _time(connection, _AFTER, config, last) is None and len(events) == 1 + _between(connection, config, first, last):
-            before = _time(connection, _BEFORE, config, first)
-            return before is None or before <= first.time
+        if len(events) == 1 + _between(connection, config, first, last):
+            before, after = _time(connection, _BEFORE, config, first), _time(connection, _AFTER, config, last)
+            return (before is None or before <= first.time) and (after is None or after >= last.time)
         for event in events:
             before, after = _time(connection, _BEFORE, config, event), _time(connection, _AFTER, config, event)
             if (before is not None and before > event.time) or (after is not None and after < event.time):

@@ -33,7 +33,7 @@ class KafkaClient(Client):
 
     >>> with KafkaClient(servers, config="Acc", cell=cell) as own:
     ...     own.wait_ready()
-    ...     [alarm.pv for alarm in own.alarms()]
+    ...     [alarm.pv for alarm in own.alarms().alarms]
     ['GC1']
     """
 
@@ -131,7 +131,7 @@ class AsyncKafkaClient(AsyncClient):
     >>> async def ask() -> list[str]:
     ...     async with AsyncKafkaClient(servers, config="Acc", cell=cell) as own:
     ...         await own.wait_ready()
-    ...         return [alarm.pv for alarm in await own.alarms()]
+    ...         return [alarm.pv for alarm in (await own.alarms()).alarms]
     >>> asyncio.run(ask())
     ['GC1']
     """
