@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import re
@@ -15,7 +16,8 @@ from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, A
 
 from alarm_engine.config.load import read_tree
 from alarm_engine.config.sync import Author, sync
-from alarm_engine.wire.topics import status_topic
+from alarm_engine.wire.topics import Topics, status_topic
+from tests.conformance.kafka_site import PlainClient
 from tests.contract.histories import delete_all, elastic_options, elastic_url
 from tests.kafka_broker import ClusterOptions, KafkaCluster, free_ports
 from tests.kafka_jars import Missing
@@ -158,6 +160,15 @@ async def test_the_rights_of_the_page_are_enough_for_a_whole_round(secured, site
         await site.until(site.ready, "all is there", lambda: site.output("backend"))
         for name in ("engine", "history", "backend"):
             assert "no right" not in site.output(name)
+    client = PlainClient(secured.servers)
+    client.remove([spec.name for spec in Topics(site.config).specs()])
+    client.close()
+    become("config sync")
+    assert await site.config_command("sync") == 0, site.output("sync")
+    become("history restore")
+    async with site.running("history", "restore", name="restore") as process:
+        assert await asyncio.to_thread(process.wait, 40) == 0, site.output("restore")
+    assert "2 alarms restored" in site.output("restore")
 
 
 async def test_one_user_with_all_of_them_runs_everything(secured, site, become):
