@@ -79,7 +79,7 @@ def _tell(found: Iterable[Examined], out: Console) -> list[Examined]:
     signs = _signs(out)
     with out.status("looking …") if out.is_terminal else out:
         for one in found:
-            if one.check.group != group:
+            if one.findings and one.check.group != group:
                 group = one.check.group
                 out.print(Text(f"{group}", "bold"))
             for finding in one.findings:
@@ -100,13 +100,17 @@ def _print(out: Console, finding: Finding, sign: str) -> None:
     style = _STYLES[finding.verdict]
     line = Text.assemble((plain(finding.subject), "dim" if finding.verdict is Verdict.NOTE else "bold"), ": ")
     line.append(plain(finding.text), "dim" if finding.verdict is Verdict.NOTE else "")
-    # What is too long for the terminal goes on below itself.
-    rows = Table.grid(padding=(0, 1, 0, 0))
-    rows.add_row(Text(f"  {sign}", style), line)
+    _line(out, Text(f"  {sign}", style), line)
     if finding.advice:
         arrow = "→" if sign in _SIGNS.values() else "->"
-        rows.add_row("", Text.assemble((f"{arrow} {plain(finding.advice)}", "cyan")))
-    out.print(rows)
+        _line(out, Text("   "), Text(f"{arrow} {plain(finding.advice)}", "cyan"))
+
+
+def _line(out: Console, head: Text, text: Text) -> None:
+    """What is too long for the terminal goes on below itself."""
+    row = Table.grid(padding=(0, 1, 0, 0))
+    row.add_row(head, text)
+    out.print(row)
 
 
 def _summary(counts: Counter[Verdict]) -> Text:

@@ -97,7 +97,8 @@ def topics(site: Site) -> Iterator[Finding]:
 
 def _missing(site: Site, missing: Sequence[str], number: int) -> Finding:
     if len(missing) == number:
-        return warning("topics", "none is there yet", "the first engine makes them when it starts")
+        ours = any(not one.phoebus for one in site.configurations)
+        return warning("topics", "none is there yet", f"the first {'engine' if ours else 'Phoebus server'} makes them when it starts")
     advice = "the engine of the configuration makes it when it starts: restart it, or see its log for a right that is missing"
     return fault("topics", f"not there: {', '.join(missing)}", advice)
 
