@@ -1,8 +1,8 @@
 """The past of one configuration, read from the journal only as far back as somebody asks, into a store that is thrown away.
 
 What is stored has no hole: from some time on there is everything, and `reach` moves that time back. A topic that has forgotten its first
-records (retention) does not tell how alarms stood before its first event about them; what the live tree still knows of those that have been
-silent since is added, and of the others the answer says that it is not complete.
+records (retention) does not tell by itself how alarms stood at its begin: the first event about each tells what it was before, and the
+live tree those that have been silent since.
 """
 
 from __future__ import annotations

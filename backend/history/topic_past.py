@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import structlog
 
 from alarm_engine.errors import HistoryError, HistoryUnavailable, JournalError
 from alarm_engine.journal.port import Journal, StoredRecord
 from alarm_engine.model.event import Event, EventKind
-from alarm_engine.model.state import EventId
+from alarm_engine.model.severity import Severity
+from alarm_engine.model.state import Alarm, EventId, Sample, Snapshot, Suppression
 from alarm_engine.model.times import LATEST, Nanos
 from alarm_engine.wire.topics import Topics
 from backend.history.following import BATCH, Following, events_in
@@ -24,6 +26,9 @@ ADDED = "added"
 """Reason of the event with which an alarm begins."""
 STOOD = "as it stood when the journal began to tell"
 _CURRENT_S = 1.0
+_TRIES = 5
+_SHOWN = frozenset({EventKind.UNSHELVED, EventKind.ENABLED})
+"""Before such an event an alarm was suppressed."""
 
 log = structlog.get_logger()
 
@@ -45,6 +50,8 @@ class TopicPast:
         self._end = self._front = self._begin = 0
         """Offsets: all was read from `_front` to `_end`; none is looked for before `_begin`."""
         self._truncated = False
+        self._lacking = False
+        """Of some alarm it is not known how it stood at the begin."""
         self._since: Nanos | None = None
         self._wanted = Nanos(0)
         self._whole = False
@@ -65,9 +72,7 @@ class TopicPast:
         """See `Past.complete_from`."""
         if not self._truncated:
             return Nanos(0)
-        if self._since is None:
-            return LATEST
-        return max(self._since, *self._heard.firsts.values())
+        return LATEST if self._since is None or self._lacking else self._since
 
     @property
     def followed(self) -> int:
@@ -193,13 +198,25 @@ class TopicPast:
             self._heard.take(events)
 
     async def _complete(self, oldest: Event | None) -> None:
-        """The begin was reached: add what the live tree knows of alarms that have been silent since, and make the past quick to ask."""
+        """The begin was reached: add how alarms stood before their first event that is left, and make the past quick to ask."""
         if self._truncated and self._oldest is not None:
             if self._tree.problem:
                 raise HistoryUnavailable(f"the alarm tree is not read to its end: {self._tree.problem}")
+            await self._hear_all(self._oldest)
             time = Nanos((oldest.time if oldest is not None else self._since or Nanos(0)) - 1)
-            await self._store.write(list(silent(self._tree, self._oldest, time)))
+            await self._store.write([*silent(self._tree, self._oldest, time), *self._heard.stood(self._config, time)])
         await self._checkpoints.make()
+
+    async def _hear_all(self, first: EventId) -> None:
+        """The live tree may be some events further than what was copied: an alarm that has just spoken is neither silent nor heard."""
+        for _ in range(_TRIES):
+            self._lacking = any(
+                one.version is not None and one.version[1:] >= first[1:] and not self._heard.knows(one.path)
+                for one in self._tree.alarms.values()
+            )
+            if not self._lacking:
+                return
+            await self.current()
 
 
 def silent(tree: Follower, first: EventId, time: Nanos) -> Iterable[Event]:
@@ -211,23 +228,35 @@ def silent(tree: Follower, first: EventId, time: Nanos) -> Iterable[Event]:
             yield Event(version, time, EventKind.CHANGED, alarm.path, severity, severity, reason=STOOD, snapshot=snapshot)
 
 
+class _First(NamedTuple):
+    """What the first event of an alarm that is left says of how it stood before."""
+
+    time: Nanos
+    severity: Severity
+    suppressed: bool
+
+
 @dataclass(slots=True)
 class _Heard:
     """Which alarms a stretch of events speaks of, and from when on."""
 
-    firsts: dict[str, Nanos]
+    firsts: dict[str, _First]
     """Of an alarm that was there before: its first event that says how it is."""
     begun: set[str]
     """Alarms that begin with their first event."""
 
+    def knows(self, path: str) -> bool:
+        """It speaks of that alarm."""
+        return path in self.firsts or path in self.begun
+
     def take(self, events: Iterable[Event]) -> None:
         """Further events."""
         for event in events:
-            if event.path not in self.firsts and event.path not in self.begun and condition(event) is not None:
+            if not self.knows(event.path) and condition(event) is not None:
                 if event.kind is EventKind.CONFIGURED and event.reason == ADDED:
                     self.begun.add(event.path)
                 else:
-                    self.firsts[event.path] = event.time
+                    self.firsts[event.path] = _First(event.time, event.from_severity, event.kind in _SHOWN)
 
     def put_before(self, earlier: _Heard) -> None:
         """A stretch that lies before all of this."""
@@ -235,3 +264,12 @@ class _Heard:
             self.firsts.pop(path, None)
         self.begun = (self.begun - earlier.firsts.keys()) | earlier.begun
         self.firsts |= earlier.firsts
+
+    def stood(self, config: str, time: Nanos) -> Iterable[Event]:
+        """How they stood before, as events of that time. Their ids are those of no engine."""
+        for number, (path, first) in enumerate(sorted(self.firsts.items())):
+            severity = Severity.OK if first.suppressed else first.severity
+            connected = severity.unacknowledged is not Severity.UNDEFINED
+            hidden = Suppression("", "", STOOD, time, None) if first.suppressed else None
+            snapshot = Snapshot(Alarm(severity, "", "", time), Sample(severity, "", "", time), connected, time, suppression=hidden)
+            yield Event(EventId(config, 0, number), time, EventKind.CHANGED, path, severity, severity, reason=STOOD, snapshot=snapshot)

@@ -93,6 +93,9 @@ class DerivedPast:
             await self._checkpoints.make()
         except (JournalError, HistoryError) as problem:
             self._waiting.turn(str(problem))
+        except Exception as problem:
+            self._waiting.turn(f"internal fault: {problem!r}")
+            raise
         else:
             self._whole = True
             self._waiting.turn()

@@ -253,32 +253,41 @@ async def test_a_journal_that_is_away_is_told_and_asked_again():
         assert len((await found.history.events(ALL)).events) == 50
 
 
-async def test_of_a_topic_that_forgot_its_begin_what_is_not_known_is_said():
-    """P1 was heard of before and after, P2 only before, P3 begins within, P4 only after."""
+async def test_of_a_topic_that_forgot_its_begin_it_is_known_how_alarms_stood_there():
+    """P1 was heard of before and after, P2 only before, P3 begins within, P4 and P5 are heard of later, P5 is shelved until then."""
     events = [
         event(1, 1, "/Demo/A/P1"),
         event(2, 2, "/Demo/A/P2", severity=S.MINOR),
         event(3, 3, "/Demo/A/P4"),
         event(4, 40, "/Demo/A/P1", K.CLEARED, severity=S.OK),
         event(5, 50, "/Demo/A/P3", K.CONFIGURED, severity=S.OK, reason="added"),
-        event(6, 60, "/Demo/A/P4", K.CLEARED, severity=S.OK),
-        event(7, 70, "/Demo/A/P1"),
+        replace(event(6, 60, "/Demo/A/P4", K.CLEARED, severity=S.OK), from_severity=S.MAJOR_ACK),
+        event(7, 65, "/Demo/A/P5", K.UNSHELVED, severity=S.MAJOR),
+        event(8, 70, "/Demo/A/P1"),
     ]
     alarms = {one.path: one for one in events}
     async with reading(events, begin=4, alarms=alarms) as found:
         then = await found.history.states_at("Demo", at(45))
-        assert {one.path: one.severity for one in then.alarms} == {"/Demo/A/P1": S.OK, "/Demo/A/P2": S.MINOR}
-        assert not then.complete  # P4 was there, and how is not known
-        assert (await found.history.states_at("Demo", at(61))).complete
+        assert {one.path: (one.severity, one.suppressed) for one in then.alarms} == {
+            "/Demo/A/P1": (S.OK, False),
+            "/Demo/A/P2": (S.MINOR, False),
+            "/Demo/A/P4": (S.MAJOR_ACK, False),
+            "/Demo/A/P5": (S.OK, True),
+        }
+        assert then.complete
         assert not (await found.history.states_at("Demo", at(30))).complete
         assert found.progress.begin == at(40)
         listed = (await found.history.events(ALL)).events
-        assert [one.id.n for one in listed] == [7, 6, 5, 4]
+        assert [one.id.n for one in listed] == [8, 7, 6, 5, 4]
         assert not any(one.reason == STOOD for one in listed)
-        assert not await found.history.summaries.is_whole("Demo", at(45))
-        assert await found.history.summaries.is_whole("Demo", at(61))
-        line = await found.history.intervals("Demo", ["/Demo/A/P2"], at(41), at(80))
-        assert [(one.severity, one.start, one.end) for one in line] == [(S.MINOR, at(41), at(80))]
+        assert not await found.history.summaries.is_whole("Demo", at(39))
+        assert await found.history.summaries.is_whole("Demo", at(45))
+        line = await found.history.intervals("Demo", ["/Demo/A/P2", "/Demo/A/P4"], at(41), at(80))
+        assert [(one.severity, one.start, one.end) for one in line] == [
+            (S.MINOR, at(41), at(80)),
+            (S.MAJOR_ACK, at(41), at(60)),
+            (S.OK, at(60), at(80)),
+        ]
 
 
 async def test_who_is_first_heard_of_while_it_is_read_was_not_silent():
@@ -286,12 +295,18 @@ async def test_who_is_first_heard_of_while_it_is_read_was_not_silent():
     silent = event(3, 3, "/Demo/A/P9")
     async with reading(events, begin=10, alarms={"/Demo/A/P9": silent}) as found:
         await found.history.events(replace(ALL, limit=1))
-        risen = event(31, 31, "/Demo/A/P9")
+        risen = replace(event(31, 31, "/Demo/A/P9"), from_severity=S.MINOR)
         found.tree.alarms["/Demo/A/P9"].version = risen.id
         found.add(risen)
-        await found.history.events(replace(ALL, limit=1))
-        assert not (await found.history.states_at("Demo", at(20))).complete
-        assert (await found.history.states_at("Demo", at(31))).complete
+        then = await found.history.states_at("Demo", at(20))
+        assert then.complete
+        assert {one.path: one.severity for one in then.alarms}["/Demo/A/P9"] is S.MINOR
+
+
+async def test_an_alarm_of_which_no_event_tells_is_not_forgotten():
+    """The live tree has it from an event that the topic does not tell."""
+    async with reading(chain(30), begin=10, alarms={"/Demo/A/P9": event(25, 25, "/Demo/A/P9")}) as found:
+        assert not (await found.history.states_at("Demo", at(29))).complete
 
 
 async def test_a_tree_that_is_not_read_yet_is_no_tree_without_silent_alarms():
