@@ -67,7 +67,7 @@ class BackendServer:
             access_log=False,
             server_header=False,
             proxy_headers=False,  # who is believed is decided in `security`
-            lifespan="on",
+            lifespan="on" if self._listener is None else "off",  # `stop` closes the application in any case
             backlog=_BACKLOG,
             timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=1,

@@ -118,3 +118,23 @@ def test_a_folder_whose_name_is_too_long_for_a_socket_is_refused(tmp_path):
     with pytest.raises(BadClientSettings, match="is too long for a socket"):
         PrivateFolder(deep)
     assert not list(deep.iterdir())
+
+
+def test_what_goes_wrong_is_logged_as_libraries_do_and_not_among_the_output():
+    text = """
+import structlog
+from tocsin.client import private_backend
+log = structlog.get_logger()
+private_backend._log_as_libraries_do()
+log.info("read")
+log.warning("journal is away", config="Site", problem="100 % of it")
+try:
+    1 / 0
+except ZeroDivisionError:
+    log.exception("fault")
+"""
+    told = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert told.stdout == ""
+    first, second, *rest = told.stderr.splitlines()
+    assert (first, second) == ("tocsin: journal is away (config: Site, problem: 100 % of it)", "tocsin: fault")
+    assert rest[-1] == "ZeroDivisionError: division by zero"

@@ -12,7 +12,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, MutableMapping
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -268,8 +268,15 @@ def _log_as_libraries_do() -> None:
     if structlog.is_configured():
         return
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, structlog.processors.KeyValueRenderer(key_order=["event"])],
+        processors=[structlog.stdlib.filter_by_level, _line],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+
+
+def _line(_: object, __: str, said: MutableMapping[str, Any]) -> tuple[tuple[str], dict[str, Any]]:
+    """What `logging` is given."""
+    event, failed = said.pop("event", ""), said.pop("exc_info", None)
+    more = ", ".join(f"{name}: {value}" for name, value in said.items())
+    return (f"tocsin: {event} ({more})" if more else f"tocsin: {event}",), {"exc_info": failed}
