@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import dataclasses
 import doctest
 import inspect
+import io
+import re
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +21,7 @@ from tocsin.client import asynchronous, frames, synchronous
 
 OF_KAFKA = {"AsyncKafkaClient", "KafkaClient", "KafkaStatus", "PastRead"}
 """They need a broker: their examples are run beside their tests."""
-FROM_ELSEWHERE = ("alarm_engine.", "builtins", "enum")
+HOW_TO = Path(__file__).parents[2] / "docs/how-to/use-the-python-client.md"
 
 
 def public() -> dict[str, Any]:
@@ -67,6 +72,24 @@ def test_every_example_is_true(name, site):
     site.restore()
     assert result.failed == 0, "".join(told)
     assert result.attempted > 0
+
+
+def blocks() -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", HOW_TO.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def test_the_code_of_the_how_to_is_right(site):
+    """All of it can be read, and what comes to an end by itself is run."""
+    names = site.names() | {"frame": frames.frame}
+    with contextlib.redirect_stdout(io.StringIO()):
+        for block in blocks():
+            text = block.replace("/Site/Cooling", "/Acc/Vacuum").replace("/Site", "/Acc").replace("http://127.0.0.1:8080", site.url)
+            text = text.replace("datetime(2026, 11, 20, 14)", "datetime.now()")  # of then this site knows nothing
+            code = compile(text, str(HOW_TO), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            if "subscribe" not in text:
+                exec(code, dict(names))
+    site.restore()
+    assert len(blocks()) > 5
 
 
 def test_the_client_without_asyncio_has_the_same_examples():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tocsin.cli.commands import whole
 from tocsin.reference.cli_page import cli_page
+from tocsin.reference.client_page import client_page
 from tocsin.reference.events_page import events_page
 from tocsin.reference.metrics_page import metrics_page
 from tocsin.reference.records_page import records_page
@@ -20,6 +21,7 @@ def pages() -> dict[str, str]:
         "cli.md": cli_page(whole()),
         "events.md": events_page(),
         "metrics.md": metrics_page(),
+        "python-client.md": client_page(),
         "records.md": records_page(),
         "settings.md": settings_page(),
         "settings.schema.json": settings_schema(),
