@@ -23,7 +23,7 @@ _VIEWS = {
 }
 
 
-def show_live(reach: Reach, path: str | None, *, state: Sequence[str], severity: Sequence[str], text: str) -> None:
+def show_live(reach: Reach, path: str | None, *, state: Sequence[str], severity: Sequence[str], text: str, user: str | None) -> None:
     """Show the table until the user ends it.
 
     Raises `TocsinError` if the site can not be reached at the start, and for a path that is not there. `state` chooses the view that is
@@ -31,7 +31,7 @@ def show_live(reach: Reach, path: str | None, *, state: Sequence[str], severity:
     """
     names, path = _looked_up(reach, path)
     wish = Wish(_VIEWS.get(frozenset(state), View.STANDING), severities=frozenset(map(Severity, severity)), path=path).searching(text)
-    asyncio.run(_run(reach, names, wish))
+    asyncio.run(_run(reach, names, wish, user))
 
 
 def _looked_up(reach: Reach, text: str | None) -> tuple[list[str], str | None]:
@@ -47,9 +47,10 @@ def _looked_up(reach: Reach, text: str | None) -> tuple[list[str], str | None]:
         return [wanted] if wanted is not None else names, path
 
 
-async def _run(reach: Reach, names: Sequence[str], wish: Wish) -> None:
+async def _run(reach: Reach, names: Sequence[str], wish: Wish, user: str | None) -> None:
     async with reach.open_async() as client:
-        await LiveTable(client, names, wish, light=_is_light(os.environ.get("COLORFGBG", ""))).run_async()
+        light = _is_light(os.environ.get("COLORFGBG", ""))
+        await LiveTable(client, names, wish, user=user, light=light).run_async()
 
 
 def _is_light(colours: str) -> bool:

@@ -81,6 +81,10 @@ def alarms(  # noqa: PLR0913, PLR0917 - each is an option
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Rows of the list at most; implies --once.", show_default=False)
     ] = None,
+    user: Annotated[
+        str | None,
+        typer.Option("--user", help="Who gives commands in the live table, where nobody has to log in.", show_default="who runs it"),
+    ] = None,
     form: Annotated[
         Form | None,
         typer.Option(
@@ -101,7 +105,8 @@ def alarms(  # noqa: PLR0913, PLR0917 - each is an option
     if live and sys.stdin.isatty() and sys.stdout.isatty():
         from tocsin.cli.live import show_live
 
-        show_live(reach, path, state=[str(one) for one in state or ()], severity=[str(one) for one in severity or ()], text=text)
+        words = {"state": [str(one) for one in state or ()], "severity": [str(one) for one in severity or ()]}
+        show_live(reach, path, text=text, user=user, **words)
         return 0
     with reach.open() as client, hinting(client, path, reach.config):
         answer = client.alarms(

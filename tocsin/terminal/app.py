@@ -37,6 +37,17 @@ EVENTS_SHOWN = 20
 _SAID_MOST = 4
 _VIEWS, _ORDERS = tuple(View), tuple(Order)
 _KINDS = {"a": Kind.ACKNOWLEDGE, "u": Kind.UNACKNOWLEDGE, "s": Kind.SHELVE, "d": Kind.DISABLE}
+_WAYS = (
+    ("down,j", "move", 1),
+    ("up,k", "move", -1),
+    ("pagedown,ctrl+f", "page", 1),
+    ("pageup,ctrl+b", "page", -1),
+    ("home,g", "edge", -1),
+    ("end,G", "edge", 1),
+)
+_WHILE_TYPING = ("clear", "details", "quit")
+"""What keys still do in the field of the filter."""
+
 _DARK = Theme("tocsin-dark", "#5B8DEF", background="#111217", surface="#1B1E26", panel="#1F232C", foreground="#D8D9DA", dark=True)
 _LIGHT = Theme("tocsin-light", "#2F5FC4", background="#FFFFFF", surface="#F2F4F8", panel="#E8EBF1", foreground="#1B1B1B", dark=False)
 _SHADES = {Tone.DONE: "OK", Tone.REFUSED: "MINOR", Tone.NOT_CONFIRMED: "MAJOR"}
@@ -48,30 +59,35 @@ class LiveTable(App[None]):
     CSS_PATH = "style.tcss"
     ENABLE_COMMAND_PALETTE = False
     TITLE = "tocsin"
+    # All with priority: each key is carried out before the next one is looked at, also where many come at once over a slow line.
+    # Otherwise what is typed ahead would reach the table before the cursor has moved, or before the filter has the focus.
     BINDINGS: ClassVar = [
-        Binding("a", "order('a')", "Ack"),
-        Binding("s", "order('s')", "Shelve"),
-        Binding("enter", "details", "Details"),
-        Binding("slash", "filter", "Filter", key_display="/"),
-        Binding("question_mark", "keys", "Keys", key_display="?"),
-        Binding("q", "quit", "End"),
-        Binding("space", "mark", "Select"),
-        Binding("o", "sort(1)", "Order"),
-        Binding("O", "sort(0)", "Turn round", show=False),
-        Binding("u", "order('u')", "Unack", show=False),
-        Binding("d", "order('d')", "Out of service", show=False),
-        Binding("b", "order('b')", "Bring back", show=False),
-        *(Binding(str(number), f"view({number})", view.value, show=False) for number, view in enumerate(_VIEWS, 1)),
-        Binding("t", "turn", "Light, dark", show=False),
-        Binding("escape", "clear", "Clear", show=False),
+        Binding("a", "order('a')", "Ack", priority=True),
+        Binding("s", "order('s')", "Shelve", priority=True),
+        Binding("enter", "details", "Details", priority=True),
+        Binding("slash", "filter", "Filter", key_display="/", priority=True),
+        Binding("question_mark", "keys", "Keys", key_display="?", priority=True),
+        Binding("q", "end", "End", priority=True),
+        Binding("space", "mark", "Select", priority=True),
+        Binding("o", "sort(1)", "Order", priority=True),
+        Binding("O", "sort(0)", "Turn round", show=False, priority=True),
+        Binding("u", "order('u')", "Unack", show=False, priority=True),
+        Binding("d", "order('d')", "Out of service", show=False, priority=True),
+        Binding("b", "order('b')", "Bring back", show=False, priority=True),
+        *(Binding(str(number), f"view({number})", view.value, show=False, priority=True) for number, view in enumerate(_VIEWS, 1)),
+        *(Binding(keys, f"go('{way}', {step})", show=False, priority=True) for keys, way, step in _WAYS),
+        Binding("t", "turn", "Light, dark", show=False, priority=True),
+        Binding("escape", "clear", "Clear", show=False, priority=True),
         Binding("ctrl+c", "quit", "End", show=False, priority=True),
     ]
 
-    def __init__(self, client: AsyncClient, configs: Sequence[str], wish: Wish, *, light: bool = False) -> None:
+    def __init__(self, client: AsyncClient, configs: Sequence[str], wish: Wish, *, user: str | None = None, light: bool = False) -> None:
         super().__init__()
         self.client = client
         self.feeds = [Feed(config) for config in configs]
         self.wish = wish
+        self.user = user
+        """Who gives commands, where nobody has to log in; None: who runs this program."""
         self.rows = Rows()
         self.sight = Sight()
         self.pending: dict[str, str] = {}
@@ -97,13 +113,14 @@ class LiveTable(App[None]):
         """Begin to follow."""
         for theme in (_DARK, _LIGHT):
             self.register_theme(theme)
+        self.words.display = False
         self._dress()
         for number in (signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, self.exit)
         for feed in self.feeds:
             self.run_worker(follow(self.client, feed, self.rows, self._dirty), group="feeds")
         self.set_interval(PAINT_S, self._tick)
-        self.table.focus()
+        self.screen.set_focus(self.table)
         self._paint()
 
     def _dirty(self) -> None:
@@ -196,36 +213,52 @@ class LiveTable(App[None]):
 
     def action_filter(self) -> None:
         """Type words."""
-        self.words.add_class("shown")
-        self.words.focus()
+        # At once: what is typed next are words, and no commands.
+        self.words.display = True
+        self.screen.set_focus(self.words)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while words are typed."""
         if event.input.id == "filter":
             self._wish(self.wish.searching(event.value))
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Back to the table; the filter stays."""
-        if event.input.id == "filter":
-            event.input.remove_class("shown")
-            self.table.focus()
+    def _leave_words(self) -> None:
+        self.screen.set_focus(self.table)
+        self.words.display = False
 
     def action_clear(self) -> None:
         """No words, nothing selected, no sentences."""
         self.words.value = ""
-        self.words.remove_class("shown")
-        self.table.focus()
+        self._leave_words()
         self.table.release()
         self.said.clear()
         self._wish(self.wish.searching(""))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys are for the table unless a dialog is open or words are typed."""
+        del parameters
+        if len(self.screen_stack) > 1:
+            return action == "quit"
+        return action in _WHILE_TYPING or not isinstance(self.focused, Input)
+
+    def action_go(self, way: str, step: int) -> None:
+        """Move the cursor."""
+        {"move": self.table.move, "page": self.table.page, "edge": self.table.edge}[way](step)
+
     def action_details(self) -> None:
-        """Details of the row under the cursor."""
-        self.table.action_open()
+        """Details of the row under the cursor; of words that were typed: back to the table, the filter stays."""
+        if self.focused is self.words:
+            self._leave_words()
+        else:
+            self.table.open()
 
     def action_mark(self) -> None:
         """Select the row under the cursor."""
-        self.table.action_mark()
+        self.table.mark()
+
+    def action_end(self) -> None:
+        """End."""
+        self.exit()
 
     def action_keys(self) -> None:
         """The page of keys."""
@@ -284,4 +317,4 @@ class LiveTable(App[None]):
             self.pending.pop(path, None)
             self._dirty()
 
-        self._say(*report(kind, await orders.send(self.client, wanted, asked, settled)))
+        self._say(*report(kind, await orders.send(self.client, wanted, asked, self.user, settled)))

@@ -38,14 +38,16 @@ def about(rows: Sequence[Row]) -> str:
     return f"{rows[0].alarm.pv}   {rows[0].alarm.description}\n{rows[0].path}" if len(rows) == 1 else f"{len(rows)} alarms"
 
 
-async def send(client: AsyncClient, orders: Sequence[Order], asked: Asked, settled: Callable[[str], None]) -> list[CommandResult | Failed]:
-    """Send them all; `settled` is called with the path of each that has its answer."""
+async def send(
+    client: AsyncClient, orders: Sequence[Order], asked: Asked, user: str | None, settled: Callable[[str], None]
+) -> list[CommandResult | Failed]:
+    """Send them all for a user (None: who the client takes for it); `settled` is called with the path of each that has its answer."""
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(order: Order) -> CommandResult | Failed:
         async with gate:
             try:
-                return await _call(client, order, asked)
+                return await _call(client, order, asked, user)
             except ClientError as problem:
                 # What raises was surely not carried out; what may have been is a result.
                 return Failed(order.path, str(problem))
@@ -55,8 +57,8 @@ async def send(client: AsyncClient, orders: Sequence[Order], asked: Asked, settl
     return list(await asyncio.gather(*map(one, orders)))
 
 
-def _call(client: AsyncClient, order: Order, asked: Asked) -> Coroutine[Any, Any, CommandResult]:
-    given: dict[str, Any] = {"reason": asked.reason}
+def _call(client: AsyncClient, order: Order, asked: Asked, user: str | None) -> Coroutine[Any, Any, CommandResult]:
+    given: dict[str, Any] = {"reason": asked.reason, "user": user}
     if order.kind is Kind.ACKNOWLEDGE:
         given["seen"] = order.seen
     if order.kind is Kind.SHELVE:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -31,15 +29,6 @@ _MARGIN = 2
 
 class AlarmTable(ScrollView, can_focus=True):
     """Rows of alarms under a head that stays. The cursor stays with its alarm, wherever that moves to."""
-
-    BINDINGS: ClassVar = [
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False),
-        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False),
-        Binding("home,g", "edge(-1)", "First", show=False),
-        Binding("end,G", "edge(1)", "Last", show=False),
-    ]
 
     class Opened(Message):
         """Details of an alarm are wanted."""
@@ -185,30 +174,30 @@ class AlarmTable(ScrollView, can_focus=True):
     def _strip(self, segments: list[Segment]) -> Strip:
         return Strip(segments).adjust_cell_length(self.size.width, self.rich_style)
 
-    def action_move(self, step: int) -> None:
+    def move(self, step: int) -> None:
         """Move the cursor by so many rows."""
         if self.rows:
             at = self._places.get(self.cursor or "")
             # Where the alarm under the cursor has gone, the next one has taken its place.
             self._go(at + step if at is not None else self._at if step > 0 else self._at - 1)
 
-    def action_page(self, pages: int) -> None:
+    def page(self, pages: int) -> None:
         """Move by what fits on the screen."""
-        self.action_move(pages * max(1, self.size.height - 2))
+        self.move(pages * max(1, self.size.height - 2))
 
-    def action_edge(self, end: int) -> None:
+    def edge(self, end: int) -> None:
         """Move to the first or the last row."""
         self._go(len(self.rows) if end > 0 else 0)
 
-    def action_mark(self) -> None:
+    def mark(self) -> None:
         """Select or release the row under the cursor, and go to the next."""
         row = self.current()
         if row is not None:
             self.marked ^= {row.path}
-            self.action_move(1)
+            self.move(1)
             self.post_message(self.Moved())
 
-    def action_open(self) -> None:
+    def open(self) -> None:
         """Details of the row under the cursor."""
         row = self.current()
         if row is not None:

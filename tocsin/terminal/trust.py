@@ -34,8 +34,8 @@ class Feed:
     """When anything came; None: nothing ever did."""
     loaded: bool = False
     """A snapshot has come."""
-    good: float | None = None
-    """When what is shown was last known to be the present."""
+    since: str = ""
+    """Since when it is old, as a time of day here; empty where that is not known."""
     stale: str | None = "alarms are not known yet"
     """Why it is old; None: it is not."""
     failed: str | None = None
@@ -46,7 +46,7 @@ class Feed:
         """Something came."""
         self.heard, self.failed = now, None
         if isinstance(update, Stale):
-            self.stale = update.why
+            self.stale, self.since = update.why, f" since {update.since.astimezone():%H:%M:%S}"
         elif isinstance(update, Fresh):
             self.stale = None
         elif isinstance(update, Snapshot):
@@ -58,8 +58,8 @@ class Feed:
                 self.stale = "no life sign of the engine"
         else:
             assert isinstance(update, Change)
-        if self.stale is None and self.loaded:
-            self.good = now
+        if self.stale is None:
+            self.since = ""
 
     def fail(self, why: str) -> None:
         """The subscription ended."""
@@ -67,16 +67,15 @@ class Feed:
 
     def banner(self, now: float) -> Banner | None:
         """Why it can not be trusted; None if it can."""
-        since = "" if self.good is None else f" for {span(now - self.good)}"
         old = "Alarms are not known." if not self.loaded else "What is shown below is OLD."
         if self.failed is not None:
-            return Banner("NO CONNECTION", f"{_sentence(self.failed)} Alarms are NOT being watched here{since}. {old} Trying again …")
+            return Banner("NO CONNECTION", f"{_sentence(self.failed)} Alarms are NOT being watched here{self.since}. {old} Trying again …")
         if self.heard is None or (not self.loaded and self.stale is None):
             return Banner("CONNECTING", "Alarms are not known yet.")
         if now - self.heard > SILENCE_S:
             return Banner("NO CONNECTION", f"Nothing from the server for {span(now - self.heard)}. {old} Trying again …")
         if self.stale is not None:
-            return Banner("STALE", f"Not the present{since}: {_sentence(self.stale)} {old}")
+            return Banner("STALE", f"Not the present{self.since}: {_sentence(self.stale)} {old}")
         return None
 
 
