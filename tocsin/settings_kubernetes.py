@@ -42,7 +42,7 @@ class KubernetesSection(Section):
     kafka_namespace: str = Field(
         "",
         pattern=_LABEL_OR_NOTHING,
-        description="Namespace of this cluster in which an external Kafka of Strimzi is, for network policies.",
+        description="Namespace of another site in this cluster whose Kafka is the external one; that site names ours as `kafka_guests`.",
     )
     kafka_users: Literal["roles", "one"] = Field(
         "roles",
@@ -107,6 +107,8 @@ class KubernetesSection(Section):
             raise ValueError("outside_kafka is true and kafka is 'external': who reaches a Kafka of your own is set there")
         if self.kafka == "external" and self.kafka_guests:
             raise ValueError("kafka_guests is given and kafka is 'external': who may reach a Kafka of your own is said there")
+        if self.kafka_namespace and self.kafka_networks:
+            raise ValueError("kafka_namespace and kafka_networks are given: the brokers are either in this cluster or elsewhere")
         if self.kafka != "external" and self.kafka_namespace:
             raise ValueError("kafka_namespace is given and kafka is 'strimzi': our own Kafka is in our own namespace")
         if self.pipeline_user and not self.outside_kafka:

@@ -83,7 +83,7 @@ CHOICES = {
     "elasticsearch: external, elasticsearch_networks: [10.2.0.0/16]}",
     "keys": "{elasticsearch_access: api_key}",
     "host network": "{epics: host_network, node_networks: [10.4.0.0/16, 10.5.0.0/16]}",
-    "a Kafka of the next namespace": "{kafka: external, kafka_namespace: tocsin-linac, restore: false}",
+    "a Kafka of the next namespace": "{namespace: tocsin-ring, kafka: external, kafka_namespace: tocsin-linac}",
     "guests, no zones": "{kafka_guests: [tocsin-ring], zones: false, dns_networks: [169.254.20.10/32], alarms: 250000}",
     "git by ssh": "{git_repository: 'ssh://git@git.example.org:2222/a.git'}",
     "closed to readers": "{monitoring: true, grafana_host: g.example.org}",
@@ -98,8 +98,7 @@ EXTERNAL = (
 
 MORE = {
     "servers of the site": EXTERNAL,
-    "a Kafka of the next namespace": "journal: kafka\nkafka: {servers: 'tocsin-kafka-bootstrap.tocsin-linac.svc:9093', tls: true, "
-    "ca_file: c, certificate_file: c, key_file: k}\n",
+    "a Kafka of the next namespace": "kafka: {prefix: ring-}\n",
 }
 MORE_AUTH = {"closed to readers": "auth: {open_reading: false, "}
 
@@ -195,8 +194,27 @@ def test_a_site_of_another_namespace_uses_our_kafka(built):
     (rule,) = policy_of_guest["spec"]["egress"]
     assert rule["ports"] == [{"port": 9093, "protocol": "TCP"}]
     assert rule["to"][0]["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": "tocsin-linac"}}
-    names = pods([kafka])[0].labels
-    assert matches(rule["to"][0]["podSelector"], names)
+    assert matches(rule["to"][0]["podSelector"], pods([kafka])[0].labels)
+    (data,) = [yaml.safe_load(one["data"]["site.yaml"]) for one in guest if one["kind"] == "ConfigMap" and "site.yaml" in one["data"]]
+    assert data["kafka"]["servers"] == "tocsin-kafka-bootstrap.tocsin-linac.svc:9093"
+    assert data["kafka"]["certificate_file"] == "/etc/tocsin-kafka/user/user.crt"
+
+
+def test_a_guest_brings_its_topics_and_users_to_the_kafka_of_its_host(make, built, tmp_path):
+    host = user_objects(users(make("{kafka_guests: [tocsin-ring]}")))
+    built(CHOICES["a Kafka of the next namespace"], SETTINGS + MORE["a Kafka of the next namespace"])
+    brought = build(tmp_path / "made/kafka")
+    assert {one["metadata"]["namespace"] for one in brought} == {"tocsin-linac"}
+    names = {one["metadata"]["name"] for one in brought if one["kind"] == "KafkaUser"}
+    assert names == {f"tocsin-ring-{role}" for role in ("engine", "backend", "history", "sync", "restore")}
+    assert not names & {one["metadata"]["name"] for one in host}
+    directory = schemas.crds()
+    if directory is not None:
+        assert list(schemas.custom_faults(brought, directory)) == []
+    acls = [acl["resource"] for one in brought if one["kind"] == "KafkaUser" for acl in one["spec"]["authorization"]["acls"]]
+    assert {one["name"].partition("-")[0] for one in acls if one["type"] != "topic"} == {"ring"}, "no group of the host's"
+    there = {one["spec"]["topicName"] for one in brought if one["kind"] == "KafkaTopic"}
+    assert {one["name"] for one in acls if one["type"] == "topic"} <= there
 
 
 def git_sync(manifests: list[dict]) -> list[dict]:
@@ -346,6 +364,12 @@ def test_a_client_outside_may_do_what_a_client_of_phoebus_does(make):
         ("{epics: host_network, node_networks: [10.4.0.0/16], demo_ioc: true}", SETTINGS, "lets only pods in"),
         ("{pipeline_user: true}", SETTINGS, "a pipeline outside of the cluster would not reach Kafka"),
         ("{kafka_namespace: other}", SETTINGS, "our own Kafka is in our own namespace"),
+        (
+            "{kafka: external, kafka_namespace: other}",
+            SETTINGS,
+            "groups of both sites would have the same names; give one of this site, as hall-",
+        ),
+        ("{kafka: external, kafka_namespace: other, kafka_networks: [10.1.0.0/16]}", SETTINGS, "either in this cluster or elsewhere"),
         ("{kafka: external, kafka_guests: [other]}", SETTINGS, "who may reach a Kafka of your own is said there"),
         ("{grafana: false, grafana_host: g.example.org}", SETTINGS, "there is no Grafana of ours"),
         ("{engine: 3}", SETTINGS, "unknown key; did you mean engines?"),

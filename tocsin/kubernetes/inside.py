@@ -9,6 +9,7 @@ from typing import Any
 from alarm_engine.errors import SettingsError
 from tocsin.kubernetes import kafka
 from tocsin.kubernetes.site import ClusterSite, SiteConfiguration
+from tocsin.settings_sections import KafkaSection
 
 SETTINGS = PurePosixPath("/etc/tocsin")
 """Where `site.yaml` is in a pod, and `users.yaml` where there is one."""
@@ -63,7 +64,12 @@ def _configuration(site: ClusterSite, one: SiteConfiguration, given: dict[str, A
 
 def _kafka(site: ClusterSite, data: dict[str, Any]) -> dict[str, Any]:
     chosen = site.settings.kubernetes
-    if chosen.kafka == "external":
+    if site.is_guest and site.settings.kafka.prefix == KafkaSection().prefix:
+        raise SettingsError(
+            f"kubernetes.kafka_namespace is {chosen.kafka_namespace!r} and kafka.prefix is not given: groups of both sites would have the "
+            f"same names; give one of this site, as {site.settings.cell}-"
+        )
+    if chosen.kafka == "external" and not site.is_guest:
         if not site.settings.kafka.servers:
             raise SettingsError("kubernetes.kafka is 'external' and kafka.servers is missing: give host:port of the brokers")
         files = {
@@ -80,7 +86,7 @@ def _kafka(site: ClusterSite, data: dict[str, Any]) -> dict[str, Any]:
         {"session_s": _SESSION_S}
         | data
         | {
-            "servers": f"{kafka.BOOTSTRAP}.{chosen.namespace}.svc:{kafka.PORT}",
+            "servers": f"{kafka.BOOTSTRAP}.{chosen.kafka_namespace or chosen.namespace}.svc:{kafka.PORT}",
             "tls": True,
             "ca_file": str(KAFKA / "ca/ca.crt"),
             "certificate_file": str(KAFKA / "user/user.crt"),

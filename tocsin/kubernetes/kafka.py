@@ -53,13 +53,16 @@ def topic_objects(site: ClusterSite) -> list[dict[str, Any]]:
     ]
 
 
-def user_objects(users: Iterable[KafkaUser]) -> list[dict[str, Any]]:
-    """A KafkaUser for each user. Strimzi makes a Secret of the same name for it."""
+def user_objects(users: Iterable[KafkaUser], guest: str = "") -> list[dict[str, Any]]:
+    """A KafkaUser for each user. Strimzi makes a Secret of the same name for it.
+
+    `guest`: the namespace of a site that uses the Kafka of another one, where users of both are side by side: it begins their names.
+    """
     return [
         {
             "apiVersion": API,
             "kind": "KafkaUser",
-            "metadata": {"name": user.name, "labels": CLUSTER},
+            "metadata": {"name": f"{guest}-{user.name.removeprefix('tocsin-')}" if guest else user.name, "labels": CLUSTER},
             "spec": {
                 "authentication": {"type": "scram-sha-512"} if user.password else {"type": "tls", "validityDays": 90, "renewalDays": 30},
                 "authorization": {"type": "simple", "acls": _acls(user)},

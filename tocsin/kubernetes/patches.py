@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from provisioning.render import PLUGINS
 from tocsin.kubernetes.inside import GIT, USERS
+from tocsin.kubernetes.kafka import PORT
 from tocsin.kubernetes.site import ClusterSite
 from tocsin.kubernetes.sizes import size_for
 
@@ -93,7 +94,7 @@ def _deployments(site: ClusterSite, files: Mapping[str, str]) -> Iterator[Patch]
 def _kafka_users(site: ClusterSite) -> Iterator[Patch]:
     """A Kafka of the site knows each role by a name of its own, so each has only the rights that it needs."""
     chosen, user = site.settings.kubernetes, site.settings.kafka.user
-    if chosen.kafka != "external" or not user or chosen.kafka_users == "one":
+    if chosen.kafka != "external" or site.is_guest or not user or chosen.kafka_users == "one":
         return
     for deployment, role in ROLES.items():
         variable = {"name": "TOCSIN_KAFKA__USER", "value": f"{user}-{role}"}
@@ -145,14 +146,14 @@ def _networks(site: ClusterSite) -> Iterator[Patch]:
         ports = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
         yield _patch("NetworkPolicy", "tocsin-names", [_add("/spec/egress/-", to_networks(chosen.dns_networks, ports))])
     rules = []
-    if chosen.kafka == "external" and chosen.kafka_networks:
+    if chosen.kafka == "external" and chosen.kafka_networks and not site.is_guest:
         rules.append(to_networks(chosen.kafka_networks, _kafka_ports(site)))
-    if chosen.kafka == "external" and chosen.kafka_namespace:
+    if site.is_guest:
         brokers = {
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": chosen.kafka_namespace}},
-            "podSelector": {"matchLabels": {"strimzi.io/kind": "Kafka"}},
+            "podSelector": {"matchLabels": {"strimzi.io/cluster": "tocsin", "strimzi.io/kind": "Kafka"}},
         }
-        rules.append({"to": [brokers], "ports": _kafka_ports(site)})
+        rules.append({"to": [brokers], "ports": [{"port": PORT, "protocol": "TCP"}]})
     if rules:
         yield _patch("NetworkPolicy", "tocsin-to-kafka", [_replace("/spec/egress", rules)])
     if chosen.elasticsearch == "external" and chosen.elasticsearch_networks:

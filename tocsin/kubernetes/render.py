@@ -70,6 +70,8 @@ def render(site: ClusterSite) -> dict[str, bytes]:
         found["network.yaml"] = _yaml(policies)
     if site.settings.kubernetes.kafka == "strimzi":
         found["kafka.yaml"] = _yaml([*topic_objects(site), *user_objects(users(site))])
+    if site.is_guest:
+        found |= _at_the_host(site)
     if site.settings.kubernetes.monitoring:
         found["alerts.yaml"] = _yaml([rule_object(site)])
     found |= {f"tree/{path}": content for path, content in trees.values()}
@@ -113,6 +115,19 @@ def _tree_files(site: ClusterSite) -> dict[str, tuple[str, bytes]]:
     if size > MAX_BYTES:
         raise SettingsError(f"the files of the trees have {size:,} bytes, a ConfigMap takes {MAX_BYTES:,}: give kubernetes.git_repository")
     return found
+
+
+def _at_the_host(site: ClusterSite) -> dict[str, bytes]:
+    """Topics and users of a guest, for the namespace of the Kafka that it uses: an overlay of its own, since kustomize knows one each."""
+    namespace = site.settings.kubernetes.kafka_namespace
+    overlay = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "namespace": namespace,
+        "resources": ["kafka.yaml"],
+    }
+    objects = [*topic_objects(site), *user_objects(users(site), site.settings.kubernetes.namespace)]
+    return {"kafka/kustomization.yaml": _yaml([overlay]), "kafka/kafka.yaml": _yaml(objects)}
 
 
 def _grafana_files(site: ClusterSite, within: Settings) -> dict[str, bytes]:

@@ -45,6 +45,11 @@ class ClusterSite:
         return [one.name for one in self.configurations if one.phoebus]
 
     @property
+    def is_guest(self) -> bool:
+        """It uses the Kafka of another site in this cluster, made by the same operator."""
+        return bool(self.settings.kubernetes.kafka_namespace)
+
+    @property
     def copies(self) -> int:
         """Copies of each topic."""
         if self.settings.kafka.replication_factor is not None:
