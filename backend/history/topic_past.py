@@ -199,6 +199,9 @@ class TopicPast:
 
     async def _complete(self, oldest: Event | None) -> None:
         """The begin was reached: add how alarms stood before their first event that is left, and make the past quick to ask."""
+        first = await self._first()
+        if first is None or first.offset > self._begin:
+            self._truncated = True  # the topic has forgotten some while it was read
         if self._truncated and self._oldest is not None:
             if self._tree.problem:
                 raise HistoryUnavailable(f"the alarm tree is not read to its end: {self._tree.problem}")

@@ -309,6 +309,23 @@ async def test_an_alarm_of_which_no_event_tells_is_not_forgotten():
         assert not (await found.history.states_at("Demo", at(29))).complete
 
 
+async def test_what_is_forgotten_while_it_is_read_is_noticed():
+    async with reading(chain(100)) as found:
+        make, made = found.journal.reader, []
+
+        def reader(topics, start=None):
+            made.append(topics)
+            if len(made) == 6:
+                found.journal.topics[TOPIC] = found.journal.topics[TOPIC][40:]
+            return make(topics, start)
+
+        found.journal.reader = reader
+        assert not (await found.history.states_at("Demo", at(5))).complete
+        listed = (await found.history.events(ALL)).events
+        assert [one.id.n for one in listed] == list(range(100, 40, -1))
+        assert found.progress.begin == at(41)
+
+
 async def test_a_tree_that_is_not_read_yet_is_no_tree_without_silent_alarms():
     async with reading(chain(30), begin=10) as found:
         found.tree.problem = "not read yet"
