@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -205,6 +206,10 @@ async def test_settings_of_a_site_are_enough(tmp_path):
         async with AsyncKafkaClient(settings_file=file, start_s=60) as client:
             await client.wait_ready(60)
             assert [one.name for one in await client.configurations()] == [engine.config]
+        command = [sys.executable, "-m", "tocsin", "alarms", "--via", "kafka", "-s", str(file), "--state", "all", "--format", "json"]
+        told = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+        assert told.returncode == 0, told.stderr
+        assert {one["pv"] for one in json.loads(told.stdout)["alarms"]} == {"GC1", "GC2"}
         silent = replace(engine.settings, cell="nobody")
         async with AsyncKafkaClient(silent.servers, config=engine.config, cell="nobody", start_s=60) as client:
             with pytest.raises(TimedOut, match="has never given a life sign"):

@@ -49,6 +49,8 @@ T = TypeVar("T")
 _LOOK_S = 0.02
 _PAUSE_S = 0.2
 _STOP_S = 10.0
+_LIFE_S = 1.5
+"""An engine of ours gives a life sign each second."""
 SOCKET = "s"
 
 
@@ -216,6 +218,11 @@ class PrivateBackend:
         await server.start()
         stack.push_async_callback(server.stop)
         while self.live.problems() and time.monotonic() < deadline:  # noqa: ASYNC110 - several trees, each of which may have several
+            await asyncio.sleep(_LOOK_S)
+        # Where clocks differ, how old a life sign is that was read from the topic says nothing; the next one does.
+        ours = [tree for name, tree in self.live.followers.items() if name not in self._zones]
+        deadline = min(deadline, time.monotonic() + _LIFE_S)
+        while any(tree.freshness().stale for tree in ours) and time.monotonic() < deadline:  # noqa: ASYNC110 - as above
             await asyncio.sleep(_LOOK_S)
 
     async def _reach_kafka(self, deadline: float) -> None:
