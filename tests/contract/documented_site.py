@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import structlog
 
 from alarm_engine.model.settings import Action, AlarmSettings, Settings, TitledText
@@ -43,7 +44,7 @@ class DocumentedSite:
     def names(self) -> dict[str, Any]:
         """What examples may use without saying where it comes from."""
         public = {name: getattr(client_package, name) for name in client_package.__all__ if "Kafka" not in name}
-        return {**public, "client": self.client, "url": self.url, "datetime": datetime, "timedelta": timedelta, "UTC": UTC}
+        return {**public, "client": self.client, "url": self.url, "httpx": httpx, "datetime": datetime, "timedelta": timedelta, "UTC": UTC}
 
     def run(self, what: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(what, self._loop).result(60)

@@ -295,7 +295,8 @@ def test_a_question_that_brought_no_answer_is_asked_again(trouble):
         (httpx.Response(500, json={"message": "no"}), ServerError),
         (httpx.Response(503, json={"message": "no"}), Unavailable),
         (httpx.ReadTimeout("slow"), TimedOut),
-        (httpx.Response(418, text="teapot"), ServerError),
+        (httpx.Response(404, text="<html>nginx</html>"), UnexpectedAnswer),
+        (httpx.Response(403, text="go away"), NotAllowed),
     ],
 )
 def test_a_question_that_was_answered_or_takes_long_is_not_asked_again(trouble, problem):

@@ -46,9 +46,11 @@ def renamed(event: dict[str, Any]) -> dict[str, Any]:
     return event
 
 
-def error_of(status: int, headers: Mapping[str, str], body: bytes) -> ServerError:
+def error_of(status: int, headers: Mapping[str, str], body: bytes) -> ServerError | UnexpectedAnswer:
     """The error that an answer stands for, with the server's words."""
     problem = problem_of(body)
+    if not problem and status < 500 and _ERRORS.get(status) is not NotAllowed:
+        return UnexpectedAnswer(f"{_plain(status, body)}; tocsin would say why: is another program at that address?")
     message = str(problem.get("message") or problem.get("detail") or "") or _plain(status, body)
     faults = tuple(
         Fault(str(one.get("where", "")), str(one.get("message", "")), None if one.get("value") is None else str(one["value"]))

@@ -82,8 +82,11 @@ class Unreachable(ClientError):
 class TimedOut(Unreachable):
     """No answer came within the time allowed.
 
-    >>> issubclass(TimedOut, Unreachable)
-    True
+    >>> try:
+    ...     Client(url, timeout_s=0.000001).alarms()
+    ... except TimedOut:
+    ...     print("too slow")
+    too slow
     """
 
 
@@ -121,8 +124,12 @@ class ServerError(ClientError):
 class NotAllowed(ServerError):
     """The server does not know who asks, or who asks may not do that.
 
-    >>> issubclass(NotAllowed, ServerError)
-    True
+    >>> def gate(request):  # what a server says to somebody who may only look
+    ...     return httpx.Response(403, json={"message": "mara has the role viewer; this needs the role operator"})
+    >>> Client(url, transport=httpx.MockTransport(gate)).acknowledge("/Acc/Vacuum")
+    Traceback (most recent call last):
+        ...
+    tocsin.client.errors.NotAllowed: mara has the role viewer; this needs the role operator
     """
 
 
@@ -149,16 +156,25 @@ class BadRequest(ServerError):
 class Unavailable(ServerError):
     """The server, its journal or its history is away; the same question may be answered later.
 
-    >>> issubclass(Unavailable, ServerError)
-    True
+    >>> def away(request):  # what a server says whose history is away
+    ...     return httpx.Response(503, json={"message": "the history store does not answer: the disk is full"})
+    >>> next(Client(url, transport=httpx.MockTransport(away)).events())
+    Traceback (most recent call last):
+        ...
+    tocsin.client.errors.Unavailable: the history store does not answer: the disk is full
     """
 
 
 class UnexpectedAnswer(ClientError):
     """An answer that tocsin does not give.
 
-    >>> issubclass(UnexpectedAnswer, ClientError)
-    True
+    >>> def other(request):  # what some other program says
+    ...     return httpx.Response(200, text="<html>It works!</html>")
+    >>> try:
+    ...     Client(url, transport=httpx.MockTransport(other)).summary()
+    ... except UnexpectedAnswer as problem:
+    ...     print(str(problem).rpartition("; ")[2])
+    is another program at that address?
     """
 
 
@@ -194,14 +210,25 @@ class CommandFailed(ClientError):
 class CommandRefused(CommandFailed):
     """The engine refused a command.
 
-    >>> issubclass(CommandRefused, CommandFailed)
-    True
+    >>> result = CommandResult(
+    ...     outcome=Outcome.REFUSED, id="1", command="acknowledge", path="/Acc/x", user="mara", reason="there is no alarm /Acc/x"
+    ... )
+    >>> result.raise_for_outcome()
+    Traceback (most recent call last):
+        ...
+    tocsin.client.errors.CommandRefused: acknowledge /Acc/x was refused: there is no alarm /Acc/x
     """
 
 
 class CommandNotConfirmed(CommandFailed):
     """A command that may or may not have been carried out.
 
-    >>> issubclass(CommandNotConfirmed, CommandFailed)
-    True
+    >>> def slow(request):  # what a server says whose engine does not answer
+    ...     told = {"outcome": "not_confirmed", "reason": "the engine has not answered within 5 s"}
+    ...     return httpx.Response(202, json={"id": "1", "command": "enable", "path": "/Acc", "user": "mara", **told})
+    >>> try:
+    ...     Client(url, transport=httpx.MockTransport(slow)).enable("/Acc").raise_for_outcome()
+    ... except CommandNotConfirmed as problem:
+    ...     print(problem.result.reason)
+    the engine has not answered within 5 s
     """

@@ -98,6 +98,7 @@ class Following:
     def lost(self, why: str, now: datetime) -> Iterator[Update]:
         """The line broke, or nobody answered. It is told when the next try fails, too: most often it is but a server that is exchanged."""
         self._failures += 1
+        self._step = _Step.LOAD if self._step is _Step.LOAD_BESIDE else self._step
         if self._failures > 1:
             yield from self._doubt("away", why, self._good_at or now)
             if self._beats:

@@ -39,6 +39,11 @@ _ORDERS: dict[str, Callable[[Alarm], Key]] = {
 }
 
 
+def is_known(sort: str) -> bool:
+    """False for an order of a later server."""
+    return sort.removeprefix("-") in _ORDERS
+
+
 def in_order(alarms: Iterable[Alarm], sort: str) -> list[Alarm]:
     """Alarms in the order of that name, with a `-` before it the other way round."""
     name = sort.removeprefix("-")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tocsin.client.answers import convert, objects, read
 from tocsin.client.asking import Several, escaped, parameters, words
 from tocsin.client.asynchronous.asker import AsyncAsker
-from tocsin.client.ordering import in_order
+from tocsin.client.ordering import in_order, is_known
 from tocsin.client.types.files import TreeFiles
 from tocsin.client.types.live import Alarm, AlarmDetail, AlarmList, Configuration, Readiness, Summary, Tree
 from tocsin.client.types.trust import Live
@@ -87,23 +87,29 @@ class AsyncLiveQuestions(AsyncAsker):
             acknowledged=acknowledged,
             q=text,
         )
-        size = MOST_ROWS if limit is None else max(1, min(limit, MOST_ROWS))
+        size = MOST_ROWS if limit is None else min(limit, MOST_ROWS)
         page = await self._connection.get(_AlarmPage, "alarms", {**asked, "sort": sort, "limit": size})
         if page.next is None or (limit is not None and limit <= MOST_ROWS):
             return _list(page, page.alarms)
         return await self._all_alarms(asked, sort, limit)
 
     async def _all_alarms(self, asked: dict[str, str | int | float | bool | list[str]], sort: str, limit: int | None) -> AlarmList:
-        """More than a page. They are read by path, which no alarm changes meanwhile: by severity one could slip by between two pages."""
+        """More than a page. They are read by path, which no alarm changes meanwhile: by severity one could slip by between two pages.
+
+        An order that only the server knows is taken from it.
+        """
+        order = "path" if is_known(sort) else sort
         pages: list[_AlarmPage] = []
         after: str | None = None
         while not pages or after is not None:
             page = await self._connection.get(
-                _AlarmPage, "alarms", {**asked, "sort": "path", "limit": MOST_ROWS, **parameters(after=after)}
+                _AlarmPage, "alarms", {**asked, "sort": order, "limit": MOST_ROWS, **parameters(after=after)}
             )
             pages.append(page)
             after = page.next
-        alarms = in_order([alarm for page in pages for alarm in page.alarms], sort)
+        alarms = [alarm for page in pages for alarm in page.alarms]
+        if is_known(sort):
+            alarms = in_order(alarms, sort)
         worst = max(pages, key=lambda page: (page.stale, page.age_s is None, page.age_s or 0.0))
         first = pages[0]  # what all pages have, and nothing that only a later one has
         trust = _AlarmPage(

@@ -98,12 +98,12 @@ class Subscribing(LiveQuestions):
                     for update in updates:
                         begun = True
                         yield update
-                why = "the server ended the connection"
+                why = "" if following.wants_snapshot else "the server ended the connection"
             except (Unreachable, UnexpectedAnswer, ServerError) as problem:
                 if not begun or _is_final(problem):
                     raise
                 why = str(problem)
-            if not following.wants_snapshot:
+            if why:
                 for update in following.lost(why, utc_now()):
                     yield update
             sleep(following.pause_s * random.uniform(0.5, 1.0))
