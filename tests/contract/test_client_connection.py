@@ -343,8 +343,12 @@ class LosesAnswers(httpx.AsyncBaseTransport):
         answer = await self._inner.handle_async_request(request)
         if self.left > 0:
             self.left -= 1
+            await answer.aread()
             raise httpx.ReadError("the line was cut")
         return answer
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
 
 
 async def test_a_command_whose_answer_was_lost_is_carried_out_once():
