@@ -12,8 +12,6 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual.app import App, ComposeResult
-from textual.binding import Binding
-from textual.theme import Theme
 from textual.widgets import Footer, Input, Static
 
 from tocsin.cli.command_words import WORDS, Kind, Said, Tone, report
@@ -25,7 +23,8 @@ from tocsin.terminal.details import Details
 from tocsin.terminal.dialogs import Ask, Asked, Keys
 from tocsin.terminal.following import follow
 from tocsin.terminal.heads import badge, empty_words, head_text, narrowing_text, tabs_text
-from tocsin.terminal.rows import Order, Row, Rows, View, Wish
+from tocsin.terminal.keys import BINDINGS, DARK, KINDS, LIGHT, ORDERS, VIEWS, WHILE_TYPING
+from tocsin.terminal.rows import Row, Rows, Wish
 from tocsin.terminal.table import AlarmTable
 from tocsin.terminal.trust import Banner, Feed, Sight, banner_of, notice_of
 
@@ -35,21 +34,6 @@ PAINT_S = 0.1
 DONE_STAYS_S = 7.0
 EVENTS_SHOWN = 20
 _SAID_MOST = 4
-_VIEWS, _ORDERS = tuple(View), tuple(Order)
-_KINDS = {"a": Kind.ACKNOWLEDGE, "u": Kind.UNACKNOWLEDGE, "s": Kind.SHELVE, "d": Kind.DISABLE}
-_WAYS = (
-    ("down,j", "move", 1),
-    ("up,k", "move", -1),
-    ("pagedown,ctrl+f", "page", 1),
-    ("pageup,ctrl+b", "page", -1),
-    ("home,g", "edge", -1),
-    ("end,G", "edge", 1),
-)
-_WHILE_TYPING = ("clear", "details", "quit")
-"""What keys still do in the field of the filter."""
-
-_DARK = Theme("tocsin-dark", "#5B8DEF", background="#111217", surface="#1B1E26", panel="#1F232C", foreground="#D8D9DA", dark=True)
-_LIGHT = Theme("tocsin-light", "#2F5FC4", background="#FFFFFF", surface="#F2F4F8", panel="#E8EBF1", foreground="#1B1B1B", dark=False)
 _SHADES = {Tone.DONE: "OK", Tone.REFUSED: "MINOR", Tone.NOT_CONFIRMED: "MAJOR"}
 
 
@@ -59,27 +43,7 @@ class LiveTable(App[None]):
     CSS_PATH = "style.tcss"
     ENABLE_COMMAND_PALETTE = False
     TITLE = "tocsin"
-    # All with priority: each key is carried out before the next one is looked at, also where many come at once over a slow line.
-    # Otherwise what is typed ahead would reach the table before the cursor has moved, or before the filter has the focus.
-    BINDINGS: ClassVar = [
-        Binding("a", "order('a')", "Ack", priority=True),
-        Binding("s", "order('s')", "Shelve", priority=True),
-        Binding("enter", "details", "Details", priority=True),
-        Binding("slash", "filter", "Filter", key_display="/", priority=True),
-        Binding("question_mark", "keys", "Keys", key_display="?", priority=True),
-        Binding("q", "end", "End", priority=True),
-        Binding("space", "mark", "Select", priority=True),
-        Binding("o", "sort(1)", "Order", priority=True),
-        Binding("O", "sort(0)", "Turn round", show=False, priority=True),
-        Binding("u", "order('u')", "Unack", show=False, priority=True),
-        Binding("d", "order('d')", "Out of service", show=False, priority=True),
-        Binding("b", "order('b')", "Bring back", show=False, priority=True),
-        *(Binding(str(number), f"view({number})", view.value, show=False, priority=True) for number, view in enumerate(_VIEWS, 1)),
-        *(Binding(keys, f"go('{way}', {step})", show=False, priority=True) for keys, way, step in _WAYS),
-        Binding("t", "turn", "Light, dark", show=False, priority=True),
-        Binding("escape", "clear", "Clear", show=False, priority=True),
-        Binding("ctrl+c", "quit", "End", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar = list(BINDINGS)
 
     def __init__(self, client: AsyncClient, configs: Sequence[str], wish: Wish, *, user: str | None = None, light: bool = False) -> None:
         super().__init__()
@@ -111,7 +75,7 @@ class LiveTable(App[None]):
 
     def on_mount(self) -> None:
         """Begin to follow."""
-        for theme in (_DARK, _LIGHT):
+        for theme in (DARK, LIGHT):
             self.register_theme(theme)
         self.words.display = False
         self._dress()
@@ -131,7 +95,7 @@ class LiveTable(App[None]):
         if now >= self._whole or (self._changed and now >= self._again):
             self._paint()
 
-    def _paint(self) -> None:
+    def _paint(self, *, asked: bool = False) -> None:
         start = time.monotonic()
         self._changed, self._whole = False, start + 1.0
         banner = banner_of(self.feeds, start)
@@ -147,7 +111,7 @@ class LiveTable(App[None]):
         self._show_banner(banner or notice_of(self.feeds), blind=self.blind)
         table = self.table
         table.blind, table.light, table.pending = self.blind, self.light, self.pending
-        table.show(shown, self.wish.view)
+        table.show(shown, self.wish.view, asked=asked)
         table.display = bool(shown)
         self.empty.set_class(not shown, "shown")
         if not shown:
@@ -187,10 +151,10 @@ class LiveTable(App[None]):
 
     def _wish(self, wish: Wish) -> None:
         self.wish = wish
-        self._paint()
+        self._paint(asked=True)
 
     def _dress(self) -> None:
-        self.theme = _LIGHT.name if self.light else _DARK.name
+        self.theme = LIGHT.name if self.light else DARK.name
         self.screen_stack[0].set_class(self.light, "light")
 
     def action_turn(self) -> None:
@@ -201,12 +165,12 @@ class LiveTable(App[None]):
 
     def action_view(self, number: int) -> None:
         """Another view."""
-        self._wish(replace(self.wish, view=_VIEWS[number - 1]))
+        self._wish(replace(self.wish, view=VIEWS[number - 1]))
 
     def action_sort(self, step: int) -> None:
         """Another order, or the other way round."""
         if step:
-            order = _ORDERS[(_ORDERS.index(self.wish.order) + step) % len(_ORDERS)]
+            order = ORDERS[(ORDERS.index(self.wish.order) + step) % len(ORDERS)]
             self._wish(replace(self.wish, order=order, reverse=False))
         else:
             self._wish(replace(self.wish, reverse=not self.wish.reverse))
@@ -239,7 +203,7 @@ class LiveTable(App[None]):
         del parameters
         if len(self.screen_stack) > 1:
             return action == "quit"
-        return action in _WHILE_TYPING or not isinstance(self.focused, Input)
+        return action in WHILE_TYPING or not isinstance(self.focused, Input)
 
     def action_go(self, way: str, step: int) -> None:
         """Move the cursor."""
@@ -293,7 +257,7 @@ class LiveTable(App[None]):
         if not rows:
             self._say(Said(Tone.REFUSED, "No alarm is under the cursor: it has left the table. Choose one."))
             return
-        kind = _KINDS.get(key) or (Kind.UNSHELVE if orders.fitting(Kind.UNSHELVE, rows) else Kind.ENABLE)
+        kind = KINDS.get(key) or (Kind.UNSHELVE if orders.fitting(Kind.UNSHELVE, rows) else Kind.ENABLE)
         fitting = orders.fitting(kind, rows)
         if not fitting:
             self._say(Said(Tone.REFUSED, f"{WORDS[kind].name}: {WORDS[kind].unfit}."))

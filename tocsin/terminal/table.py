@@ -60,15 +60,19 @@ class AlarmTable(ScrollView, can_focus=True):
         """Cells of the longest text that was shown in each column: columns grow, and do not jump to and fro."""
         self._painted: list[Strip] = []
 
-    def show(self, rows: list[Row], view: View) -> None:
-        """Other rows, or the same ones in another order. The cursor's row stays where it is on the screen, unless the top is shown."""
+    def show(self, rows: list[Row], view: View, *, asked: bool) -> None:
+        """Other rows, or the same ones in another order. The cursor's row stays where it is on the screen, unless the top is shown.
+
+        `asked`: because the user wanted others. Then the cursor goes to the first row if its alarm is not among them; else it stays with
+        an alarm that has gone, so that no key is carried out for one that slipped under it.
+        """
         before = self._places.get(self.cursor or "")
         if view is not self.view:
             self._longest.clear()
         self.view, self.rows = view, rows
         self._places = {row.path: place for place, row in enumerate(rows)}
         self.marked &= self._places.keys()
-        if self.cursor is None and rows:
+        if rows and (self.cursor is None or (asked and self.cursor not in self._places)):
             self.cursor = rows[0].path
         after = self._places.get(self.cursor or "")
         size = Size(0, len(rows) + 1)
