@@ -43,7 +43,8 @@ def _state(intake: Intake, record: StoredRecord, replayed: Replayed) -> None:
         extras = replayed.extras.get(path)
         time = extras.current_time if extras is not None else state.alarm.time
         sample = Sample(state.current_severity, state.current_message, "", time)
-        intake.cover(split(path)[-1], sample, extras is None or extras.connected)
+        version = extras.event if extras is not None else None
+        intake.cover(split(path)[-1], sample, extras is None or extras.connected, version)
 
 
 def _tracked(intake: Intake, record: StoredRecord) -> None:
@@ -53,4 +54,4 @@ def _tracked(intake: Intake, record: StoredRecord) -> None:
     except WireError:
         return
     if event.reason == TRACKED.reason and event.snapshot is not None:
-        intake.cover(split(event.path)[-1], event.snapshot.current, event.snapshot.connected)
+        intake.cover(split(event.path)[-1], event.snapshot.current, event.snapshot.connected, event.id)

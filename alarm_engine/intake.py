@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from alarm_engine.model.reading import Connection, Input, Reading
 from alarm_engine.model.severity import Severity
-from alarm_engine.model.state import Sample
+from alarm_engine.model.state import EventId, Sample
 from alarm_engine.model.times import Monotonic, Nanos
 from alarm_engine.uncovered import Uncovered
 
@@ -80,10 +80,10 @@ class Intake:
 
     # ------------------------------------------------------------------ another engine runs the configuration
 
-    def cover(self, pv: str, sample: Sample, connected: bool) -> None:
-        """The journal has this sample of a PV."""
+    def cover(self, pv: str, sample: Sample, connected: bool, version: EventId | None = None) -> None:
+        """The journal has this sample of a PV, by that event; see `Uncovered.cover`."""
         with self._lock:
-            self._uncovered.cover(pv, sample, connected)
+            self._uncovered.cover(pv, sample, connected, version)
 
     def behind(self, is_behind: bool) -> None:
         """See `Uncovered.is_behind`."""

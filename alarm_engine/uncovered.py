@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from alarm_engine.model.reading import Connection, Input, Reading
 from alarm_engine.model.severity import Severity
-from alarm_engine.model.state import Sample
+from alarm_engine.model.state import EventId, Sample
 from alarm_engine.model.times import Monotonic, Nanos
 
 _REMEMBERED = 16
@@ -71,7 +71,7 @@ class _Kept:
 class _Variable:
     """One process variable."""
 
-    __slots__ = ("current", "kept", "taken")
+    __slots__ = ("current", "kept", "taken", "version")
 
     def __init__(self) -> None:
         self.kept: _Kept | None = None
@@ -79,7 +79,9 @@ class _Variable:
         self.taken: tuple[Taken, ...] = ()
         """The newest samples that are known to be taken."""
         self.current: tuple[Severity, str] | None = None
-        """What the journal says last."""
+        """What the journal says last, ..."""
+        self.version: EventId | None = None
+        """... and the event that it comes from."""
 
 
 class Uncovered:
@@ -112,13 +114,19 @@ class Uncovered:
                 continue  # gone already
             self._keep(variable, item)
 
-    def cover(self, pv: str, sample: Sample, connected: bool) -> None:
+    def cover(self, pv: str, sample: Sample, connected: bool, version: EventId | None = None) -> None:
         """The journal has this sample of a PV: it, and what came before it, was taken by the engine that runs.
+
+        `version`: the event that says so. Topics are read side by side: one may tell of what is long over when the other told the newest.
 
         Where that one has a sample which never came to us (a server may merge what comes fast), the time stamp of the PV decides what was
         before; once only, for a state is published again with the same sample when somebody acknowledges it.
         """
         variable = self._variable(pv)
+        if version is not None:
+            if variable.version is not None and version < variable.version:
+                return
+            variable.version = version
         variable.current = sample.severity, sample.message
         taken = (sample.severity, sample.message, sample.time) if connected else None
         known = taken in variable.taken

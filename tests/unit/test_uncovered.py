@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from alarm_engine.model.reading import Connection, Reading
 from alarm_engine.model.severity import Severity
-from alarm_engine.model.state import Sample
+from alarm_engine.model.state import EventId, Sample
 from alarm_engine.model.times import Monotonic, Nanos
 from alarm_engine.uncovered import Uncovered
 
@@ -47,6 +47,17 @@ def test_what_the_journal_has_covers_all_before_it():
     uncovered = heard(reading(MAJOR, 1), reading(OK, 2), reading(MINOR, 3))
     uncovered.cover("a", sample(reading(OK, 2)), True)
     assert uncovered.inputs() == [reading(MINOR, 3)]
+
+
+def test_what_one_topic_tells_late_is_not_what_the_journal_says_last():
+    """An alarm that was shelved: events tell what its PV did meanwhile, and are read after its newest state, which is in another topic."""
+    uncovered = Uncovered()
+    uncovered.cover("a", sample(reading(MINOR, 3)), True, EventId("c", 1, 30))
+    uncovered.cover("a", sample(reading(OK, 2)), True, EventId("c", 1, 20))
+    uncovered.add([reading(OK, 4)])
+    assert uncovered.inputs() == [reading(OK, 4)]
+    uncovered.cover("a", sample(reading(OK, 4)), True, EventId("c", 2, 1))
+    assert uncovered.inputs() == []
 
 
 def test_the_journal_may_be_faster_than_the_network_of_the_ioc():
