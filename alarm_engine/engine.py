@@ -134,7 +134,7 @@ class Engine:
         while True:
             name = self._settings.name
             signs = [(RecordType.STATUS, status) for status in self.statuses()]
-            signs += [(RecordType.STANDBY, one.standby.status(name)) for one in self.holdings if one.standby is not None]
+            signs += [(RecordType.STANDBY, sign) for one in self.holdings if (sign := one.standing_by(name)) is not None]
             records = [Record(topic.name, key(kind, sign.config), encode_status(sign)) for kind, sign in signs if is_alive(sign)]
             try:
                 if not there:

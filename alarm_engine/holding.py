@@ -6,7 +6,7 @@ import asyncio
 import gc
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from alarm_engine.errors import JournalCorrupt, JournalError, JournalFenced, Jou
 from alarm_engine.intake import Intake
 from alarm_engine.journal.port import Journal
 from alarm_engine.leave import Leave, MakesRoom
+from alarm_engine.model.status import EngineStatus
 from alarm_engine.model.times import NANOS_PER_SECOND, Monotonic
 from alarm_engine.ownership.port import Lease, Ownership, Wait
 from alarm_engine.peers import FRESH_NS, Peers
@@ -45,6 +46,11 @@ _BLIND = 0.8
 _BLIND_LOOKS = 3
 """Seconds for which that has to be so: after an IOC went, one engine may notice earlier than the other."""
 _LOOK_AT_PEERS_S = 1.0
+_ELECTION_NS = 15 * NANOS_PER_SECOND
+"""So long a newcomer waits for the election of one that stood by already: a session of one that was killed, and some more."""
+_SIGN_S = 0.5
+"""So long after it had all PVs an engine must have heard from the one that runs: what was decided until then it need not know, what comes
+later it has kept. One that took over earlier would know nothing of what nobody decided."""
 _ROOM_NS = 8 * NANOS_PER_SECOND
 """After it made room an engine waits this long for its successor to begin."""
 _TRIES = 3
@@ -92,6 +98,8 @@ class Holding:
         self.standby: Standby | None = None
         """What follows it meanwhile."""
         self._warm = False
+        self._whole_since: float | None = None
+        """Since when we have the PVs, by the clock of the event loop."""
         self._could_see = False
         """Since it is ours we had our PVs, as far as anybody had them."""
         self._failures = 0
@@ -116,6 +124,10 @@ class Holding:
     def is_warm(self) -> bool:
         """It is followed closely enough to be taken over at once."""
         return self._warm and self.standby is not None and not self.standby.problem
+
+    def standing_by(self, engine: str) -> EngineStatus | None:
+        """What others are told while another one runs it."""
+        return None if self.standby is None else replace(self.standby.status(engine), candidate=self._warm)
 
     async def start(self) -> None:
         """Returns when it runs, or when it is known why not yet. Raises what can never be mended by waiting."""
@@ -192,7 +204,7 @@ class Holding:
 
     async def _get_warm(self, standby: Standby, peers: Peers) -> None:
         """Take part in the election only when we would be of use; at once where nobody else runs it."""
-        begun = self._ports.clock.now().monotonic
+        begun, self._whole_since = self._ports.clock.now().monotonic, None
         while (wait := self._cold(standby, peers, since_ns := self._ports.clock.now().monotonic - begun)) is not None:
             if wait.trouble or since_ns > _PATIENCE_S * NANOS_PER_SECOND:
                 self._wait_for(wait)
@@ -208,14 +220,21 @@ class Holding:
         leader = peers.running(self.config)
         if leader is None and self._made_room_within(_ROOM_NS):
             return Wait("this engine made room for another one, which has not begun yet", False)
+        if leader is None and not peers.sure:
+            return Wait("this engine listens whether another one runs it", False)
         if leader is None:
-            return None if peers.sure else Wait("this engine listens whether another one runs it", False)
+            others = [peer.engine for peer in peers.standing_by(self.config) if peer.candidate] if since_ns < _ELECTION_NS else []
+            return Wait(f"{others[0]!r} has stood by for longer and is about to be elected", False) if others else None
         if self._made_room_within(_AWAY_NS):
             return Wait(f"configuration {self.config!r} is held by {leader.engine!r}, for which this engine made room", False)
         connected = standby.connected
         if connected < leader.pvs_connected * (_WARM if since_ns > _WHOLE_NS else 1):
             held = f"configuration {self.config!r} is held by {leader.engine!r}"
+            self._whole_since = None
             return Wait(f"{held}; this engine waits until it has as many PVs: {connected} of {leader.pvs_connected}", False)
+        self._whole_since = self._whole_since or asyncio.get_running_loop().time()
+        if peers.running(self.config, self._whole_since + _SIGN_S) is None:
+            return Wait(f"configuration {self.config!r} is held by {leader.engine!r}; this engine waits for a sign of life of it", False)
         return None
 
     def _made_room_within(self, span_ns: int) -> bool:

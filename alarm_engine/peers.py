@@ -49,10 +49,12 @@ class Signs:
             self._standing_by[status.config, status.engine] = _Heard(status, at)
             self._first.setdefault((status.config, status.engine), at)
 
-    def running(self, config: str, now: Monotonic) -> EngineStatus | None:
-        """Of another engine that runs a configuration now."""
+    def running(self, config: str, now: Monotonic, since: Monotonic | None = None) -> EngineStatus | None:
+        """Of another engine that runs a configuration now; `since`: only if it was heard after that moment."""
         heard = self._running.get(config)
-        return heard.status if heard is not None and now - heard.at < FRESH_NS else None
+        if heard is None or now - heard.at >= FRESH_NS or (since is not None and heard.at <= since):
+            return None
+        return heard.status
 
     def standing_by(self, config: str, now: Monotonic, since: Monotonic | None = None) -> list[EngineStatus]:
         """Of others that follow it now; `since`: only of those that were heard to do so before that moment."""
@@ -92,14 +94,13 @@ class Peers:
         listened = _now() - self._began
         return (self._known and (self._empty or listened > FRESH_NS // 2)) or listened > _DEAF_NS
 
-    def running(self, config: str) -> EngineStatus | None:
-        """See `Signs.running`."""
-        return self._signs.running(config, _now())
+    def running(self, config: str, since_s: float | None = None) -> EngineStatus | None:
+        """See `Signs.running`; `since_s` by the monotonic clock."""
+        return self._signs.running(config, _now(), _monotonic(since_s))
 
     def standing_by(self, config: str, since_s: float | None = None) -> list[EngineStatus]:
         """See `Signs.standing_by`; `since_s` by the monotonic clock."""
-        since = None if since_s is None else Monotonic(round(since_s * NANOS_PER_SECOND))
-        return self._signs.standing_by(config, _now(), since)
+        return self._signs.standing_by(config, _now(), _monotonic(since_s))
 
     async def _listen(self) -> None:
         said = ""
@@ -134,6 +135,10 @@ class Peers:
                 self._signs.hear(kind, decode_status(record.value or b""), _now())
         except WireError as problem:
             log.debug("life sign skipped", problem=str(problem))
+
+
+def _monotonic(seconds: float | None) -> Monotonic | None:
+    return None if seconds is None else Monotonic(round(seconds * NANOS_PER_SECOND))
 
 
 def _now() -> Monotonic:

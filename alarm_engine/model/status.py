@@ -32,5 +32,7 @@ class EngineStatus:
     """Id of the newest committed event, `""` before the first."""
     lag_ms: int = 0
     """Since the oldest input came that no committed event covers; 0 if nothing waits."""
+    candidate: bool = True
+    """Of an engine that stands by: it takes part in the election, and has kept whatever nobody may have decided."""
     foreign: str = ""
     """That somebody else writes states of the configuration too, in words; `""` while nobody does."""

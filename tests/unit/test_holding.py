@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from contextlib import asynccontextmanager, nullcontext
+from typing import NamedTuple
 
 import pytest
 
@@ -234,6 +235,15 @@ async def test_who_was_fenced_is_not_in_trouble(journal):
 # ------------------------------------------------------------------ other engines
 
 
+class Peer(NamedTuple):
+    """What one of them says of itself, and when that was heard by the clock of the event loop."""
+
+    engine: str
+    candidate: bool = True
+    pvs_connected: int = 0
+    heard: float = 0.0
+
+
 class Company:
     """Peers of which nobody runs the configuration, and some stand by."""
 
@@ -242,7 +252,7 @@ class Company:
     def __init__(self, *standing_by) -> None:
         self._standing_by = standing_by
 
-    def running(self, config) -> None:
+    def running(self, config, since_s=None) -> None:
         return None
 
     def standing_by(self, config):
@@ -261,6 +271,43 @@ class Generous(Lendable):
         return self
 
 
+class Changing(Company):
+    """One that runs it, until it does not; and one that stands by, until it does not."""
+
+    def __init__(self, leader, *standing_by) -> None:
+        super().__init__(*standing_by)
+        self.leader = leader
+
+    def running(self, config, since_s=None):
+        return self.leader if self.leader and (since_s is None or self.leader.heard > since_s) else None
+
+
+async def test_a_newcomer_does_not_stand_for_election_while_one_that_knows_more_is_there(journal):
+    """What happened before it came, and was decided by nobody, is known to who stood by; it knows only what came since."""
+    company, ownership = Changing(Peer("engine-a"), Peer("engine-b")), Generous()
+    it = holding(journal, ownership, lambda _: nullcontext(journal), Others(journal, company))
+    await it.start()
+    await until(lambda: "waits for a sign of life" in it.waiting.why)  # it may have been dead already when we came
+    company.leader = None
+    await until(lambda: "'engine-b' has stood by for longer" in it.waiting.why)
+    assert not ownership.given
+    assert not it.standing_by("engine-c").candidate
+    company._standing_by = ()
+    await until(lambda: ownership.given and it.runner)
+    assert it.standing_by("engine-c") is None
+    await it.stop()
+
+
+async def test_an_engine_that_has_heard_the_one_that_runs_since_it_came_may_succeed_it(journal):
+    company, ownership = Changing(Peer("engine-a")), Generous()
+    it = holding(journal, ownership, lambda _: nullcontext(journal), Others(journal, company))
+    await it.start()
+    await until(lambda: "waits for a sign of life" in it.waiting.why)
+    company.leader = Peer("engine-a", heard=asyncio.get_running_loop().time() + 1)
+    await until(lambda: ownership.given)
+    await it.stop()
+
+
 @pytest.mark.parametrize("there", [True, False])
 async def test_who_cannot_run_it_leaves_it_to_one_who_may(journal, there):
     """A right that only this engine lacks: the others would wait for ever for what it has and cannot use."""
@@ -272,7 +319,7 @@ async def test_who_cannot_run_it_leaves_it_to_one_who_may(journal, there):
         raise JournalUnavailable("no right to write")
         yield journal
 
-    it = holding(journal, ownership, writer, Others(journal, Company(*["engine-b"] * there)))
+    it = holding(journal, ownership, writer, Others(journal, Company(*[Peer("engine-b", candidate=False)] * there)))
     await it.start()
     await until(lambda: ownership.withdrawn if there else ownership.given > 5)
     assert ownership.withdrawn is there

@@ -77,7 +77,7 @@ class Company:
     def standing_by(self, config, since_s=None):
         self.looks += 1
         there = self.engines if since_s is None or self.since < since_s else ()
-        return [type("Peer", (), {"engine": engine, "pvs_connected": self.connected}) for engine in there]
+        return [type("Peer", (), {"engine": engine, "pvs_connected": self.connected, "candidate": False}) for engine in there]
 
 
 class Engine:
