@@ -115,16 +115,17 @@ class Runner:
         self.commander = Commander(self.evaluator)
         for correlation, answer in replayed.answers():
             self.commander.remember(correlation, answer)
-        looking_up = asyncio.gather(
-            self._journal.retracted(self.topics.config, replayed.next_state), self._journal.position(_GROUP, self.topics.command)
-        )
+        retracting = asyncio.create_task(self._journal.retracted(self.topics.config, replayed.next_state))
+        positioning = asyncio.create_task(self._journal.position(_GROUP, self.topics.command))
         try:
             with nothing_collected():
                 for _ in replayed.restoring(self.evaluator, now):
                     await asyncio.sleep(0)
-            retracted, position = await looking_up
+            retracted, position = await retracting, await positioning
         finally:
-            looking_up.cancel()
+            retracting.cancel()
+            positioning.cancel()
+            await asyncio.gather(retracting, positioning, return_exceptions=True)
         # Else an alarm that is added later would wait in vain: a subscription that stands says nothing again.
         gone = set(self._source.watched).difference(self.evaluator.tree.watchers)
         self._source.unsubscribe(gone)

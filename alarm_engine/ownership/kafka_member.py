@@ -8,6 +8,7 @@ this thread; and they must give partitions back themselves (`incremental_unassig
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from dataclasses import replace
 from typing import Protocol
 
 import structlog
-from confluent_kafka import OFFSET_END, Consumer, KafkaError, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
 from alarm_engine.errors import SettingsError
 from alarm_engine.journal.kafka_cluster import Cluster
@@ -32,6 +33,8 @@ HANG_S = 2.0
 RELEASE_S = 3.0
 """Longest wait for leases to be released before the group is told that another may begin. The fence of the journal holds in any case."""
 _POLL_S = 0.1
+HEARTBEAT_MS = 200
+"""With the answer to the next one a member learns that another one has left, or is gone."""
 _LOOK_AT_FILES_S = 5.0
 _PAUSE_S = 1.0
 _RIGHTS = frozenset({"GROUP_AUTHORIZATION_FAILED", "TOPIC_AUTHORIZATION_FAILED"})
@@ -117,8 +120,9 @@ class Member:
             "partition.assignment.strategy": "cooperative-sticky",
             # After this time without a heartbeat the group gives away what a member had,
             "session.timeout.ms": session_ms,
-            # With its answer a member learns that another one has left: what it has is taken over that soon.
-            "heartbeat.interval.ms": min(session_ms // 10, 200),
+            "heartbeat.interval.ms": min(session_ms // 10, HEARTBEAT_MS),
+            # The thread of the library that gives them sleeps for up to a second; these figures, which nobody takes, rouse it.
+            "statistics.interval.ms": HEARTBEAT_MS,
             # and after this time without a poll a member leaves by itself; the library wants it no shorter than the session.
             "max.poll.interval.ms": session_ms,
             # A broker that hangs is left before the session is over.
@@ -167,7 +171,6 @@ class Member:
                 else:
                     consumer.unsubscribe()
             self._mark(consumer)
-            consumer.memberid()  # rouses the thread of the library that gives heartbeats: by itself it may sleep for a second
             message = consumer.poll(_POLL_S)
             error = message.error() if message is not None else None
             if error is not None:
@@ -222,10 +225,11 @@ class Member:
         if consumer is None:
             return
         try:
-            if not self._held and self._subscribed:
+            if not self._held and self._subscribed and not self._cluster.complaints.silent:
                 # A member that has nothing is closed by librdkafka 2.15 without a word to the group, which would wait for it at the next
-                # election until its session is over.
-                consumer.unsubscribe()
+                # election until its session is over. (It does so for one that was still joining.)
+                with contextlib.suppress(KafkaException):
+                    consumer.unsubscribe()
             consumer.close()
         except Exception as problem:  # noqa: BLE001 - the group finds out by itself, only later
             _log.warning("the group could not be left", group=self._group, problem=str(problem))

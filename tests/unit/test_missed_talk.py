@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from alarm_engine.errors import JournalUnavailable
 from alarm_engine.evaluator.changes import Changes
 from alarm_engine.journal.memory import MemoryJournal
-from alarm_engine.logic.talk import Talk, missed
+from alarm_engine.logic.talk import Talk, mass_disconnect, missed, nag, started, unspoken
 from alarm_engine.model.reading import Reading
 from alarm_engine.model.settings import AlarmSettings
 from alarm_engine.model.severity import Severity
@@ -93,3 +93,11 @@ async def test_what_waited_for_the_journal_is_summed_up(monkeypatch):
 
 def test_the_worst_is_named():
     assert missed("/Plant", [Talk("/a", Severity.MINOR, "a"), Talk("/b", Severity.INVALID, "b")]).severity is Severity.INVALID
+
+
+def test_alarms_are_counted_and_not_sentences():
+    root = "/Plant"
+    assert missed(root, [started(root), unspoken(root, 3500, Severity.UNDEFINED)]).text == unspoken(root, 3500, Severity.UNDEFINED).text
+    told = missed(root, [nag(root, Severity.MAJOR, 3), mass_disconnect(root, 20), Talk("/a", Severity.MINOR, "a")])
+    assert told.text == " 21 alarms while nobody could be told, the worst UNDEFINED"
+    assert missed(root, [started(root), nag(root, Severity.MAJOR, 3)]).text == " There are 3 active alarms"
