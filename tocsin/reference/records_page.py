@@ -104,7 +104,8 @@ def _example(kind: RecordType) -> str:
         case RecordType.COMMAND:
             return _json(encode_command(Command(_PATH, CommandKind.ACKNOWLEDGE, "mara", "ops7"), "SiteCommand").value)
         case RecordType.TALK:
-            return _json(encode_talk(*annunciation(_PATH, settings.description, Severity.MAJOR)[1:]))
+            talk = annunciation(_PATH, settings.description, Severity.MAJOR)
+            return _json(encode_talk(talk.severity, talk.text, talk.standout))
         case RecordType.EVENT:
             return "see [events](events.md)"
         case RecordType.RUNTIME:
