@@ -29,6 +29,7 @@ from tests.contract.kafka_topics import servers_or_skip
 from tests.kafka_broker import ClusterOptions, KafkaCluster, free_ports
 from tests.kafka_jars import Missing
 from tests.system.site import DB, Site
+from tests.system.test_demo import Demo
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
@@ -101,13 +102,13 @@ async def test_an_ioc_that_is_away_a_pv_that_is_none_and_a_name_server_that_is_d
         (tmp_path / "site.yaml").read_text().replace("auto_addr_list: false", f"auto_addr_list: false, name_servers: ['127.0.0.1:{dead}']")
     )
     (tmp_path / "site.yaml").write_text(text)
-    found = await examine(site, "--pv", f"{ioc.prefix}GC1", "--pv", f"{ioc.prefix}Nothing", "--timeout", "8")
+    found = await examine(site, "--pv", f"{ioc.prefix}GC1", "--pv", f"{ioc.prefix}Nothing", "--timeout", "30")
     assert found.code == 1
     assert f"1 of 2 named did not come: {ioc.prefix}Nothing" in found.of("fault")["PVs"]
     assert "1 of 2 named have come" in found.of("good")["PVs"]
     assert "takes no connection" in found.of("fault")[f"name server 127.0.0.1:{dead}"]
     ioc.stop()
-    gone = await examine(site, "--timeout", "8")
+    gone = await examine(site, "--timeout", "20")
     assert "2 of 2 of a sample of the trees did not come" in gone.of("fault")["PVs"]
     assert "is the IOC up?" in gone.of("fault")["PVs"]
 
@@ -131,6 +132,22 @@ async def test_settings_of_no_use_and_people(tmp_path):
     assert "\x1b" not in out
     code, out, _ = await run("-s", str(tmp_path / "site.yaml"), PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C")
     assert "XX" in out
+
+
+async def test_the_demo_by_the_settings_that_it_leaves(tmp_path):
+    demo = await asyncio.to_thread(Demo, tmp_path)
+    try:
+        file = str(tmp_path / "demo" / "demo.yaml")
+        deadline = time.monotonic() + 60
+        while True:
+            found = Report(*await run("-s", file, "--json", "--timeout", "30"))
+            if not found.of("fault") and not found.of("warning"):
+                break
+            assert time.monotonic() < deadline, found.text
+        assert "40 of 40 of a sample of the trees have come" in found.of("good")["PVs"]
+        assert "is ready" in found.of("good")[f"web side {demo.url}"]
+    finally:
+        await asyncio.to_thread(demo.end)
 
 
 # ---------------------------------------------------------------------------------------------------------------- Kafka

@@ -22,6 +22,7 @@ def checks_without_site() -> list[Check]:
 def checks(site: Site) -> Iterator[Check]:
     """All that apply to it."""
     role = site.wanted.role
+    ours = any(not one.phoebus for one in site.configurations)
 
     def check(group: str, subject: str, look: Callable[[Site], Iterable[Finding]], advice: str = "") -> Check:
         return Check(group, subject, partial(look, site), advice)
@@ -41,9 +42,9 @@ def checks(site: Site) -> Iterator[Check]:
             yield of_journal("Kafka", "topics", kafka.topics)
             yield of_journal("Kafka", "rights on topics", kafka_rights.topics)
             yield of_journal("Kafka", "rights on groups", kafka_rights.groups)
-        if role.does(Role.ENGINE, Role.SYNC):
+        if ours and role.does(Role.ENGINE, Role.SYNC):
             yield of_journal("Kafka", "transactions", kafka_rights.transaction)
-        if role.does(Role.ENGINE) and any(not one.phoebus for one in site.configurations):
+        if ours and role.does(Role.ENGINE):
             yield of_journal("Kafka", "session of engines", kafka_rights.session)
     yield of_journal("Engine", "engine", engines.engines)
     yield check("Web side", "web side", web.web_side, "is it running, is the address right?")

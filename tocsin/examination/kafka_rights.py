@@ -29,8 +29,8 @@ _OPERATIONS = {"Read": "READ", "Write": "WRITE", "Describe": "DESCRIBE", "Descri
 _PAGE = "see what rights each command needs: docs/how-to/run-on-kafka.md"
 _NO_TOPIC_RIGHT = "TOPIC_AUTHORIZATION_FAILED"
 _EXISTS = "TOPIC_ALREADY_EXISTS"
-_JOIN_S = 8.0
-"""A new group waits for company before it elects, 3 s by default."""
+_JOINING = 0.6
+"""Of the patience: a new group waits for company before it elects, 3 s by default."""
 
 
 def needed(site: Site) -> list[Right]:
@@ -173,7 +173,7 @@ def session(site: Site) -> Iterator[Finding]:
     joined: list[object] = []
     try:
         consumer.subscribe([topic], on_assign=lambda _, partitions: joined.append(partitions))
-        deadline = time.monotonic() + min(_JOIN_S, site.wanted.patience_s)
+        deadline = time.monotonic() + _JOINING * site.wanted.patience_s
         error = None
         while not joined and error is None and time.monotonic() < deadline:
             message = consumer.poll(0.1)
