@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from tocsin.client.types import Acknowledgement, Alarm, Beat, Change, Event, EventKind, Origin, Sample, Severity, Snapshot, State, Suppression
+from tocsin.client.types import (
+    Acknowledgement,
+    Alarm,
+    Beat,
+    Change,
+    Event,
+    EventKind,
+    Origin,
+    Sample,
+    Severity,
+    Snapshot,
+    State,
+    Suppression,
+)
 
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from alarm_engine.errors import SettingsError
-from tocsin.cli.printing import console
+from tocsin.cli.printing import console, note
 
 if TYPE_CHECKING:
     from tocsin.client import AsyncClient, Client
@@ -125,7 +125,7 @@ class Reach:
         if self.via is Via.KAFKA:
             from tocsin.client.kafka import open_async_kafka_client
 
-            return open_async_kafka_client(self._site(), self.config)
+            return open_async_kafka_client(self._site(), self.config, note)
         return AsyncClient(self.address(), **self._credentials())
 
     def judge(self, answer: Trusted) -> None:
@@ -153,7 +153,7 @@ class Reach:
     def _kafka(self) -> Client:
         from tocsin.client.kafka import open_kafka_client
 
-        return open_kafka_client(self._site(), self.config)
+        return open_kafka_client(self._site(), self.config, note)
 
     def _credentials(self) -> dict[str, Any]:
         given = {"token_file": self.token_file, "ca_file": self.ca_file}

@@ -24,7 +24,8 @@ def cli_page(app: typer.Typer) -> str:
         "Command line",
         prose(
             "`tocsin COMMAND --help` prints the same. Exit status: 0 good; 1 the answer is no (faults in a tree, in dashboards); "
-            "2 something could not be used, a sentence on standard error says what. `tocsin --version` prints the version."
+            "2 something could not be used or reached; 3 what is shown is old, since the engine is silent: a sentence on standard error "
+            "says what. [Use the terminal](../how-to/use-the-terminal.md) tells more. `tocsin --version` prints the version."
         ),
         *(_section(name, callback) for name, callback in sorted(commands(app, "tocsin"))),
     )

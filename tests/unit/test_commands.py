@@ -1,0 +1,68 @@
+"""The page of `tocsin --help`, completion, and that neither loads the program."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from tocsin.cli.commands import ENTRIES, Panel, whole
+from tocsin.cli.main import app
+
+HEAVY = ("fastapi", "httpx", "confluent_kafka", "epics", "grafanalib", "textual", "elasticsearch", "tocsin.settings", "backend")
+
+
+def ask(*arguments, **environment):
+    code = f"import sys\nsys.argv = ['tocsin', *{list(arguments)!r}]\nfrom tocsin.cli.main import main\ntry:\n    main()\nfinally:\n    "
+    code += f"print('LOADED', [name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    environment = {**os.environ, "COLUMNS": "80", **environment}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=60, check=False)
+
+
+def test_help_lists_everything_and_loads_nothing():
+    found = ask("--help")
+    assert found.returncode == 0
+    assert "LOADED []" in found.stderr
+    for entry in ENTRIES:
+        assert f"│ {entry.name} " in found.stdout
+    titles = [panel.value for panel in Panel]
+    assert [title for title in titles if f"─ {title} ─" not in found.stdout] == []
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_a_line_of_help_is_one_line_and_a_sentence(entry):
+    assert len(entry.help) <= 62  # what 80 columns leave
+    assert entry.help.endswith(".") or ": --" in entry.help
+
+
+def test_every_command_is_there_with_more_help():
+    loaded = whole()
+    names = [command.name for command in loaded.registered_commands] + [group.name for group in loaded.registered_groups]
+    assert sorted(names) == sorted(entry.name for entry in ENTRIES)
+
+
+def test_groups_have_their_subcommands_once_however_often_they_are_loaded():
+    whole()
+    page = CliRunner().invoke(app, ["config", "--help"], env={"COLUMNS": "100"}).output
+    for name in ("check", "diff", "sync", "export"):
+        assert page.count(f"│ {name} ") == 1
+
+
+def test_completion_of_names_loads_nothing():
+    found = ask(_TOCSIN_COMPLETE="complete_bash", COMP_WORDS="tocsin un", COMP_CWORD="1")
+    assert found.stdout.split() == ["unack", "unshelve"]
+    assert "LOADED []" in found.stderr
+
+
+def test_completion_of_options_and_choices():
+    found = ask(_TOCSIN_COMPLETE="complete_bash", COMP_WORDS="tocsin alarms --state ", COMP_CWORD="3")
+    assert {"active", "acknowledged", "shelved"} <= set(found.stdout.split())
+
+
+def test_a_misspelt_command_is_told_what_was_meant():
+    found = CliRunner().invoke(app, ["alrams"], env={"COLUMNS": "200"})
+    assert found.exit_code == 2
+    assert "Did you mean 'alarms'" in found.output
