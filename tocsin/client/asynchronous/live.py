@@ -102,9 +102,7 @@ class AsyncLiveQuestions(AsyncAsker):
         pages: list[_AlarmPage] = []
         after: str | None = None
         while not pages or after is not None:
-            page = await self._connection.get(
-                _AlarmPage, "alarms", {**asked, "sort": order, "limit": MOST_ROWS, **parameters(after=after)}
-            )
+            page = await self._connection.get(_AlarmPage, "alarms", {**asked, "sort": order, "limit": MOST_ROWS, **parameters(after=after)})
             pages.append(page)
             after = page.next
         alarms = [alarm for page in pages for alarm in page.alarms]
