@@ -55,7 +55,7 @@ class Demo:
         children = psutil.Process(self.process.pid).children(recursive=True)
         assert children, "no IOC is running"
         os.killpg(self.process.pid, signal.SIGINT)
-        output, _ = self.process.communicate(timeout=20)
+        output, _ = self.process.communicate(timeout=90)
         assert self.process.returncode == 0
         assert "Traceback" not in output
         assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
