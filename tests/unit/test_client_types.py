@@ -266,6 +266,19 @@ def test_answers_cannot_be_changed_and_can_be_written_as_json():
     assert renamed({"from": "OK", "to": "MAJOR"}) == {"from_severity": "OK", "to_severity": "MAJOR"}
 
 
+def test_answers_are_compared_hashed_and_shown_by_their_fields():
+    first, same = (t.Fresh(as_of="A.1.7") for _ in range(2))
+    assert first == same
+    assert hash(first) == hash(same)
+    assert first != t.Fresh(as_of="A.1.8")
+    assert first != "A.1.7"
+    assert repr(first) == "Fresh(as_of='A.1.7')"
+    beats = {t.Beat(as_of="A.1.7", age_s=0.1, stale=stale) for stale in (True, False, True)}
+    assert len(beats) == 2, "fields of what it inherits count, too"
+    assert pickle.loads(pickle.dumps(first)) == first
+    assert dataclasses.replace(first, as_of=None) == t.Fresh(as_of=None)
+
+
 def test_fields_of_a_later_server_are_left_out_and_missing_ones_are_told():
     body = {"severity": "MAJOR", "message": "m", "value": "v", "time": "2026-11-30T12:00:00.000Z"}
     assert read(t.Sample, json.dumps(body | {"colour": "red"}).encode()).message == "m"

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Self
 
 from tocsin.client.errors import CommandNotConfirmed, CommandRefused
+from tocsin.client.types.answer import Answer
 from tocsin.client.types.names import Outcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandResult:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class CommandResult(Answer):
     """What became of a command. Refused and not confirmed ones are results too; `raise_for_outcome` is for scripts.
 
     >>> result = client.unshelve("/Acc/Vacuum/GC10", reason="works are over")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from tocsin.client.types.answer import Answer
 from tocsin.client.types.live import AlarmState
 from tocsin.client.types.names import EventKind, Origin, Severity
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effect:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Effect(Answer):
     """What a command did.
 
     >>> event = next(client.events(kind="command"))
@@ -25,8 +26,8 @@ class Effect:
     """Paths of alarms that rose after what the user had seen."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Event(Answer):
     """One line of history. (`from` and `to` of the REST interface are `from_severity` and `to_severity` here.)
 
     >>> event = next(client.events("/Acc/Vacuum/GC1", kind="alarm"))
@@ -65,8 +66,8 @@ class Event:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Acknowledged:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Acknowledged(Answer):
     """One alarm that was acknowledged, and how soon.
 
     >>> one = next(client.acknowledgements())

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from tocsin.client.types.answer import Answer
 from tocsin.client.types.names import Verdict
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Target(Answer):
     """Up to where a figure is good, and up to where it can be borne.
 
     >>> client.figures(start="1h")["per_day"].target.text
@@ -23,8 +24,8 @@ class Target:
     source: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Figure(Answer):
     """One figure.
 
     >>> figure = client.figures(start="1h")["per_day"]
@@ -43,8 +44,8 @@ class Figure:
     """A sentence for people."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FirstAlarm:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class FirstAlarm(Answer):
     """One of the alarms that a flood began with.
 
     >>> [first.path for flood in client.figures().floods for first in flood.first]
@@ -55,8 +56,8 @@ class FirstAlarm:
     time: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flood:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Flood(Answer):
     """More alarms than a person can answer: from a period of 10 minutes with more than 10 until one with fewer than 5.
 
     >>> [(flood.start, flood.size) for flood in client.figures().floods]
@@ -76,8 +77,8 @@ class Flood:
     """In the order in which they came; the cause is often among them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frequent:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Frequent(Answer):
     """How often an alarm was annunciated.
 
     >>> sorted(one.path for one in client.figures(start="1h").frequent)
@@ -90,8 +91,8 @@ class Frequent:
     """Percent of all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Repeated:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Repeated(Answer):
     """What an alarm did several times.
 
     >>> [(one.path, one.number) for one in client.figures(start="1h").chattering]
@@ -104,8 +105,8 @@ class Repeated:
     last: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Span(Answer):
     """From when to when an alarm was so.
 
     >>> [one.path for one in client.figures(start="1h").shelved]
@@ -118,8 +119,8 @@ class Span:
     """Of a stale alarm None while it stands; of a shelved one the end of shelving."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Period:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Period(Answer):
     """Annunciations in 10 minutes.
 
     >>> sum(period.count for period in client.figures(start="1h").periods)
@@ -130,8 +131,8 @@ class Period:
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Level(Answer):
     """How many alarms were so, until the next point.
 
     >>> client.figures(start="1h").over_time[-1].shelved
@@ -144,8 +145,8 @@ class Level:
     out_of_service: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Figures(Answer):
     """Figures of alarm performance of a range, and the lists behind them.
 
     >>> figures = client.figures(start="7d")
@@ -187,8 +188,8 @@ class Figures:
         raise KeyError(f"there is no figure {name!r}; there are: {', '.join(figure.name for figure in self.figures)}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bucket:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Bucket(Answer):
     """Number of events in a span of time.
 
     >>> counts = client.counts(start="1h", bucket="10m")
@@ -201,8 +202,8 @@ class Bucket:
     """By label; labels without any are left out."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Counts(Answer):
     """Counts per bucket, empty ones included.
 
     >>> counts = client.counts(start="1h", bucket=timedelta(minutes=10), by="system")
@@ -216,8 +217,8 @@ class Counts:
     buckets: tuple[Bucket, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MostFrequent:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class MostFrequent(Answer):
     """How often an alarm rose.
 
     >>> sorted((one.pv, one.count) for one in client.top().alarms)
@@ -229,8 +230,8 @@ class MostFrequent:
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Top:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Top(Answer):
     """Alarms that rose most often, most first.
 
     >>> len(client.top(limit=1).alarms)
@@ -241,8 +242,8 @@ class Top:
     alarms: tuple[MostFrequent, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TunedSettings:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class TunedSettings(Answer):
     """Settings that can be tried.
 
     >>> client.what_if("/Acc/Vacuum/GC1", delay_s=30).trials[0].settings.delay_s
@@ -255,8 +256,8 @@ class TunedSettings:
     annunciating: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Trial(Answer):
     """What settings would have made of what is recorded, beside those in force.
 
     >>> trial = client.what_if("/Acc/Vacuum/GC1", start="1h", delay_s=30).trials[0]
@@ -296,8 +297,8 @@ class Trial:
     """The longest time in which missed ones followed each other within a minute."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WhatIf:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class WhatIf(Answer):
     """What other settings of an alarm would have changed.
 
     >>> answer = client.what_if("/Acc/Vacuum/GC1", start="1h", delay_s=30)

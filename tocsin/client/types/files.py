@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from tocsin.client.types.answer import Answer
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drift:
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Drift(Answer):
     """Something in force that is not what the files say.
 
     >>> [(one.path, one.what) for one in client.files()[0].drift]
@@ -21,8 +23,8 @@ class Drift:
     """Fields that were edited."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Revision:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Revision(Answer):
     """What a sync changed, at once.
 
     >>> revision = client.files()[0].revision
@@ -48,8 +50,8 @@ class Revision:
     """Alarms whose PV went on at another path; not among those added and removed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TreeFiles:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class TreeFiles(Answer):
     """The files of one configuration.
 
     >>> [(one.config, one.state, one.faults) for one in client.files()]

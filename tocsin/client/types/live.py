@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from tocsin.client.types.answer import Answer
 from tocsin.client.types.names import Severity, State
 from tocsin.client.types.trust import Live, Trusted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Sample(Answer):
     """What the PV says.
 
     >>> client.alarm("/Acc/Vacuum/GC1").current.message
@@ -24,8 +25,8 @@ class Sample:
     """Time stamp of the PV."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Acknowledgement:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Acknowledgement(Answer):
     """Who took notice of an alarm.
 
     >>> acknowledgement = client.alarm("/Acc/RF/Cavity/P1").acknowledgement
@@ -39,8 +40,8 @@ class Acknowledgement:
     time: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suppression:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Suppression(Answer):
     """Who took an alarm out of sight.
 
     >>> suppression = client.alarm("/Acc/Vacuum/GC10").suppression
@@ -56,8 +57,8 @@ class Suppression:
     """End of shelving; None: out of service until somebody enables it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlarmState:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class AlarmState(Answer):
     """Complete state of one alarm.
 
     >>> event = next(client.events("/Acc/Vacuum/GC1", kind="alarm"))
@@ -84,7 +85,7 @@ class AlarmState:
     annunciating: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Alarm(AlarmState):
     """One alarm of the tree, with its state.
 
@@ -105,7 +106,7 @@ class Alarm(AlarmState):
     """Event that the state comes from: what `seen` of a command compares with."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class AlarmList(Live):
     """Alarms in the order asked for.
 
@@ -119,8 +120,8 @@ class AlarmList(Live):
     alarms: tuple[Alarm, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Text(Answer):
     """Guidance, a display or a command.
 
     >>> client.alarm("/Acc/Vacuum/GC1").settings.guidance[0].details
@@ -136,8 +137,8 @@ class Text:
     """Path of the alarm or component that it was written for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Action(Answer):
     """Something that an alarm sets off.
 
     >>> client.alarm("/Acc/Vacuum/GC1").settings.actions[0].details
@@ -149,8 +150,8 @@ class Action:
     delay_s: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlarmSettings:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class AlarmSettings(Answer):
     """How an alarm is set; guidance, displays and commands also of the components above, nearest first.
 
     >>> settings = client.alarm("/Acc/Vacuum/GC1").settings
@@ -172,7 +173,7 @@ class AlarmSettings:
     actions: tuple[Action, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class AlarmDetail(Alarm, Trusted):
     """Everything about one alarm.
 
@@ -190,7 +191,7 @@ class AlarmDetail(Alarm, Trusted):
     """What is shown is old."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Configuration(Live):
     """One alarm tree of the server.
 
@@ -207,8 +208,8 @@ class Configuration(Live):
     notify: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlarmCounts:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class AlarmCounts(Answer):
     """Alarms at and below a component.
 
     >>> counts = client.tree("/Acc/Vacuum").root.counts
@@ -230,8 +231,8 @@ class AlarmCounts:
     disconnected: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Node(Answer):
     """A component with what is below it.
 
     >>> root = client.tree(depth=1).root
@@ -252,7 +253,7 @@ class Node:
     """Alarms directly below, in natural order; None if they were not asked for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Tree(Live):
     """A part of the tree.
 
@@ -264,7 +265,7 @@ class Tree(Live):
     root: Node
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class System(AlarmCounts):
     """One subsystem.
 
@@ -279,7 +280,7 @@ class System(AlarmCounts):
     worst: Severity
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Summary(Live):
     """All subsystems.
 
@@ -291,8 +292,8 @@ class Summary(Live):
     systems: tuple[System, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Readiness:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Readiness(Answer):
     """Whether the server can answer, and what is missing if not.
 
     >>> client.ready()

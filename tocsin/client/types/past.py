@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from tocsin.client.types.answer import Answer
 from tocsin.client.types.live import Alarm, Node
 from tocsin.client.types.names import Differs, Severity, State
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Moment(Answer):
     """What is to be known about an answer for a moment.
 
     >>> difference = client.difference("1h")
@@ -29,7 +30,7 @@ class Moment:
     """Why it is not; empty if it is."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class PastTree(Moment):
     """A part of the tree as it was.
 
@@ -41,7 +42,7 @@ class PastTree(Moment):
     root: Node
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class PastAlarms(Moment):
     """Alarms as they were, worst first.
 
@@ -55,8 +56,8 @@ class PastAlarms(Moment):
     alarms: tuple[Alarm, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Then:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Then(Answer):
     """One alarm at one moment.
 
     >>> one = client.difference("1h", path="/Acc/Vacuum/GC1").changes[0]
@@ -74,8 +75,8 @@ class Then:
     """Of that event."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DifferentAlarm:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class DifferentAlarm(Answer):
     """One alarm that is not as it was.
 
     >>> one = client.difference("1h").changes[0]
@@ -93,8 +94,8 @@ class DifferentAlarm:
     """None: the alarm was removed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Difference(Answer):
     """What differs between two moments. What came and went between them is not in it.
 
     >>> difference = client.difference(timedelta(hours=1))
@@ -112,8 +113,8 @@ class Difference:
     """What is worst afterwards comes first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Interval(Answer):
     """A span of time in which an alarm had one severity, cut to the range.
 
     >>> line = client.intervals("/Acc/Vacuum/GC1", start="1h").alarms[0]
@@ -130,8 +131,8 @@ class Interval:
     connected: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Line(Answer):
     """One alarm over time, without gaps.
 
     >>> [line.pv for line in client.intervals("/Acc/Vacuum", start="1h").alarms]
@@ -144,8 +145,8 @@ class Line:
     intervals: tuple[Interval, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intervals:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Intervals(Answer):
     """Alarms over time.
 
     >>> found = client.intervals(["/Acc/Vacuum/GC1", "/Acc/INTERLOCK"], start="1h")

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from tocsin.client.errors import StaleAnswer
+from tocsin.client.types.answer import Answer
 
 
-class Trusted:
+class Trusted(Answer):
     """An answer with the members `as_of`, `age_s` and `stale`."""
 
     __slots__ = ()
@@ -27,7 +28,7 @@ class Trusted:
         return self
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Live(Trusted):
     """What every live answer says about itself.
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from tocsin.client.types.answer import Answer
 from tocsin.client.types.events import Event
 from tocsin.client.types.live import Alarm
 from tocsin.client.types.trust import Live
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Snapshot(Live):
     """All alarms that stand or are suppressed: begin with these. Alarms that are not in it are OK, or nothing is known of them.
 
@@ -26,8 +27,8 @@ class Snapshot(Live):
     """Why changes before it may be missing; empty for the first one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Change(Answer):
     """One line of history, as it happens.
 
     >>> with client.subscribe("/Acc/Vacuum/GC1") as updates:
@@ -46,8 +47,8 @@ class Change:
     """The alarm as it is after the event; None for events that are not about one alarm, and where it left the tree."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stale:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Stale(Answer):
     """From now on what was told is old, until `Fresh`: silence does not mean calm.
 
     >>> def banner(update: Update) -> str:
@@ -64,8 +65,8 @@ class Stale:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fresh:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Fresh(Answer):
     """What was told is the present again, and complete.
 
     >>> update = Fresh(as_of="Acc.1790000000.7")
@@ -77,8 +78,8 @@ class Fresh:
     """Newest event that was told, or that was there."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineStatus:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class EngineStatus(Answer):
     """What the alarm engine says about itself each second.
 
     >>> with client.subscribe(beats=True) as updates:
@@ -98,7 +99,7 @@ class EngineStatus:
     lag_ms: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Beat(Live):
     """About each second, if `beats=True`: a sign that the subscription is alive, with what the server says about itself.
 
