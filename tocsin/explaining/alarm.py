@@ -76,7 +76,7 @@ def _unknown(alarm: AlarmDetail) -> Reason:
     if alarm.current is None:
         told = "No engine has said anything about it yet: it is new in the tree, or no engine evaluates this tree."
         return Reason("unknown", told)
-    told = "Its PV has never answered so far. One that does not connect becomes an alarm, UNDEFINED, after 30 s, or what engine.connection_timeout_s says."
+    told = "Its PV has never answered so far. After 30 s, or what engine.connection_timeout_s says, that is an alarm: UNDEFINED."
     return Reason("never_connected", told)
 
 
