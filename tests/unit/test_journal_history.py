@@ -20,6 +20,7 @@ from alarm_engine.model.state import EventId
 from alarm_engine.model.times import Nanos
 from alarm_engine.wire.event import encode_event
 from alarm_engine.wire.keys import RecordType, key
+from backend.history import topic_past
 from backend.history.journal_history import JournalHistory, Keeping
 from backend.history.memory import MemoryHistory
 from backend.history.port import CountBy, EventQuery
@@ -52,7 +53,7 @@ class Reading:
             path: SimpleNamespace(path=path, pv=name(path), version=one.id, snapshot=one.snapshot) for path, one in (alarms or {}).items()
         }
         self.tree = SimpleNamespace(config="Demo", newest=events[-1].id if events else None, alarms=live, problem="")
-        self.options = PastOptions(patience_s=options.pop("patience_s", 10), first_chunk=3, largest_chunk=8, **options)
+        self.options = PastOptions(**{"patience_s": 10, "first_chunk": 3, "largest_chunk": 8} | options)
         self.keeping = Keeping(patience_s=self.options.patience_s)
         self.history = JournalHistory(self.make, self.keeping)
 
@@ -219,6 +220,38 @@ def slow_down(journal: TopicJournal, go_on: asyncio.Event, after: int) -> None:
         return inner
 
     journal.reader = reader
+
+
+async def test_a_page_has_no_hole_while_what_lies_before_is_being_read(monkeypatch):
+    """Half of a stretch is stored, its older half: between that and what was read before events are missing."""
+    monkeypatch.setattr(topic_past, "BATCH", 2)
+    async with reading(chain(100), first_chunk=12, largest_chunk=12) as found:
+        await found.history.events(replace(ALL, limit=1))
+        make, go_on, halfway = found.journal.reader, asyncio.Event(), asyncio.Event()
+
+        def reader(topics, start=None):
+            inner = make(topics, start)
+            fetch, calls = inner.fetch, []
+
+            async def wait(**arguments):
+                calls.append(arguments)
+                if len(calls) == 2:
+                    halfway.set()
+                    await go_on.wait()
+                return await fetch(**arguments)
+
+            inner.fetch = wait
+            return inner
+
+        found.journal.reader = reader
+        whole = asyncio.create_task(found.history.states_at("Demo", at(3)))
+        await halfway.wait()
+        asked = asyncio.create_task(found.history.events(replace(ALL, limit=9)))
+        for _ in range(100):  # it has every chance to answer too early
+            await asyncio.sleep(0)
+        go_on.set()
+        assert [one.id.n for one in (await asked).events] == list(range(100, 91, -1))
+        await whole
 
 
 async def test_a_journal_that_is_away_is_told_and_asked_again():
