@@ -16,8 +16,6 @@ from tocsin.trees import refuse_another_name
 
 _TOLD = 3
 _PREFIX = "TOCSIN_"
-_OTHERS = frozenset({"TOCSIN_URL", "TOCSIN_TOKEN", "TOCSIN_TOKEN_FILE"})
-"""Variables of clients, and no settings."""
 _SECRETS = frozenset({"sasl.password", "ssl.key.password", "ssl.keystore.password", "ssl.key.pem"})
 
 
@@ -27,7 +25,7 @@ def settings_file(site: Site) -> Iterator[Finding]:
     history = f"history in {'Elasticsearch' if settings.history.store == 'elasticsearch' else 'a SQLite file'}"
     journal = f"journal in {'Kafka' if site.uses_kafka else 'a SQLite file'}"
     yield good(subject, f"{_counted(len(settings.configurations), 'configuration')}, {journal}, {history}")
-    variables = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in _OTHERS and "TEST" not in name)
+    variables = sorted(name for name in os.environ if _section(name) in type(settings).model_fields)
     if variables:
         yield note(subject, f"the environment may say otherwise: {', '.join(variables)}; `tocsin settings show` prints what is in force")
     try:
@@ -36,6 +34,11 @@ def settings_file(site: Site) -> Iterator[Finding]:
         yield fault("who may give commands", str(problem), "see docs/how-to/protect-it.md")
     else:
         yield good("who may give commands", f"auth.mode is {settings.auth.mode!r}, the web side listens on {settings.backend.host}")
+
+
+def _section(variable: str) -> str:
+    """The key of the settings that a variable is about; of one that is for something else it is none."""
+    return variable.removeprefix(_PREFIX).partition("__")[0].lower() if variable.startswith(_PREFIX) else ""
 
 
 def trees(site: Site) -> Iterator[Finding]:
