@@ -100,4 +100,5 @@ async def terminal(*arguments: str, columns: int = 120, lines: int = 30, **envir
     finally:
         if found.process.isalive():
             found.process.kill(signal.SIGKILL)
-        found.process.close(force=True)
+            await asyncio.to_thread(found.process.wait)
+        found.process.close()
