@@ -12,6 +12,7 @@ import threading
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from confluent_kafka.admin import AclOperation, ResourcePatternType, ResourceTyp
 
 from alarm_engine.journal.kafka_settings import KafkaSettings
 from alarm_engine.model.severity import Severity
-from tests.contract.journals import until
+from tests.contract.journals import until as until_within
 from tests.contract.kafka_topics import servers_or_skip
 from tests.kafka_broker import ClusterOptions, KafkaCluster, free_ports, random_topic
 from tests.kafka_certificates import make_certificates
@@ -29,6 +30,9 @@ from tocsin import AsyncKafkaClient, KafkaClient
 from tocsin.client import ClientError, NotFound, TimedOut
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+until = partial(until_within, deadline_s=120)
+PATIENT = {"write_timeout_s": 60.0, "request_timeout_s": 20.0, "session_s": 20.0}
+"""Of the engines: the machine may have much else to do."""
 PREFIXED, LITERAL = ResourcePatternType.PREFIXED, ResourcePatternType.LITERAL
 
 
@@ -50,7 +54,7 @@ def secured(certificates):
 @asynccontextmanager
 async def plant(servers: str):
     """An engine with two alarms, from somebody who may do everything."""
-    settings = KafkaSettings(servers, name="engine-a", cell=random_topic("cell"))
+    settings = KafkaSettings(servers, name="engine-a", cell=random_topic("cell"), **PATIENT)
     config = random_topic("Plant")
     await configure(settings, config)
     async with machine(settings, config) as engine:

@@ -8,13 +8,14 @@ import doctest
 import inspect
 import re
 import uuid
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from alarm_engine.journal.kafka_settings import KafkaSettings
 from alarm_engine.model.severity import Severity
-from tests.contract.journals import until
+from tests.contract.journals import until as until_within
 from tests.contract.kafka_topics import servers_or_skip
 from tests.kafka_broker import random_topic
 from tests.system.machines import configure, machine
@@ -23,6 +24,9 @@ from tocsin.client.kafka import AsyncKafkaClient, KafkaClient
 from tocsin.client.kafka_options import KafkaOptions
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+until = partial(until_within, deadline_s=120)
+PATIENT = {"write_timeout_s": 60.0, "request_timeout_s": 20.0, "session_s": 20.0}
+"""Of the engines: the machine may have much else to do."""
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/read-alarms-from-kafka.md"
 OWN = ("close", "past", "read_past", "status", "url", "wait_ready")
@@ -63,7 +67,7 @@ def test_examples_of_the_page_use_what_there_is(block):
 
 
 async def test_every_example_is_true():
-    settings = KafkaSettings(servers_or_skip(), name="engine-a", cell=random_topic("cell"))
+    settings = KafkaSettings(servers_or_skip(), name="engine-a", cell=random_topic("cell"), **PATIENT)
     config = f"Acc{uuid.uuid4().hex[:6]}"
     await configure(settings, config)
     async with machine(settings, config) as engine:
