@@ -62,7 +62,7 @@ def _add_once(group: Any, more: tuple[str, ...]) -> None:
 
 
 ENTRIES: tuple[Entry, ...] = (
-    Entry("alarms", Panel.OPERATE, "Alarms that are active now: a live table on a terminal.", "look", "alarms"),
+    Entry("alarms", Panel.OPERATE, "What is in alarm now: a live table on a terminal.", "look", "alarms"),
     Entry("tree", Panel.OPERATE, "The alarm tree with severities and numbers.", "look_tree", "tree"),
     Entry("summary", Panel.OPERATE, "How many alarms each subsystem has.", "look_tree", "summary"),
     Entry("explain", Panel.OPERATE, "Why is this in alarm, or why not? In words.", "explain", "explain"),
