@@ -21,7 +21,7 @@ from alarm_engine.model.severity import Severity
 from tests.contract.documented_site import GC1, GC10, P1, documented_site
 from tests.kafka_broker import free_ports
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCRIPTS = sorted((EXAMPLES / "scripts").glob("*.py"))

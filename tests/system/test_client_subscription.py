@@ -27,7 +27,7 @@ from tests.system.site import Site
 from tests.system.test_two_backends import Pair, published
 from tocsin.client import AsyncClient, Change, Client, Fresh, Snapshot, Stale, Unreachable, Update
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 TICKING = 20
 """Alarms that change ten times a second."""
