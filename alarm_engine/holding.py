@@ -293,9 +293,11 @@ class Holding:
                 await runner.wait()
             finally:
                 self.runner = self._known = None
-                await runner.stop()
-                self._intake.rest()
-                gc.unfreeze()
+                try:
+                    await runner.stop()
+                finally:
+                    self._intake.rest()  # else what comes from now on would be kept for nobody
+                    gc.unfreeze()
 
     async def _may_publish(self, lease: Lease, leave: Leave) -> None:
         """Waits for leave to publish.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import structlog
 
 from alarm_engine.clock import Clock
-from alarm_engine.errors import JournalError, WireError
+from alarm_engine.errors import JournalError, JournalUnavailable, WireError
 from alarm_engine.journal.port import Journal, JournalReader, StoredRecord
 from alarm_engine.model.status import EngineStatus
 from alarm_engine.model.times import NANOS_PER_SECOND, Monotonic, Nanos
@@ -123,6 +123,10 @@ class Peers:
                 if str(problem) != said:
                     log.warning("life signs of other engines cannot be read", topic=self._topic, problem=str(problem))
                 said = str(problem)
+                if isinstance(problem, JournalUnavailable):
+                    # Nobody could say anything meanwhile: as at the start, it is listened first when that is over. An engine that made room
+                    # and took part again at once would be elected beside the one that it made room for.
+                    self._known, self._began = False, _now()
             finally:
                 if reader is not None:
                     await reader.close()
