@@ -11,7 +11,7 @@ from typing import Any
 from tocsin.client import errors, frames
 from tocsin.client.synchronous.client import Client
 from tocsin.client.synchronous.subscribing import Subscription
-from tocsin.client.types import commands, events, figures, files, live, names, past, trust, updates
+from tocsin.client.types import commands, events, figures, files, live, names, past, trust, tuning, updates
 from tocsin.reference.markdown import code, documented, page, prose, table
 
 _FAMILIES = {
@@ -20,6 +20,7 @@ _FAMILIES = {
     "Events": events,
     "What was": past,
     "Figures": figures,
+    "What other settings would have changed": tuning,
     "Where the trees come from": files,
     "Commands": commands,
     "Subscriptions": updates,

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from tocsin.client.asking import When, parameters, seconds, when
 from tocsin.client.synchronous.asker import Asker
-from tocsin.client.types.figures import Counts, Figures, Top, WhatIf
+from tocsin.client.types.figures import Counts, Figures, Top
+from tocsin.client.types.tuning import WhatIf
 
 
 class FigureQuestions(Asker):

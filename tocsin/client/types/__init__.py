@@ -17,9 +17,6 @@ from tocsin.client.types.figures import (
     Span,
     Target,
     Top,
-    Trial,
-    TunedSettings,
-    WhatIf,
 )
 from tocsin.client.types.files import Drift, Revision, TreeFiles
 from tocsin.client.types.live import (
@@ -44,6 +41,7 @@ from tocsin.client.types.live import (
 from tocsin.client.types.names import Differs, EventKind, Origin, Outcome, Severity, State, Verdict
 from tocsin.client.types.past import Difference, DifferentAlarm, Interval, Intervals, Line, Moment, PastAlarms, PastTree, Then
 from tocsin.client.types.trust import Live
+from tocsin.client.types.tuning import Trial, TunedSettings, WhatIf
 from tocsin.client.types.updates import Beat, Change, EngineStatus, Fresh, Snapshot, Stale, Update
 
 __all__ = [
