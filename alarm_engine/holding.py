@@ -294,7 +294,8 @@ class Holding:
             finally:
                 self.runner = self._known = None
                 try:
-                    await runner.stop()
+                    # Also when it ends by itself, as one that was fenced, and its lease is lost while it does.
+                    await _all_ended(asyncio.create_task(runner.stop()))
                 finally:
                     self._intake.rest()  # else what comes from now on would be kept for nobody
                     gc.unfreeze()

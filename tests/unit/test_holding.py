@@ -15,6 +15,9 @@ from alarm_engine.errors import JournalCorrupt, JournalError, JournalFenced, Jou
 from alarm_engine.evaluator import EvaluatorSettings
 from alarm_engine.holding import Holding, HoldingPorts, Others
 from alarm_engine.journal.memory import MemoryJournal
+from alarm_engine.model.reading import Reading
+from alarm_engine.model.severity import Severity
+from alarm_engine.model.times import Monotonic, Nanos
 from alarm_engine.ownership.port import Wait
 from alarm_engine.ownership.sole import SoleOwnership
 from alarm_engine.replay import Replayed
@@ -217,6 +220,47 @@ async def test_a_lease_is_released_only_when_the_writer_has_ended_however_often_
     await again
     assert ownership.released == 1
     assert runner._tasks == []
+
+
+async def test_what_is_heard_is_kept_for_the_next_also_where_two_ends_come_together(journal):
+    """One that was fenced ends by itself; that its lease is lost it may learn in the middle of that."""
+    ownership = Lendable()
+    fenced, closing, may_close = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    class Fenced(MemoryJournal):
+        def reader(self, topics, starts):
+            found = super().reader(topics, starts)
+
+            async def fetch(*_, **__):
+                await fenced.wait()
+                raise JournalFenced("engine-b has taken over")
+
+            async def close():
+                closing.set()
+                await may_close.wait()
+
+            if Topics("Plant").command in topics:
+                found.fetch, found.close = fetch, close
+            return found
+
+    own = Fenced()
+    await own.start()
+    it = holding(own, ownership, lambda _: nullcontext(own))
+    await it.start()
+    runner = it.runner
+    fenced.set()
+    await closing.wait()
+    ownership.ended.set()
+    await asyncio.wait([it._task], timeout=0.1)
+    may_close.set()
+    await until(lambda: ownership.released)
+    assert runner._tasks == []
+    blip = [Reading("a", one, "m", "1", Nanos(n), Monotonic(n)) for n, one in enumerate((Severity.MAJOR, Severity.OK))]
+    it._intake.offer(blip)
+    it._intake.begin(lambda: None, Monotonic(2))
+    assert it._intake.take(10) == blip
+    await it.stop()
+    await own.close()
 
 
 async def test_who_was_fenced_is_not_in_trouble(journal):
