@@ -79,7 +79,7 @@ async def lists(asked) -> Any:
 
 async def same(backend: AsyncClient, kafka: AsyncKafkaClient, path: str, what: Callable[[str], bool] = lambda _: True) -> dict[str, Any]:
     """Ask both until they agree: the history of a backend comes a moment later."""
-    now = datetime.now(UTC).replace(microsecond=0)
+    now = datetime.now(UTC)
     found: list[dict[str, Any]] = []
 
     async def agree() -> bool:
