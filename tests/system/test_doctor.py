@@ -332,6 +332,7 @@ async def test_a_broker_that_hangs_keeps_nothing_else_from_being_told(tmp_path, 
 # ---------------------------------------------------------------------------------------------------------------- Elasticsearch
 
 
+@pytest.mark.timeout(600)  # with the start of the server
 async def test_a_history_in_elasticsearch(tmp_path, iocs):
     options = elastic_options()
     hosts = json.dumps(list(options.hosts))
