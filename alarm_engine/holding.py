@@ -100,6 +100,8 @@ class Holding:
         self._warm = False
         self._whole_since: float | None = None
         """Since when we have the PVs, by the clock of the event loop."""
+        self._has_gaps = False
+        """We had it, and were hung, blind, or cut off: another engine may know of what we do not."""
         self._could_see = False
         """Since it is ours we had our PVs, as far as anybody had them."""
         self._failures = 0
@@ -159,8 +161,9 @@ class Holding:
             try:
                 why = await self._hold(lease)
                 log.warning("configuration given up", config=self.config, why=why)
-                self.waiting = Wait(why, False)
+                self.waiting, self._has_gaps = Wait(why, False), True
             except JournalFenced as problem:
+                self._has_gaps = True
                 log.error("configuration lost", config=self.config, why=str(problem))
                 self.waiting = Wait(str(problem), False)
             except JournalUnavailable as problem:
@@ -209,7 +212,7 @@ class Holding:
             if wait.trouble or since_ns > _PATIENCE_S * NANOS_PER_SECOND:
                 self._wait_for(wait)
             await asyncio.sleep(_LOOK_S)
-            if not standby.caught_up or self._made_room_within(_AWAY_NS):
+            if standby.problem or not standby.caught_up or not peers.sure or self._made_room_within(_AWAY_NS):
                 begun = self._ports.clock.now().monotonic
 
     def _cold(self, standby: Standby, peers: Peers, since_ns: int) -> Wait | None:
@@ -224,7 +227,11 @@ class Holding:
             return Wait("this engine listens whether another one runs it", False)
         if leader is None:
             others = [peer.engine for peer in peers.standing_by(self.config) if peer.candidate] if since_ns < _ELECTION_NS else []
-            return Wait(f"{others[0]!r} has stood by for longer and is about to be elected", False) if others else None
+            if others:
+                return Wait(f"{others[0]!r} has stood by for longer and is about to be elected", False)
+            if self._has_gaps and since_ns < _ELECTION_NS and peers.has_others(self.config):
+                return Wait("this engine was not all there, and leaves the configuration to one that was, if there is one", False)
+            return None
         if self._made_room_within(_AWAY_NS):
             return Wait(f"configuration {self.config!r} is held by {leader.engine!r}, for which this engine made room", False)
         connected = standby.connected
@@ -235,6 +242,7 @@ class Holding:
         self._whole_since = self._whole_since or asyncio.get_running_loop().time()
         if peers.running(self.config, self._whole_since + _SIGN_S) is None:
             return Wait(f"configuration {self.config!r} is held by {leader.engine!r}; this engine waits for a sign of life of it", False)
+        self._has_gaps = False
         return None
 
     def _made_room_within(self, span_ns: int) -> bool:

@@ -21,6 +21,7 @@ FRESH_NS = 3 * NANOS_PER_SECOND
 """Life signs come each second."""
 _DEAF_NS = 10 * NANOS_PER_SECOND
 """An engine that hears nothing, and cannot, takes part all the same: a standby that never stands in is worse than a cold one."""
+_LATELY_NS = 60 * NANOS_PER_SECOND
 _BACK = 50
 _RETRY_S = 1.0
 
@@ -38,11 +39,14 @@ class Signs:
         self._running: dict[str, _Heard] = {}
         self._standing_by: dict[tuple[str, str], _Heard] = {}
         self._first: dict[tuple[str, str], Monotonic] = {}
+        self._last: dict[str, Monotonic] = {}
+        """When another engine last said anything of a configuration."""
 
     def hear(self, kind: RecordType, status: EngineStatus, at: Monotonic) -> None:
         """A life sign; our own are left aside."""
         if status.engine == self._me:
             return
+        self._last[status.config] = at
         if kind is RecordType.STATUS:
             self._running[status.config] = _Heard(status, at)
         elif kind is RecordType.STANDBY:
@@ -55,6 +59,11 @@ class Signs:
         if heard is None or now - heard.at >= FRESH_NS or (since is not None and heard.at <= since):
             return None
         return heard.status
+
+    def has_others(self, config: str, now: Monotonic) -> bool:
+        """There was another engine lately, that may be there still: what it says may not reach us."""
+        last = self._last.get(config)
+        return last is not None and now - last < _LATELY_NS
 
     def standing_by(self, config: str, now: Monotonic, since: Monotonic | None = None) -> list[EngineStatus]:
         """Of others that follow it now; `since`: only of those that were heard to do so before that moment."""
@@ -97,6 +106,10 @@ class Peers:
     def running(self, config: str, since_s: float | None = None) -> EngineStatus | None:
         """See `Signs.running`; `since_s` by the monotonic clock."""
         return self._signs.running(config, _now(), _monotonic(since_s))
+
+    def has_others(self, config: str) -> bool:
+        """See `Signs.has_others`."""
+        return self._signs.has_others(config, _now())
 
     def standing_by(self, config: str, since_s: float | None = None) -> list[EngineStatus]:
         """See `Signs.standing_by`; `since_s` by the monotonic clock."""

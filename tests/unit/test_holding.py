@@ -302,6 +302,9 @@ class Company:
     def standing_by(self, config):
         return self._standing_by
 
+    def has_others(self, config):
+        return bool(self._standing_by)
+
 
 class Generous(Lendable):
     """Gives the configuration to whoever asks, until he withdraws."""
@@ -339,6 +342,31 @@ async def test_a_newcomer_does_not_stand_for_election_while_one_that_knows_more_
     company._standing_by = ()
     await until(lambda: ownership.given and it.runner)
     assert it.standing_by("engine-c") is None
+    await it.stop()
+
+
+async def test_one_that_had_it_and_was_not_all_there_leaves_it_to_others_first(journal, monkeypatch):
+    """Kafka was away, and nobody heard anything of the others: they may know what happened while this one hung."""
+    monkeypatch.setattr("alarm_engine.holding._PAUSE_S", 0)
+    company, ownership = Company(Peer("engine-b", candidate=False)), Generous()
+    it = holding(journal, ownership, lambda _: nullcontext(journal), Others(journal, company))
+    await it.start()
+    assert ownership.given == 1
+    ownership.ended.set()
+    await until(lambda: "was not all there" in it.waiting.why)
+    assert ownership.given == 1
+    monkeypatch.setattr("alarm_engine.holding._ELECTION_NS", 0)
+    await until(lambda: ownership.given == 2)
+    await it.stop()
+
+
+async def test_one_without_company_goes_on_at_once(journal, monkeypatch):
+    monkeypatch.setattr("alarm_engine.holding._PAUSE_S", 0)
+    ownership = Generous()
+    it = holding(journal, ownership, lambda _: nullcontext(journal), Others(journal, Company()))
+    await it.start()
+    ownership.ended.set()
+    await until(lambda: ownership.given == 2)
     await it.stop()
 
 

@@ -71,8 +71,11 @@ class Company:
         self.connected = len(PVS)
         self.looks = 0
 
-    def running(self, config) -> None:
+    def running(self, config, since_s=None) -> None:
         return None
+
+    def has_others(self, config):
+        return False
 
     def standing_by(self, config, since_s=None):
         self.looks += 1
