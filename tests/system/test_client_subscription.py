@@ -52,7 +52,7 @@ class TickingSite(Site):
         journal = SqliteJournal(SqliteFile(self.directory / "tocsin.sqlite", FileOptions(access=Access.READ)))
         await journal.start()
         try:
-            return [str(decode_event(record.value or b"").id) for record in await read_all(journal, Topics(self.config).events)]
+            return [str(decode_event(record.value).id) for record in await read_all(journal, Topics(self.config).events) if record.value]
         finally:
             await journal.close()
 

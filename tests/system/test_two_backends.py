@@ -119,7 +119,7 @@ async def published(site: Site, servers: str) -> list[str]:
     journal = KafkaJournal(KafkaSettings(servers))
     await journal.start()
     try:
-        return [str(decode_event(record.value or b"").id) for record in await read_all(journal, Topics(site.config).events)]
+        return [str(decode_event(record.value).id) for record in await read_all(journal, Topics(site.config).events) if record.value]
     finally:
         await journal.close()
 
