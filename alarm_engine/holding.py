@@ -181,8 +181,9 @@ class Holding:
             if self._failures >= _TRIES and others is not None and others.peers.standing_by(self.config):
                 # It may be our own rights or our own network: while we go on trying nobody else would be asked.
                 self._stepped_down, self._failures = self._ports.clock.now().monotonic, 0
-            if self._made_room_within(_ROOM_NS):
-                await ownership.withdraw(self.config)
+            leaves_it = self._has_gaps and others is not None and others.peers.has_others(self.config)
+            if leaves_it or self._made_room_within(_ROOM_NS):
+                await ownership.withdraw(self.config)  # else it could be given back at once, and nobody would have it
             await asyncio.sleep(pause_s)
 
     # ------------------------------------------------------------------ not ours
@@ -295,7 +296,7 @@ class Holding:
                         config=self.config,
                     )
                 self.runner, self.waiting = runner, Wait("", False)
-                self._failures = 0
+                self._failures, self._has_gaps = 0, False
                 self._said.clear()
                 self._settled.set()
                 await runner.wait()

@@ -345,16 +345,26 @@ async def test_a_newcomer_does_not_stand_for_election_while_one_that_knows_more_
     await it.stop()
 
 
+class Patient(Generous):
+    """Gives it again to one that had withdrawn."""
+
+    left = False
+
+    async def withdraw(self, config):
+        self.left = True
+
+
 async def test_one_that_had_it_and_was_not_all_there_leaves_it_to_others_first(journal, monkeypatch):
     """Kafka was away, and nobody heard anything of the others: they may know what happened while this one hung."""
     monkeypatch.setattr("alarm_engine.holding._PAUSE_S", 0)
-    company, ownership = Company(Peer("engine-b", candidate=False)), Generous()
+    company, ownership = Company(Peer("engine-b", candidate=False)), Patient()
     it = holding(journal, ownership, lambda _: nullcontext(journal), Others(journal, company))
     await it.start()
     assert ownership.given == 1
     ownership.ended.set()
     await until(lambda: "was not all there" in it.waiting.why)
     assert ownership.given == 1
+    assert ownership.left
     monkeypatch.setattr("alarm_engine.holding._ELECTION_NS", 0)
     await until(lambda: ownership.given == 2)
     await it.stop()
