@@ -124,8 +124,16 @@ def test_an_alarm_that_does_not_latch_goes_by_itself():
 
 def test_a_latch_of_a_disconnect():
     story = explain(alarm("UNDEFINED", message="Disconnected", value="", current=sample()))
-    assert "its PV can not be read" in story.answer
+    said = "nobody has acknowledged it: UNDEFINED, its PV could not be read at 02:59:00 (latched); now it says OK."
+    assert story.answer.endswith(said)
     assert "the PV was not connected at 02:59:00" in why(story, "latched")
+
+
+def test_what_can_not_be_read_now_is_said_so():
+    gone = alarm("UNDEFINED", message="Disconnected", value="", connected=False, current=sample("UNDEFINED", "Disconnected", "", 20))
+    assert explain(gone).answer.endswith("UNDEFINED, its PV can not be read, since 02:59:00, 1 min ago.")
+    acknowledged = alarm("INVALID_ACK", message="LINK_ALARM", current=sample("MINOR"))
+    assert explain(acknowledged).answer.endswith("INVALID, its value must not have been believed at 02:59:00; now it says MINOR.")
 
 
 def test_a_delay_that_runs_says_when_the_alarm_rises():
@@ -286,6 +294,25 @@ def test_what_happened_is_told_newest_first_with_values_and_people():
     )
     told = explain(alarm("MAJOR_ACK"), past=Past(events=events)).transitions
     assert [one.what for one in told] == ["acknowledged by mara on c3: “pump”", "OK → MAJOR, PV MAJOR with value 12.0; raised"]
+
+
+def test_what_closes_a_command_is_nothing_that_happened_to_the_alarm():
+    closing = {"state": None, "user": "mara", "reason": ""}
+    events = (
+        event(EventKind.COMMAND, "OK", "OK", 10, sample(), **closing),
+        event(EventKind.UNSHELVED, "OK", "MINOR", 10, sample("MINOR"), user="mara", comment="works are over"),
+        event(EventKind.COMMAND, "OK", "OK", 20, sample(), **closing),
+        event(EventKind.SHELVED, "MINOR", "OK", 20, sample(), user="mara", comment="vented"),
+        event(EventKind.REFUSED, "OK", "OK", 30, sample(), **closing | {"reason": "there is no such alarm"}),
+        event(EventKind.ENABLED, "OK", "OK", 40, sample(), user="mara", comment="back"),
+    )
+    told = explain(alarm("MINOR"), past=Past(events=events)).transitions
+    assert [one.what for one in told] == [
+        "unshelved by mara: “works are over”; in alarm: MINOR",
+        "shelved by mara: “vented”",
+        "a command of mara was refused: there is no such alarm",
+        "put back into service by mara: “back”",
+    ]
 
 
 @pytest.mark.parametrize(

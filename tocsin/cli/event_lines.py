@@ -18,7 +18,7 @@ class EventLine:
     id: str
     kind: str
     severity: str
-    """After the event, as a key of the palette; empty for events that are not about one alarm."""
+    """After the event, or what hides the alarm: SHELVED, DISABLED; empty for events that are not about one alarm."""
     path: str
     message: str
     value: str
@@ -37,14 +37,24 @@ def add_line(rows: Table, line: EventLine) -> None:
         line.time,
         line.id,
         line.kind,
-        badge(line.severity) if line.severity else "–",
+        _shown(line.severity) if line.severity else "–",
         *map(plain, (line.path, line.message, line.value, line.user, line.comment)),
     )
 
 
+def hidden_word(*, for_good: bool) -> str:
+    """What stands in place of the severity of an alarm that nobody sees; `for_good`: until somebody enables it."""
+    return "DISABLED" if for_good else "SHELVED"
+
+
+def _shown(severity: str, word: str | None = None) -> Text:
+    # Both ways of being hidden have one colour; the word tells them apart.
+    return badge("SHELVED" if severity == "DISABLED" else severity, word or severity)
+
+
 def spoken(line: EventLine) -> Text:
     """The line by itself, for a list that goes on."""
-    severity = badge(line.severity, f"{line.severity:13}") if line.severity else Text(" " * 13)
+    severity = _shown(line.severity, f"{line.severity:13}") if line.severity else Text(" " * 13)
     text = Text.assemble(line.time, "  ", severity, f"  {line.kind:14}  ", (plain(line.path), "bold"))
     for part in (line.message, line.value):
         text.append(f"  {plain(part)}" if part else "")

@@ -170,7 +170,10 @@ def _head(story: Explanation, facts: AlarmFacts | ComponentFacts) -> Text:
     if isinstance(facts, ComponentFacts):
         return Text.assemble(badge(str(facts.node.severity)), " ", (plain(story.answer), "bold"))
     alarm = facts.alarm
-    shown = badge("SHELVED") if alarm.suppression is not None else badge(str(alarm.severity)) if alarm.known else badge("STALE", "no data")
+    if alarm.suppression is not None:
+        shown = badge("SHELVED", "SHELVED" if alarm.suppression.until is not None else "DISABLED")
+    else:
+        shown = badge(str(alarm.severity)) if alarm.known else badge("STALE", "no data")
     return Text.assemble(shown, " ", (plain(story.answer), "bold"))
 
 

@@ -22,7 +22,7 @@ from backend.api.over_time import acknowledged_object
 from backend.history.port import MAX_PAGE, EventQuery
 from backend.past import export
 from backend.past.acknowledgements import Acknowledged, acknowledgements
-from tocsin.cli.event_lines import EventLine, add_line, event_table
+from tocsin.cli.event_lines import EventLine, add_line, event_table, hidden_word
 from tocsin.cli.history_asking import (
     Below,
     Config,
@@ -140,12 +140,13 @@ async def _list(site: Settings, query: EventQuery, limit: int) -> int:
 
 def _line(event: Event) -> EventLine:
     snapshot = event.snapshot
-    hidden = snapshot is not None and snapshot.suppression is not None
+    hidden = snapshot.suppression if snapshot is not None else None
+    severity = hidden_word(for_good=hidden.until is None) if hidden is not None else event.to_severity.name
     return EventLine(
         time=iso(event.time),
         id=str(event.id),
         kind=event.kind.value,
-        severity="" if snapshot is None else "SHELVED" if hidden else event.to_severity.name,
+        severity="" if snapshot is None else severity,
         path=event.path,
         message=snapshot.alarm.message if snapshot else event.reason,
         value=snapshot.current.value if snapshot else "",

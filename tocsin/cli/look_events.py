@@ -12,7 +12,7 @@ import typer
 
 from alarm_engine.model.state import EventId
 from tocsin.cli.answering import Form, Printed, say, say_json, say_ndjson
-from tocsin.cli.event_lines import EventLine, add_line, event_table, spoken, tabbed
+from tocsin.cli.event_lines import EventLine, add_line, event_table, hidden_word, spoken, tabbed
 from tocsin.cli.moments import WRITTEN, read_moment
 from tocsin.cli.printing import console, local, note, plain
 from tocsin.cli.reaching import Reach, reaching
@@ -172,11 +172,12 @@ def _print(found: list[Event], form: Form, *, lines: bool) -> None:
 
 def _line(event: Event, time: str) -> EventLine:
     state = event.state
+    hidden = state.suppression if state is not None else None
     return EventLine(
         time=time,
         id=event.id,
         kind=str(event.kind),
-        severity="" if state is None else "SHELVED" if state.suppression is not None else str(event.to_severity),
+        severity="" if state is None else hidden_word(for_good=hidden.until is None) if hidden is not None else str(event.to_severity),
         path=event.path,
         message=state.message if state else event.reason,
         value=(state.current.value if state.current else state.value) if state else "",

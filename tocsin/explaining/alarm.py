@@ -13,7 +13,7 @@ from tocsin.explaining.facts import AlarmFacts
 from tocsin.explaining.history import often, transitions
 from tocsin.explaining.settings import guidance, settings
 from tocsin.explaining.story import Explanation, Reason
-from tocsin.explaining.words import base, because, clock, doubt, known, label, meaning, person, says, since, until
+from tocsin.explaining.words import base, because, clock, doubt, known, label, meaning, meant, person, says, since, until
 
 _LATE_S = 5.0
 """A delay that is over for longer than that: nobody decides any more."""
@@ -43,11 +43,21 @@ def _answer(alarm: AlarmDetail, now: datetime) -> str:
         State.SHELVED: f"{name} is shelved: it is hidden, and raises no alarm.",
         State.DISABLED: f"{name} is out of service: it is hidden, and raises no alarm.",
         State.OK: f"{name} is not in alarm{from_then}.",
-        State.ACKNOWLEDGED: f"{name} is in alarm and acknowledged: {meaning(alarm.severity)}{from_then}.",
-        State.ACTIVE: f"{name} is in alarm, and nobody has acknowledged it: {meaning(alarm.severity)}{from_then}.",
+        State.ACKNOWLEDGED: f"{name} is in alarm and acknowledged: {_severity(alarm, from_then, now)}.",
+        State.ACTIVE: f"{name} is in alarm, and nobody has acknowledged it: {_severity(alarm, from_then, now)}.",
     }
     unheard_of = f"{name} is {alarm.state}, a state that this version does not know: {alarm.severity}{from_then}."
     return sentences.get(alarm.state, unheard_of)
+
+
+def _severity(alarm: AlarmDetail, from_then: str, now: datetime) -> str:
+    """What the severity means, and since when; of one that the PV no longer has, what it meant then."""
+    current, was = alarm.current, meant(alarm.severity)
+    if current is None or not alarm.connected or not was or known(current.severity) == known(alarm.severity).unacknowledged:
+        return f"{meaning(alarm.severity)}{from_then}"
+    at = f" at {clock(alarm.time, now)}" if alarm.time else ""
+    latched = " (latched)" if alarm.settings.latching and known(alarm.severity).is_active else ""
+    return f"{base(alarm.severity)}, {was}{at}{latched}; now it says {base(current.severity)}"
 
 
 def _why(facts: AlarmFacts, now: datetime) -> Iterator[Reason]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from tocsin.client.types import Alarm
 from tocsin.explaining.facts import ComponentFacts
 from tocsin.explaining.story import Explanation, Reason
-from tocsin.explaining.words import base, doubt, known, label, meaning, person, since
+from tocsin.explaining.words import base, doubt, known, label, person, since
 
 _SHOWN = 10
 
@@ -36,8 +36,8 @@ def _answer(facts: ComponentFacts) -> str:
             return f"{node.path} shows OK, but of {node.counts.unknown} of its {node.alarms} alarms nothing is known."
         return f"{node.path} shows OK: none of its {_alarms(node.alarms)} is in alarm."
     if severity.is_acknowledged:
-        return f"{node.path} is in alarm, and all of it is acknowledged: {meaning(node.severity)}."
-    return f"{node.path} is in alarm: {meaning(node.severity)}."
+        return f"{node.path} is in alarm, and all of it is acknowledged: {base(node.severity)}."
+    return f"{node.path} is in alarm: {base(node.severity)}."
 
 
 def _why(facts: ComponentFacts, now: datetime) -> Iterator[Reason]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from tocsin.client.types import Event, EventKind
 from tocsin.explaining.facts import Past
 from tocsin.explaining.story import Transition
-from tocsin.explaining.words import base, because, person, since
+from tocsin.explaining.words import base, because, known, person, since
 
 _SHOWN = 8
 _DOINGS = {
@@ -19,13 +19,16 @@ _DOINGS = {
     EventKind.DISABLED: "taken out of service",
     EventKind.ENABLED: "put back into service",
 }
+_BACK = (EventKind.UNSHELVED, EventKind.ENABLED)
 _OFTEN = 10
 """An alarm that comes more often than that in a day is a nuisance, whatever it says."""
 
 
 def transitions(past: Past, now: datetime) -> Iterator[Transition]:
     """The last ones, newest first, in words."""
-    for event in past.events[:_SHOWN]:
+    # What closes a command says nothing of the alarm: that it was shelved, say, is an event of its own.
+    told = [event for event in past.events if event.kind != EventKind.COMMAND]
+    for event in told[:_SHOWN]:
         yield Transition(event.time, what(event))
 
 
@@ -35,10 +38,20 @@ def what(event: Event) -> str:
         who = (
             f" by {person(event.user, event.host)}{because(event.comment)}" if event.user else f" ({event.reason})" if event.reason else ""
         )
-        return f"{_DOINGS[event.kind]}{who}"
+        return f"{_DOINGS[event.kind]}{who}{_again(event)}"
+    if event.kind == EventKind.REFUSED:
+        return f"a command of {person(event.user, event.host)} was refused: {event.reason}"
+    if event.kind == EventKind.REMOVED:
+        return "left the alarm tree"
     change = f"{event.from_severity} → {event.to_severity}" if event.from_severity != event.to_severity else f"stays {event.to_severity}"
     told = f"{change}{_pv(event)}"
     return f"{told}; {event.reason}" if event.reason else told
+
+
+def _again(event: Event) -> str:
+    """As what an alarm comes back that was hidden."""
+    in_alarm = event.kind in _BACK and known(event.to_severity) != known(event.to_severity).OK
+    return f"; in alarm: {event.to_severity}" if in_alarm else ""
 
 
 def _pv(event: Event) -> str:

@@ -13,6 +13,11 @@ _MEANS = {
     Known.INVALID: "INVALID, its value must not be believed",
     Known.UNDEFINED: "UNDEFINED, its PV can not be read",
 }
+_MEANT = {
+    Known.INVALID: "its value must not have been believed",
+    Known.UNDEFINED: "its PV could not be read",
+}
+"""The same of an alarm that stands though its PV is well again."""
 STALE = "alarms are NOT being evaluated, and what follows is OLD: it can not be trusted"
 
 
@@ -57,6 +62,11 @@ def base(severity: Severity) -> str:
 def meaning(severity: Severity) -> str:
     """The severity, with what it means where the name does not say it."""
     return _MEANS.get(known(severity).unacknowledged, base(severity))
+
+
+def meant(severity: Severity) -> str:
+    """What the severity meant when it rose, where the name does not say it; else empty."""
+    return _MEANT.get(known(severity).unacknowledged, "")
 
 
 def says(sample: Sample, now: datetime) -> str:
