@@ -6,6 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
+from textual import events
 
 from tests.unit.live_alarms import NOW, alarm, beat, change, snapshot
 from tocsin.client.types import CommandResult, Fresh, Outcome, Stale
@@ -58,6 +59,17 @@ async def until(pilot, condition):
             return
         await pilot.pause(0.02)
     pytest.fail("waited in vain")
+
+
+def seen(app):
+    """What stands on the screen."""
+    return "\n".join("".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips())
+
+
+def type_ahead(app, *keys):
+    """As a slow line or fast fingers bring them: all before the first is carried out."""
+    for key in keys:
+        app.post_message(events.Key(key, key if len(key) == 1 else None))
 
 
 def shown(app):
@@ -146,7 +158,8 @@ async def test_thousands_of_alarms_scroll_at_any_size(size):
 
 
 async def test_only_lines_that_differ_are_painted():
-    async with table(*(alarm(f"/Ring/Vacuum/GC{n}", ago=5000 + n) for n in range(10))) as (_, app, pilot):
+    async with table(*(alarm(f"/Ring/Vacuum/GC{n}", ago=200_000 + n) for n in range(10))) as (_, app, pilot):
+        await until(pilot, lambda: "GC9" in seen(app))
         app.table.paint()
         painted = []
         app.table.refresh = lambda *regions, **_: painted.extend(regions)
@@ -154,3 +167,75 @@ async def test_only_lines_that_differ_are_painted():
         assert painted == []
         await pilot.press("j")
         assert sorted(region.y for region in painted) == [1, 2]
+
+
+async def test_a_command_typed_right_after_a_filter_is_for_an_alarm_that_passes():
+    async with table(alarm(GC1), alarm(GC2, ago=100), alarm(GC3, ago=200)) as (client, app, pilot):
+        type_ahead(app, "slash", "g", "c", "3", "enter", "a")
+        await until(pilot, lambda: isinstance(app.screen, Ask))
+        assert (shown(app), app.table.cursor) == ([GC3], GC3)
+        await pilot.press("enter")
+        await until(pilot, lambda: client.given)
+        assert [path for _, path, _ in client.given] == [GC3]
+        assert app.wish.words == ("gc3",)
+
+
+async def test_a_command_typed_right_after_a_filter_that_nothing_passes_is_for_nothing():
+    async with table(alarm(GC1), alarm(GC2, ago=100)) as (client, app, pilot):
+        type_ahead(app, "slash", "x", "y", "z", "enter", "a")
+        await until(pilot, lambda: app.said)
+        assert "has left the table" in app.said[0][1].text
+        assert (shown(app), len(app.screen_stack), client.given) == ([], 1, [])
+        type_ahead(app, "slash", "1", "escape")
+        await until(pilot, lambda: shown(app) == [GC1, GC2])
+        assert app.words.value == ""
+
+
+async def test_a_command_is_for_nothing_if_its_alarm_has_left_since_the_table_was_painted():
+    async with table(alarm(GC1), alarm(GC2, ago=100)) as (client, app, _):
+        app.rows.take_change("Ring", change(2, alarm(GC1, "OK")))
+        await app.run_action("order('a')")
+        assert "has left the table" in app.said[0][1].text
+        assert (len(app.screen_stack), client.given) == (1, [])
+
+
+async def test_where_all_that_was_selected_has_left_no_other_alarm_is_commanded():
+    async with table(alarm(GC1), alarm(GC2, ago=100)) as (client, app, pilot):
+        await pilot.press("space")
+        assert app.table.cursor == GC2
+        client.updates.put_nowait(change(2, alarm(GC1, "OK")))
+        await until(pilot, lambda: shown(app) == [GC2])
+        await pilot.press("a")
+        assert app.said[0][1].text == "What you selected has left the table. Choose one."
+        assert (len(app.screen_stack), client.given) == (1, [])
+        await pilot.press("a")
+        assert isinstance(app.screen, Ask)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+async def test_the_page_of_keys_can_be_read_to_its_end(size):
+    async with table(alarm(GC1), size=size) as (_, app, pilot):
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "not seen" in seen(app))
+        assert all(words in seen(app) for words in ("row", "all must be there", "s or d has hidden", "the other way round", "esc: close"))
+
+
+async def test_the_page_of_keys_scrolls_where_it_does_not_fit():
+    async with table(alarm(GC1), size=(44, 12)) as (_, app, pilot):
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "PgUp PgDn" in seen(app))
+        assert "esc: close" not in seen(app)
+        await pilot.press(*["j"] * 30)
+        await until(pilot, lambda: "esc: close" in seen(app))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (44, 14)])
+async def test_shelving_says_at_once_that_a_reason_is_needed(size):
+    async with table(alarm(GC1), size=size) as (client, app, pilot):
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(app.screen, Ask))
+        await pilot.press("enter")
+        await until(pilot, lambda: "Please give a reason" in seen(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "Please give a reason" in seen(app))
+        assert not client.given

@@ -10,7 +10,6 @@ from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
-from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.widgets import Footer, Input, Static
 
@@ -22,7 +21,7 @@ from tocsin.terminal import orders
 from tocsin.terminal.details import Details
 from tocsin.terminal.dialogs import Ask, Asked, Keys
 from tocsin.terminal.following import follow
-from tocsin.terminal.heads import badge, empty_words, head_text, narrowing_text, tabs_text
+from tocsin.terminal.heads import empty_words, head_text, narrowing_text, said_text, tabs_text
 from tocsin.terminal.keys import BINDINGS, DARK, KINDS, LIGHT, ORDERS, VIEWS, WHILE_TYPING
 from tocsin.terminal.rows import Row, Rows, Wish
 from tocsin.terminal.table import AlarmTable
@@ -34,7 +33,6 @@ PAINT_S = 0.1
 DONE_STAYS_S = 7.0
 EVENTS_SHOWN = 20
 _SAID_MOST = 4
-_SHADES = {Tone.DONE: "OK", Tone.REFUSED: "MINOR", Tone.NOT_CONFIRMED: "MAJOR"}
 
 
 class LiveTable(App[None]):
@@ -134,13 +132,9 @@ class LiveTable(App[None]):
 
     def _show_said(self, now: float) -> None:
         self.said = [(until, said) for until, said in self.said if until is None or until > now]
-        text = Text()
-        for number, (_, said) in enumerate(self.said):
-            text.append("\n" if number else "")
-            text.append(*badge(_SHADES[said.tone], f" {said.text} ", light=self.light))
         self.said_box.set_class(bool(self.said), "shown")
         if self.said:
-            self.said_box.update(text)
+            self.said_box.update(said_text([said for _, said in self.said], light=self.light))
 
     def _say(self, *sentences: Said) -> None:
         for said in sentences:
@@ -183,15 +177,30 @@ class LiveTable(App[None]):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while words are typed."""
-        if event.input.id == "filter":
-            self._wish(self.wish.searching(event.value))
+        if event.input is self.words:
+            # What stands there now: the change that this tells of may be an old one.
+            self._search()
+
+    def _search(self) -> None:
+        wish = self.wish.searching(self.words.value)
+        if wish != self.wish:
+            self._wish(wish)
+
+    async def _typed(self) -> None:
+        """Wait until the field has taken all letters that were typed into it, and filter: the next key is for rows that pass."""
+        if self.words.display:
+            taken = asyncio.Event()
+            self.words.call_later(taken.set)
+            await taken.wait()
+            self._search()
 
     def _leave_words(self) -> None:
         self.screen.set_focus(self.table)
         self.words.display = False
 
-    def action_clear(self) -> None:
+    async def action_clear(self) -> None:
         """No words, nothing selected, no sentences."""
+        await self._typed()
         self.words.value = ""
         self._leave_words()
         self.table.release()
@@ -209,8 +218,9 @@ class LiveTable(App[None]):
         """Move the cursor."""
         {"move": self.table.move, "page": self.table.page, "edge": self.table.edge}[way](step)
 
-    def action_details(self) -> None:
+    async def action_details(self) -> None:
         """Details of the row under the cursor; of words that were typed: back to the table, the filter stays."""
+        await self._typed()
         if self.focused is self.words:
             self._leave_words()
         else:
@@ -235,27 +245,37 @@ class LiveTable(App[None]):
     def on_alarm_table_opened(self, event: AlarmTable.Opened) -> None:
         """Details."""
 
-        def known(path: str = event.path) -> Row | None:
-            return self.rows.rows.get(path)
+        def known() -> list[Row]:
+            row = self.rows.rows.get(event.path)
+            return [] if row is None else [row]
 
-        page = Details(event.path, lambda: row.alarm if (row := known()) else None, self._ask)
-        self.push_screen(page, lambda key: self._order(key, [row] if key and (row := known()) else []) if key else None)
+        page = Details(event.path, lambda: next((row.alarm for row in known()), None), self._ask)
+        self.push_screen(page, lambda key: self._order(key, known()) if key else None)
 
     async def _ask(self, path: str) -> tuple[AlarmDetail, list[Event]]:
         detail = await self.client.alarm(path)
         events = [event async for event in self.client.events(path, limit=EVENTS_SHOWN)]
         return detail, events
 
-    def action_order(self, key: str) -> None:
+    async def action_order(self, key: str) -> None:
         """A command for what is selected, else for the row under the cursor."""
-        self._order(key, self.table.chosen())
+        await self._typed()
+        self._order(key, self._chosen())
+
+    def _chosen(self) -> list[Row]:
+        """As things are at this moment: what was painted last may have left the table since."""
+        known = (self.rows.rows.get(path) for path in self.table.chosen())
+        return [row for row in known if row is not None and self.wish.passes(row)]
 
     def _order(self, key: str, rows: Sequence[Row]) -> None:
         if self.blind:
             self._say(Said(Tone.REFUSED, "Commands are off: what is shown is old, see the banner."))
             return
         if not rows:
-            self._say(Said(Tone.REFUSED, "No alarm is under the cursor: it has left the table. Choose one."))
+            selected = bool(self.table.marked)
+            self.table.release()
+            what = "What you selected" if selected else "No alarm is under the cursor: it"
+            self._say(Said(Tone.REFUSED, f"{what} has left the table. Choose one."))
             return
         kind = KINDS.get(key) or (Kind.UNSHELVE if orders.fitting(Kind.UNSHELVE, rows) else Kind.ENABLE)
         fitting = orders.fitting(kind, rows)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label, Static
 
@@ -17,29 +17,38 @@ from tocsin.cli.printing import plain
 
 _DURATION = re.compile(r"\d{1,9}(\.\d{1,3})?\s*(s|m|h|d|w)")
 
-KEYS = """\
- ↑ ↓  j k        row
- PgUp PgDn g G   page, first, last
- space           select
- enter           details and guidance
+KEYS = (
+    """\
+↑ ↓  j k       row
+PgUp PgDn g G  page, first, last
+space          select
+enter          details and guidance
 
- a               acknowledge
- u               take an acknowledgement back
- s               shelve for a time
- d               take out of service
- b               bring back what is shelved or out of service
+a  acknowledge
+u  take an acknowledgement back
+s  shelve for a time
+d  take out of service
+b  bring back what s or d has hidden
+""",
+    """\
+/    filter by words, all must be there
+esc  no filter, nothing selected
+1 2  in alarm, unacknowledged
+3 4  acknowledged, shelved
+o    other order
+O    the other way round
+t    light or dark
+q    end, as Ctrl-C
+""",
+)
+"""Two columns, side by side in a terminal of 80 cells."""
 
- /               filter: words that must all be there
- esc             no filter, nothing selected
- 1 2 3 4         in alarm, unacknowledged, acknowledged, shelved
- o O             other order, the other way round
- t               light or dark
- q  Ctrl-C       end
-
-Commands are for what is selected, else for the row with ›. An alarm
-that rose in the last 0.3 s, or while you were asked, is left alone,
+ABOUT = """\
+Commands are for what is selected, else for the row with ›. An alarm that rose in the last 0.3 s, or while you were asked, is left alone, \
 and the answer says so: nobody acknowledges what he has not seen.
 """
+
+_SIDE_BY_SIDE = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,7 @@ class Ask(ModalScreen[Asked | None]):
     def compose(self) -> ComposeResult:
         """The dialog."""
         words = WORDS[self.kind]
-        with Vertical(id="ask", classes="dialog"):
+        with VerticalScroll(id="ask", classes="dialog", can_focus=False):
             yield Label(words.name, classes="title")
             yield Static("\n".join(map(plain, self.what.splitlines())), id="what", markup=False)
             if self.kind is Kind.SHELVE:
@@ -78,8 +87,10 @@ class Ask(ModalScreen[Asked | None]):
         """Enter goes on to what is missing, else sends."""
         problem, field = self._problem()
         if problem:
-            self.query_one("#problem", Static).update(problem if event.input.id == field else "")
-            self.query_one(f"#{field}", Input).focus()
+            said = self.query_one("#problem", Static)
+            said.update(problem)
+            said.scroll_visible(animate=False)
+            self.query_one(f"#{field}", Input).focus(scroll_visible=False)
         elif event.input.id == "duration":
             self.query_one("#reason", Input).focus()
         else:
@@ -104,10 +115,25 @@ class Ask(ModalScreen[Asked | None]):
 class Keys(ModalScreen[None]):
     """What can be typed."""
 
-    BINDINGS: ClassVar = [Binding("escape,q,question_mark,enter", "dismiss(None)", "Close", priority=True)]
+    BINDINGS: ClassVar = [
+        Binding("escape,q,question_mark,enter", "dismiss(None)", "Close", priority=True),
+        Binding("down,j", "scroll(1)", "Down", priority=True),
+        Binding("up,k", "scroll(-1)", "Up", priority=True),
+        Binding("pagedown,space", "scroll(8)", "Page down", priority=True),
+        Binding("pageup", "scroll(-8)", "Page up", priority=True),
+    ]
 
     def compose(self) -> ComposeResult:
         """The page."""
-        with VerticalScroll(classes="dialog"):
+        beside = Horizontal if self.app.size.width >= _SIDE_BY_SIDE else Vertical
+        with VerticalScroll(id="keys", classes="dialog"):
             yield Label("Keys", classes="title")
-            yield Static(KEYS, markup=False)
+            with beside(classes="beside"):
+                for column in KEYS:
+                    yield Static(column, markup=False)
+            yield Static(ABOUT, markup=False)
+            yield Static("esc: close    ↑ ↓: what does not fit", classes="hint", markup=False)
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll, where the terminal is small."""
+        self.query_one("#keys").scroll_relative(y=lines, animate=False)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from alarm_engine.model.palette import PALETTE
+from tocsin.cli.command_words import Said, Tone
 from tocsin.cli.printing import plain
 from tocsin.terminal.rows import KINDS, Counts, View, Wish
 from tocsin.terminal.trust import Banner, Feed, engine_words, unknown
@@ -20,6 +21,7 @@ _QUIET = {
 
 
 _SHORT = {View.STANDING: "All", View.ACTIVE: "Unack", View.ACKNOWLEDGED: "Ack", View.SHELVED: "Shelved"}
+_SHADES = {Tone.DONE: "OK", Tone.REFUSED: "MINOR", Tone.NOT_CONFIRMED: "MAJOR"}
 _WIDE, _NARROW = 110, 60
 """Columns below which the names of views are short, and are left out."""
 
@@ -81,3 +83,12 @@ def empty_words(feeds: Sequence[Feed], wish: Wish, banner: Banner | None) -> str
     if nothing := unknown(list(feeds)):
         return f"{_QUIET[wish.view]}{filtered}, but nothing is known yet of {nothing:,}."
     return f"{_QUIET[wish.view]}{filtered}." + ("" if filtered else " The engine is live.")
+
+
+def said_text(sentences: Sequence[Said], *, light: bool) -> Text:
+    """What came of commands, each sentence in a line of its own."""
+    text = Text()
+    for number, said in enumerate(sentences):
+        text.append("\n" if number else "")
+        text.append(*badge(_SHADES[said.tone], f" {said.text} ", light=light))
+    return text

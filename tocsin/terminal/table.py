@@ -46,6 +46,7 @@ class AlarmTable(ScrollView, can_focus=True):
         self.cursor: str | None = None
         """Path of the alarm under the cursor; it may have left the table."""
         self.marked: set[str] = set()
+        """Paths of what is selected; they too may have left it."""
         self.pending: Mapping[str, str] = {}
         """What is under way, by path."""
         self.blind = True
@@ -63,15 +64,16 @@ class AlarmTable(ScrollView, can_focus=True):
     def show(self, rows: list[Row], view: View, *, asked: bool) -> None:
         """Other rows, or the same ones in another order. The cursor's row stays where it is on the screen, unless the top is shown.
 
-        `asked`: because the user wanted others. Then the cursor goes to the first row if its alarm is not among them; else it stays with
-        an alarm that has gone, so that no key is carried out for one that slipped under it.
+        `asked`: because the user wanted others. Then the cursor goes to the first row if its alarm is not among them, and only what is
+        among them stays selected; else both stay with alarms that have gone, so that no key is carried out for another one.
         """
         before = self._places.get(self.cursor or "")
         if view is not self.view:
             self._longest.clear()
         self.view, self.rows = view, rows
         self._places = {row.path: place for place, row in enumerate(rows)}
-        self.marked &= self._places.keys()
+        if asked:
+            self.marked &= self._places.keys()
         if rows and (self.cursor is None or (asked and self.cursor not in self._places)):
             self.cursor = rows[0].path
         after = self._places.get(self.cursor or "")
@@ -89,11 +91,10 @@ class AlarmTable(ScrollView, can_focus=True):
         place = self._places.get(self.cursor or "")
         return None if place is None else self.rows[place]
 
-    def chosen(self) -> list[Row]:
-        """What is selected, else what is under the cursor."""
-        marked = [row for row in self.rows if row.path in self.marked]
-        current = self.current()
-        return marked or ([current] if current is not None else [])
+    def chosen(self) -> list[str]:
+        """Paths of what is selected, else of what is under the cursor. Where that has left the table, nothing takes its place."""
+        wanted = self.marked or {self.cursor or ""}
+        return [row.path for row in self.rows if row.path in wanted]
 
     def release(self) -> None:
         """Nothing is selected any more."""
