@@ -80,26 +80,34 @@ async def test_looking(site):
 
 async def test_commands_for_one_for_several_and_for_what_a_pattern_names(site):
     async with site.serving():
+        await live(site)
         site.put("GC1", 12)
         site.put("GV1", 1)
         await site.until_severity("GC1", "MAJOR")
         await site.until_severity("GV1", "MAJOR")
         output, _ = await tocsin(site, "ack", site.path("GC1"), "--reason", "pump is changed", "--user", "mara")
         assert output == f"Done: {site.path('GC1')} acknowledged.\n"
-        (event,) = await site.events("acknowledged")
-        assert (event["user"], event["comment"]) == ("mara", "pump is changed")
+
+        async def is_told():
+            return [(one["user"], one["comment"]) for one in await site.events("acknowledged")] == [("mara", "pump is changed")]
+
+        await site.until(is_told, "the event")
         assert "Nothing to do" in (await tocsin(site, "ack", f"{site.ioc.prefix}GC1"))[0]
         await tocsin(site, "unack", site.path("GC1"))
         _, said = await tocsin(site, "ack", f"{site.ioc.prefix}*", code=2)
         assert "names 2 alarms, and nobody can be asked here" in said
+        assert "HIHI_ALARM" in said, "what it names is listed"
         assert "Done: 2 of 2 acknowledged." in (await tocsin(site, "ack", f"{site.ioc.prefix}*", "--yes"))[0]
-        _, said = await tocsin(site, "ack", f"{site.ioc.prefix}G?1", "--yes", code=2)
-        assert "names 2 alarms: nothing to acknowledge; nothing was done" in said
+        _, said = await tocsin(site, "ack", f"{site.ioc.prefix}G?1", "--yes")
+        assert said == f"Nothing to do: no unacknowledged alarm: none of 2 alarms that {site.ioc.prefix}G?1 names."
+        _, said = await tocsin(site, "ack", f"{site.ioc.prefix}X*", "--yes", code=2)
+        assert "names no alarm of the tree, so it may be misspelt" in said
         targets = (site.path("GC1"), site.path("GV1"))
         results = json.loads((await tocsin(site, "shelve", *targets, "--for", "1h", "-r", "test", "--format", "json"))[0])
         assert [(one["outcome"], one["count"]) for one in results] == [("done", 1), ("done", 1)]
         output, _ = await tocsin(site, "alarms", "--state", "shelved", "--once")
         assert output.count("shelved") == 2
+        assert "acknowledged by" not in output, "it is who shelved it"
         assert "Done: 2 of 2 unshelved." in (await tocsin(site, "unshelve", *targets))[0]
         await tocsin(site, "disable", site.path("GV1"), "-r", "taken out")
         assert "out of service" in (await tocsin(site, "alarms", "--state", "disabled"))[0]
@@ -147,12 +155,16 @@ async def test_mistakes_are_told_in_a_sentence(site):
         for arguments, words in (
             (("alarms", f"/{site.config}/Vacum"), ["Vacum", f"did you mean /{site.config}/Vacuum"]),
             (("alarms", f"{prefix}GC"), ["is no PV", f"did you mean {site.path('GC1')}"]),
-            (("tree", site.path("GC1")), ["an alarm, not a component"]),
+            (("tree", site.path("GC1")), ["an alarm, not a component: `tocsin explain", site.path("GC1")]),
             (("ack", f"{prefix}GX1"), ["is no PV", "did you mean"]),
             (("ack", "/"), ["is no path"]),
             (("shelve", prefix + "GC1", "-r", "x"), ["--for", "one of them"]),
             (("shelve", prefix + "GC1", "-r", "x", "--for", "soon"), ["no span of time", "15m"]),
             (("shelve", prefix + "GC1", "-r", "x", "--until", "1h"), ["has passed"]),
+            (("shelve", prefix + "GC1", "-r", "x", "--until", "yesterday"), ["is no time", "+2h (from now)"]),
+            (("shelve", prefix + "GC1", "-r", "x", "--for", "401d"), ["more than 400 days", "tocsin disable"]),
+            (("shelve", prefix + "GC1", "-r", "x", "--until", "2060-01-01"), ["more than 400 days", "tocsin disable"]),
+            (("ack", prefix + "GC1", "--seen", "nonsense"), ["--seen", "nonsense", "CONFIG.EPOCH.N"]),
             (("shelve", prefix + "GC1", "--for", "1h"), ["--reason"]),
             (("disable", prefix + "GC1"), ["--reason"]),
             (("events", "--since", "yesterday"), ["is no time", "ISO 8601"]),
@@ -169,6 +181,7 @@ async def test_mistakes_are_told_in_a_sentence(site):
             output, said = await tocsin(site, *arguments, code=2)
             assert [word for word in words if word not in said.replace("│ ", "")] == [], (arguments, said)
             assert output == ""
+            assert "did you mean /" not in said or arguments[0] != "tree"
         _, said = await tocsin(site, "unshelve", f"/{site.config}/Vacuum/none", code=1)
         assert "Refused: Unshelve" in said
         assert "there is no alarm" in said.lower()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from tests.unit.live_alarms import alarm, shelved
 from tocsin.cli.command_words import WORDS, Failed, Kind, Tone, few, report
 from tocsin.client.types import CommandResult, Outcome
@@ -22,12 +24,20 @@ def test_done():
     assert said(result("/a/b/1"), result("/a/b/2"), kind=Kind.SHELVE) == [(Tone.DONE, "Done: 2 of 2 shelved.")]
 
 
+def test_until_when_it_is_shelved():
+    end = datetime(2026, 12, 1, 7, 0, 0).astimezone()
+    (told,) = report(Kind.SHELVE, [result()], end)
+    assert told.text == "Done: /Ring/Vacuum/GC1 shelved until 2026-12-01 07:00."
+    (told,) = report(Kind.SHELVE, [result("/Ring", count=3)], end)
+    assert told.text == "Done: /Ring shelved until 2026-12-01 07:00 (3 alarms)."
+
+
 def test_what_was_left_alone_and_what_was_nothing_to_do():
     assert said(result("/Ring", count=2, left_alone=("/Ring/a", "/Ring/b"))) == [
         (Tone.DONE, "Done: /Ring acknowledged (2 alarms)."),
         (Tone.REFUSED, "Left alone, because they rose after what you had seen: /Ring/a, /Ring/b. Look again, then repeat."),
     ]
-    assert said(result(count=0)) == [(Tone.DONE, "Nothing to do: nothing to acknowledge: /Ring/Vacuum/GC1.")]
+    assert said(result(count=0)) == [(Tone.DONE, "Nothing to do: no unacknowledged alarm: /Ring/Vacuum/GC1.")]
     assert [tone for tone, _ in said(result(count=0, left_alone=("/Ring/Vacuum/GC1",)))] == [Tone.REFUSED]
 
 

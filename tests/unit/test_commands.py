@@ -66,3 +66,18 @@ def test_a_misspelt_command_is_told_what_was_meant():
     found = CliRunner().invoke(app, ["alrams"], env={"COLUMNS": "200"})
     assert found.exit_code == 2
     assert "Did you mean 'alarms'" in found.output
+
+
+def test_a_misspelt_word_of_an_option_is_told_without_words_of_a_library():
+    found = ask("alarms", "--severity", "huge")
+    assert found.returncode == 2
+    assert "'huge' is not one of" in found.stderr
+    assert "Value error" not in found.stderr
+
+
+def test_an_address_where_nobody_listens_names_the_option_of_the_prompt():
+    found = ask("summary", "--url", "http://127.0.0.1:9")
+    assert found.returncode == 2
+    assert "--url or TOCSIN_URL name another" in found.stderr
+    found = ask("ack", "/A/B/C", "--url", "http://127.0.0.1:9")
+    assert "--url or TOCSIN_URL name another" in found.stderr

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import typer
 
-from tocsin.cli.moments import moment, read_moment, read_span
+from tocsin.cli.moments import moment, read_end, read_moment, read_span
 
 NOW = datetime(2026, 11, 30, 15, 0, tzinfo=ZoneInfo("Europe/Berlin"))
 
@@ -41,6 +41,15 @@ def test_the_future_is_refused_where_only_the_past_is_known():
     with pytest.raises(typer.BadParameter, match="lies in the future"):
         read_moment("+1h", "'--since'")
     assert read_moment("+1h", "'--until'", past=False) > datetime.now(UTC)
+
+
+def test_of_a_time_to_come_that_is_expected_and_no_past_one():
+    assert read_end("+2h", "'--until'") > datetime.now(UTC)
+    with pytest.raises(typer.BadParameter, match=r"'yesterday' is no time: expected \+2h \(from now\), 18:00, ") as told:
+        read_end("yesterday", "'--until'")
+    assert "ago" not in str(told.value)
+    with pytest.raises(typer.BadParameter, match="has passed"):
+        read_end("2h", "'--until'")
 
 
 def test_spans():

@@ -6,16 +6,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
 
 from alarm_engine.errors import TocsinError
+from alarm_engine.model.state import EventId
 from tocsin.cli.answering import Form, Printed, alarm_table, say_json, say_ndjson
 from tocsin.cli.command_words import WORDS, Failed, Kind, Tone, report
-from tocsin.cli.moments import read_moment, read_span
+from tocsin.cli.moments import read_end, read_span
 from tocsin.cli.printing import console, note, plain
-from tocsin.cli.reaching import Reach, reaching
+from tocsin.cli.reaching import Reach, at_prompt, reaching
 from tocsin.cli.resolving import NotOne, hinting, is_pattern, matching, resolve
 from tocsin.client import Client
 from tocsin.client.errors import ClientError
@@ -23,12 +25,15 @@ from tocsin.client.types import Alarm, CommandResult
 
 _UNKNOWN = 2
 """Exit code: it may or may not have been carried out."""
+_LONGEST = timedelta(days=400)
+"""For longer nobody shelves: what is to be away for years is out of service, and seen as that."""
 
 Targets = Annotated[
     list[str],
     typer.Argument(
         metavar="ALARM...",
-        help="Paths of alarms or components, names of PVs that are there once, or patterns with * and ?, which are asked about.",
+        help="Paths of alarms or components, names of PVs that are there once, or patterns with * and ?, which are asked about. "
+        "Of what a component or pattern names only those alarms count for which the command makes sense: for ack the active ones.",
         show_default=False,
     ),
 ]
@@ -60,7 +65,15 @@ def ack(  # noqa: PLR0913, PLR0917 - each is an option
     What a pattern names is listed and asked about; alarms that rise meanwhile are left alone. Exit code 1 if something was refused or left
     alone, 2 if it is not known whether it was carried out.
     """
-    return _carry_out(reach, Kind.ACKNOWLEDGE, alarms, {"reason": reason, "seen": seen}, _Manner(user, yes, form))
+    return _carry_out(reach, Kind.ACKNOWLEDGE, alarms, {"reason": reason, "seen": _event(seen)}, _Manner(user, yes, form))
+
+
+def _event(text: str | None) -> str | None:
+    """The id of an event as it was typed; a fault ends the command."""
+    try:
+        return None if text is None else str(EventId.parse(text))
+    except ValueError as problem:
+        raise typer.BadParameter(str(problem), param_hint="'--seen'") from None
 
 
 @reaching
@@ -74,7 +87,9 @@ def shelve(  # noqa: PLR0913, PLR0917 - each is an option
     reach: Reach,
     alarms: Targets,
     reason: NeededReason,
-    duration: Annotated[str | None, typer.Option("--for", metavar="SPAN", help="For how long: 15m, 1h, 7d.", show_default=False)] = None,
+    duration: Annotated[
+        str | None, typer.Option("--for", metavar="SPAN", help=f"For how long: 15m, 1h, 7d; {_LONGEST.days}d at most.", show_default=False)
+    ] = None,
     until: Annotated[
         str | None, typer.Option("--until", metavar="TIME", help="Until when: 18:00, '2026-12-01 07:00', +2h.", show_default=False)
     ] = None,
@@ -82,7 +97,7 @@ def shelve(  # noqa: PLR0913, PLR0917 - each is an option
     yes: Yes = False,
     form: Printed = Form.TABLE,
 ) -> int:
-    """Take alarms out of sight for a time. They come back by themselves.
+    """Take alarms out of sight for a time, 400 days at most. They come back by themselves.
 
     Exit code 1 if something was refused, 2 if it is not known whether it was carried out.
     """
@@ -93,12 +108,19 @@ def _end(duration: str | None, until: str | None) -> dict[str, Any]:
     if (duration is None) == (until is None):
         raise typer.BadParameter("give one of them: how long, or until when", param_hint="'--for' / '--until'")
     if duration is not None:
-        return {"duration": read_span(duration, "'--for'")}
+        span = read_span(duration, "'--for'")
+        _refuse_too_long(span, duration, "'--for'")
+        return {"duration": span}
     assert until is not None
-    end = read_moment(until, "'--until'", past=False)
-    if end.timestamp() <= time.time():
-        raise typer.BadParameter(f"{end:%Y-%m-%d %H:%M:%S} has passed: +2h is in two hours", param_hint="'--until'")
+    end = read_end(until, "'--until'")
+    _refuse_too_long(end - datetime.now().astimezone(), until, "'--until'")
     return {"until": end}
+
+
+def _refuse_too_long(span: timedelta, text: str, hint: str) -> None:
+    if span > _LONGEST:
+        told = f"{text!r} is more than {_LONGEST.days} days: for as long as that take it out of service with `tocsin disable`"
+        raise typer.BadParameter(told, param_hint=hint)
 
 
 @reaching
@@ -134,17 +156,24 @@ def _carry_out(reach: Reach, kind: Kind, texts: Sequence[str], given: dict[str, 
     with reach.open() as client:
         # All of it is looked up before anything is done: a misspelt name stops the whole.
         wanted = dict(pair for text in texts for pair in _named(client, reach, kind, text, yes=manner.yes))
+        ends = _ends(given)
         answers = [_given(client, kind, path, given | more) for path, more in wanted.items()]
     if manner.form in (Form.JSON, Form.NDJSON):
         (say_json if manner.form is Form.JSON else say_ndjson)(answers)
-    said = report(kind, answers)
+    said = report(kind, answers, ends)
     for one in said:
         if one.tone is not Tone.DONE:
             note(one.text)
         elif manner.form in (Form.TABLE, Form.PLAIN):
             console().print(one.text, soft_wrap=True)
     tones = {one.tone for one in said}
-    return _UNKNOWN if Tone.NOT_CONFIRMED in tones else 1 if Tone.REFUSED in tones or not answers else 0
+    return _UNKNOWN if Tone.NOT_CONFIRMED in tones else 1 if Tone.REFUSED in tones else 0
+
+
+def _ends(given: dict[str, Any]) -> datetime | None:
+    """When what was commanded ends by itself; by the clock of this machine."""
+    end: datetime | None = given.get("until")
+    return datetime.now().astimezone() + given["duration"] if "duration" in given else end
 
 
 def _named(client: Client, reach: Reach, kind: Kind, text: str, *, yes: bool) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -155,8 +184,11 @@ def _named(client: Client, reach: Reach, kind: Kind, text: str, *, yes: bool) ->
     found = matching(client, text, reach.config)
     reach.judge(found.answer)
     fitting = [alarm for alarm in found.alarms if WORDS[kind].fits(alarm)]
+    if not found.alarms:
+        raise NotOne(f"{plain(text)} names no alarm of the tree, so it may be misspelt; nothing was done")
     if not fitting:
-        raise NotOne(f"{plain(text)} names {len(found.alarms)} alarms{': ' + WORDS[kind].unfit if found.alarms else ''}; nothing was done")
+        note(f"Nothing to do: {WORDS[kind].unfit}: none of {_counted(found.alarms)} that {plain(text)} names.")
+        return
     if not yes:
         _confirm(kind, text, fitting)
     for alarm in fitting:
@@ -165,12 +197,16 @@ def _named(client: Client, reach: Reach, kind: Kind, text: str, *, yes: bool) ->
 
 
 def _confirm(kind: Kind, text: str, alarms: Sequence[Alarm]) -> None:
-    number = f"{len(alarms)} alarm{'' if len(alarms) == 1 else 's'}"
-    if not sys.stdin.isatty():
-        raise TocsinError(f"{plain(text)} names {number}, and nobody can be asked here: look with `tocsin alarms`, then add --yes")
+    number = _counted(alarms)
     console(stderr=True).print(alarm_table(alarms, time.time()))
+    if not sys.stdin.isatty():
+        raise TocsinError(f"{plain(text)} names {number}, and nobody can be asked here: with --yes it is done")
     if not typer.confirm(f"{WORDS[kind].name} {number}?", err=True):
         raise typer.Exit(1)
+
+
+def _counted(alarms: Sequence[Alarm]) -> str:
+    return f"{len(alarms)} alarm{'' if len(alarms) == 1 else 's'}"
 
 
 def _given(client: Client, kind: Kind, path: str, given: dict[str, Any]) -> CommandResult | Failed:
@@ -180,4 +216,4 @@ def _given(client: Client, kind: Kind, path: str, given: dict[str, Any]) -> Comm
             return method(path, **given)
     except (NotOne, ClientError) as problem:
         # What raises was surely not carried out; what may have been is a result.
-        return Failed(path, str(problem))
+        return Failed(path, at_prompt(str(problem)))

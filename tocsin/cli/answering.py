@@ -13,6 +13,9 @@ from alarm_engine.model.palette import PALETTE
 from tocsin.cli.printing import badge, local, plain, span, table
 from tocsin.client.types import Alarm
 
+_WHOLE = {"UNDEFINED": "UNDEFINED", "UNDEFINED_ACK": "undefined ✓"}
+"""Severities that the palette, made for narrow fields of dashboards, shortens."""
+_WHOLE_WORDS = {PALETTE[name].word: text for name, text in _WHOLE.items()}
 _RENAMED = {"from_severity": "from", "to_severity": "to"}
 
 
@@ -88,6 +91,11 @@ def word(alarm: Alarm) -> str:
     return known.word if known else str(alarm.severity)
 
 
+def whole_word(alarm: Alarm) -> str:
+    """The same where there is room: severities stand there in full, as in sentences and on components."""
+    return _WHOLE.get(shade(alarm), word(alarm))
+
+
 def current(alarm: Alarm) -> str:
     """What the PV says now, in a word."""
     if not alarm.connected:
@@ -100,14 +108,15 @@ def current(alarm: Alarm) -> str:
 
 def alarm_table(alarms: Iterable[Alarm], now: float) -> Any:
     """A table of alarms; `now` in seconds since the epoch."""
-    rows = table("severity", "PV", "description", "message", "value", "PV now", "since", "acknowledged by", "path")
+    rows = table("severity", "PV", "description", "message", "value", "PV now", "since", "by", "path")
     for name in ("severity", "PV", "since"):
         next(column for column in rows.columns if column.header == name).no_wrap = True
     for alarm in alarms:
         since = "" if alarm.since is None else span(now - alarm.since.timestamp())
         by = plain(alarm.acknowledgement.user) if alarm.acknowledgement else _hidden(alarm)
-        texts = (alarm.pv, alarm.description, alarm.message, alarm.value, current(alarm))
-        rows.add_row(badge(shade(alarm), word(alarm)), *map(plain, texts), since, by, plain(alarm.path))
+        now_says = current(alarm)
+        texts = (alarm.pv, alarm.description, alarm.message, alarm.value, _WHOLE_WORDS.get(now_says, now_says))
+        rows.add_row(badge(shade(alarm), whole_word(alarm)), *map(plain, texts), since, by, plain(alarm.path))
     return rows
 
 

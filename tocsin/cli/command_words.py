@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from tocsin.cli.printing import plain
@@ -42,7 +43,7 @@ def _visible(alarm: Alarm) -> bool:
 
 
 WORDS: dict[Kind, Words] = {
-    Kind.ACKNOWLEDGE: Words("Acknowledge", "acknowledging …", "acknowledged", lambda a: a.state == State.ACTIVE, "nothing to acknowledge"),
+    Kind.ACKNOWLEDGE: Words("Acknowledge", "acknowledging …", "acknowledged", lambda a: a.state == State.ACTIVE, "no unacknowledged alarm"),
     Kind.UNACKNOWLEDGE: Words(
         "Unacknowledge", "taking back …", "acknowledgement taken back", lambda a: a.state == State.ACKNOWLEDGED, "not acknowledged"
     ),
@@ -79,8 +80,8 @@ class Failed:
     why: str
 
 
-def report(kind: Kind, answers: Sequence[CommandResult | Failed]) -> list[Said]:
-    """What came of a command for several paths; the same reason is said once."""
+def report(kind: Kind, answers: Sequence[CommandResult | Failed], until: datetime | None = None) -> list[Said]:
+    """What came of a command for several paths; the same reason is said once. `until`: when it ends by itself."""
     words, said, several = WORDS[kind], [], len(answers) > 1
     all_done = [one for one in answers if isinstance(one, CommandResult) and one.outcome == Outcome.DONE]
     done = [one for one in all_done if one.count]
@@ -88,7 +89,7 @@ def report(kind: Kind, answers: Sequence[CommandResult | Failed]) -> list[Said]:
     if done:
         what = plain(done[0].path) if not several else f"{len(done)} of {len(answers)}"
         acted = f" ({number} alarm{'' if number == 1 else 's'})" if number != len(done) else ""
-        said.append(Said(Tone.DONE, f"Done: {what} {words.done}{acted}."))
+        said.append(Said(Tone.DONE, f"Done: {what} {words.done}{f' until {until.astimezone():%Y-%m-%d %H:%M}' if until else ''}{acted}."))
     if idle := [one.path for one in all_done if not one.count and not one.left_alone]:
         said.append(Said(Tone.DONE, f"Nothing to do: {words.unfit}: {few(idle)}."))
     if left := [path for one in all_done for path in one.left_alone]:

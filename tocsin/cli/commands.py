@@ -147,6 +147,14 @@ class Commands(TyperGroup):
             return self.commands.get(cmd_name)
         return TyperCommand(name=entry.name, help=entry.help, rich_help_panel=entry.panel)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Carry out a command; what is wrong with an option is said without the words of the library that found it."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as problem:
+            problem.message = problem.message.removeprefix("Value error, ")
+            raise
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """The page of `tocsin --help`."""
         self._only_listed = True

@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 from rich.tree import Tree as Drawing
 
-from tocsin.cli.answering import Form, Printed, say, say_json, say_ndjson, shade, word
+from tocsin.cli.answering import Form, Printed, say, say_json, say_ndjson, shade, whole_word
 from tocsin.cli.printing import badge, console, plain, table
 from tocsin.cli.reaching import Reach, reaching
 from tocsin.cli.resolving import hinting, resolve
@@ -80,7 +80,7 @@ def _label(node: Node) -> Text:
 
 def _leaf(alarm: Alarm) -> Text:
     said = "  ".join(plain(part) for part in (alarm.message, alarm.value, alarm.description) if part)
-    return Text.assemble(plain(alarm.pv), "  ", badge(shade(alarm), word(alarm)), f"  {said}")
+    return Text.assemble(plain(alarm.pv), "  ", badge(shade(alarm), whole_word(alarm)), f"  {said}")
 
 
 def _told(counts: AlarmCounts) -> str:

@@ -16,6 +16,8 @@ _EARLIEST = 1971
 
 WRITTEN = "2h (ago), 14:00, '2026-11-20 14:00', or ISO 8601 with a zone"
 """What can be written, for help."""
+WRITTEN_AHEAD = "+2h (from now), 18:00, '2026-12-01 07:00', or ISO 8601 with a zone"
+"""The same of a time that is to come."""
 
 
 class TimesFirst(TyperCommand):
@@ -26,10 +28,10 @@ class TimesFirst(TyperCommand):
         return super().parse_args(ctx, [arg[1:] if arg[:1] == "-" and _SPAN.fullmatch(arg) else arg for arg in args])
 
 
-def moment(text: str, now: datetime) -> datetime:
+def moment(text: str, now: datetime, written: str = WRITTEN) -> datetime:
     """A time, aware: `now`, a span ago (`2h`, `-2h`) or ahead (`+2h`), a time of today, a date, both, ISO 8601.
 
-    What has no zone is in that of `now`, which is aware. Raises `ValueError` that says what was expected.
+    What has no zone is in that of `now`, which is aware. Raises `ValueError` that says what was expected: `written`.
     """
     text = text.strip()
     if text == "now":
@@ -41,7 +43,7 @@ def moment(text: str, now: datetime) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{text!r} is no time: expected {WRITTEN}") from None
+        raise ValueError(f"{text!r} is no time: expected {written}") from None
     if found.year < _EARLIEST:
         raise ValueError(f"{text!r} is before the year {_EARLIEST}")
     return found if found.tzinfo is not None else _in_zone(found, now.tzinfo)
@@ -72,6 +74,18 @@ def read_moment(text: str, hint: str, *, past: bool = True) -> datetime:
         raise typer.BadParameter(str(problem), param_hint=hint) from None
     if past and found > now:
         raise typer.BadParameter(f"{found:%Y-%m-%d %H:%M:%S} lies in the future, of which nothing is known", param_hint=hint)
+    return found
+
+
+def read_end(text: str, hint: str) -> datetime:
+    """A time to come that somebody typed, aware. A fault ends the command, and names the option `hint`."""
+    now = datetime.now().astimezone()
+    try:
+        found = moment(text, now, WRITTEN_AHEAD)
+    except ValueError as problem:
+        raise typer.BadParameter(str(problem), param_hint=hint) from None
+    if found <= now:
+        raise typer.BadParameter(f"{found:%Y-%m-%d %H:%M:%S} has passed: +2h is in two hours", param_hint=hint)
     return found
 
 

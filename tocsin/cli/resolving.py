@@ -75,6 +75,8 @@ def expression(pattern: str) -> re.Pattern[str]:
 def meant(client: Client, text: str, config: str | None = None) -> str:
     """What may have been meant by a name or path that is not there, as the end of a sentence; empty if nothing is near."""
     known = [alarm.path for alarm in client.alarms(state="all", limit=_MOST_LOOKED_AT, config=config).alarms]
+    if text in known or text in map(name, known):  # it is there, and no component
+        return f": `tocsin explain '{plain(text)}'` tells of it"
     known += _components(client, config)
     by_name: dict[str, list[str]] = {}
     for path in known:
