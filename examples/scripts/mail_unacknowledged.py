@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from email.utils import localtime
 
 from tocsin import Client
 from tocsin.client import Alarm, AlarmList, ClientError
@@ -36,7 +37,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
 
 def line(alarm: Alarm) -> str:
     """One alarm as a line of the mail."""
-    since = f"{alarm.since.astimezone():%d.%m. %H:%M}" if alarm.since is not None else "?"
+    since = f"{alarm.since.astimezone():%Y-%m-%d %H:%M %Z}" if alarm.since is not None else "?"
     return f"{alarm.severity:<10} {since}  {alarm.description}\n{'':<10} {alarm.path}  {alarm.value} {alarm.message}"
 
 
@@ -66,6 +67,7 @@ def main(given: Sequence[str] | None = None) -> int:
         subject, text = "Alarms are not known", f"tocsin could not be asked: {problem}\n\nNobody knows from here what is in alarm."
     message = EmailMessage()
     message["Subject"], message["From"], message["To"] = f"[alarms] {subject}", options.sender, ", ".join(options.to)
+    message["Date"] = localtime()
     message.set_content(f"{text}\n\n{datetime.now(UTC).astimezone():%Y-%m-%d %H:%M:%S %Z}\n")
     host, _, port = options.smtp.partition(":")
     try:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email import message_from_string
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +114,9 @@ def test_what_is_not_acknowledged_is_mailed(site):
         (mail,) = mails.texts
         assert "Subject: [alarms] 1 alarm not acknowledged" in mail
         assert "To: shift@lab.example" in mail
+        sent = parsedate_to_datetime(message_from_string(mail)["Date"])
+        assert abs(datetime.now(UTC) - sent) < timedelta(minutes=5)
+        assert re.search(r"^MAJOR +\d{4}-\d\d-\d\d \d\d:\d\d \S+ ", mail, re.MULTILINE), "year and zone are there"
         assert GC1 in mail
         assert P1 not in mail
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import Counter
 from dataclasses import replace
 from email.utils import formatdate
 
@@ -16,6 +17,7 @@ from alarm_engine.journal.kafka_topics import rules
 from alarm_engine.model.status import EngineStatus
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
 from alarm_engine.wire.topics import Topics
+from tocsin.cli import doctor
 from tocsin.examination import channel_access, engines, history, kafka, machine, settings, web
 from tocsin.examination.finding import Finding, Verdict, good
 from tocsin.examination.running import Check, examine
@@ -445,3 +447,24 @@ def test_a_name_server_where_nobody_listens_and_one_of_no_port(tmp_path):
 def test_roles():
     assert Role.RUN.does(Role.ENGINE)
     assert not Role.BACKEND.does(Role.ENGINE, Role.SYNC)
+
+
+def test_settings_that_cannot_be_read_are_named_once(tmp_path):
+    file = tmp_path / "nope.yaml"
+    site, (first, *_) = doctor._prepare(file, Wanted(Role.RUN, (), "", 5))
+    (found,) = first.look()
+    assert site is None
+    assert (found.subject, found.text.count(str(file)), found.text) == (str(file), 0, "cannot be read: No such file or directory")
+    assert found.advice == f"mend it; `tocsin settings check {file}` tells whether it can be used then"
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({Verdict.GOOD: 20, Verdict.WARNING: 2}, "22 things looked at: no faults, 2 warnings"),
+        ({Verdict.FAULT: 1}, "1 thing looked at: 1 fault, no warnings"),
+        ({Verdict.GOOD: 3}, "3 things looked at: all is well"),
+    ],
+)
+def test_the_last_line_counts_faults_and_warnings(counts, said):
+    assert doctor._summary(Counter(counts)).plain == said

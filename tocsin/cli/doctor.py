@@ -68,7 +68,8 @@ def _prepare(file: Path, wanted: Wanted) -> tuple[Site | None, list[Check]]:
     try:
         site = Site.of(file, load(file), wanted)
     except SettingsError as problem:
-        finding = fault(str(file), str(problem), f"`tocsin settings check {file}` says it again when it is mended")
+        told = str(problem).removeprefix(f"{file}: ")  # the line begins with the file
+        finding = fault(str(file), told, f"mend it; `tocsin settings check {file}` tells whether it can be used then")
         return None, [Check("Settings", "settings", lambda: [finding]), *checks_without_site()]
     return site, list(checks(site))
 
@@ -115,14 +116,16 @@ def _line(out: Console, head: Text, text: Text) -> None:
 
 def _summary(counts: Counter[Verdict]) -> Text:
     faults, warnings = counts[Verdict.FAULT], counts[Verdict.WARNING]
-    text = Text(f"{sum(counts.values())} lines: ")
+    number = sum(counts.values())
+    text = Text(f"{number} {'thing' if number == 1 else 'things'} looked at: ")
     if not faults and not warnings:
         return text.append("all is well", "bold green")
-    if faults:
-        text.append(f"{faults} fault{'s' if faults != 1 else ''}", _STYLES[Verdict.FAULT])
-    if warnings:
-        text.append(", " if faults else "").append(f"{warnings} warning{'s' if warnings != 1 else ''}", _STYLES[Verdict.WARNING])
-    return text
+    text.append(_counted(faults, "fault"), _STYLES[Verdict.FAULT] if faults else "")
+    return text.append(", ").append(_counted(warnings, "warning"), _STYLES[Verdict.WARNING] if warnings else "")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
 
 
 def _report(examined: list[Examined], counts: Counter[Verdict], *, ok: bool) -> dict[str, Any]:
