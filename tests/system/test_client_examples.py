@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email import message_from_string
 from email.utils import parsedate_to_datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +48,12 @@ def _as_it_was(site):
 def started(name: str, *given: str, url: str) -> subprocess.Popen[str]:
     """A script that runs."""
     return subprocess.Popen(
-        [sys.executable, EXAMPLES / "scripts" / f"{name}.py", *given],
+        # Where tests run in the background Ctrl-C may be ignored, and whoever is started would ignore it too.
+        ["env", "--default-signal=INT", sys.executable, EXAMPLES / "scripts" / f"{name}.py", *given],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "TOCSIN_URL": url},
-        # Whoever runs the tests in the background may have it ignored, and then Ctrl-C would do nothing.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
 
 
