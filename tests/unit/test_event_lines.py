@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 
 import pytest
-from rich.console import Console
 
 from tests.unit.live_alarms import shelved
 from tests.unit.test_explaining import event, sample
-from tocsin.cli.event_lines import add_line, event_table, spoken, tabbed
+from tocsin.cli.event_lines import spoken, tabbed
 from tocsin.cli.look_events import _line
 from tocsin.client.types import EventKind
 
@@ -21,7 +19,3 @@ def test_an_alarm_out_of_service_is_not_called_shelved(kind, hidden, word):
     line = _line(replace(happened, state=replace(happened.state, suppression=hidden)), "12:00")
     assert tabbed(line).split("\t")[2] == word
     assert word in spoken(line).plain.split()
-    rows, out = event_table("UTC"), io.StringIO()
-    add_line(rows, line)
-    Console(file=out, width=300).print(rows)
-    assert word in out.getvalue().split()
