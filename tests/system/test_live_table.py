@@ -114,7 +114,7 @@ async def test_details_guidance_filter_and_any_size(site):
             await screen.shows(r"MAJOR +\S*GC1[\s\S]*q End" if columns > 60 else r"MAJOR +\S*GC1")
             assert max(map(len, screen.text().splitlines())) <= columns
         screen.type("?")
-        await screen.shows("other order, the other way round")
+        await screen.shows("nobody acknowledges what he has not seen")
 
 
 async def test_a_backend_that_is_killed_is_told_at_once_and_it_comes_back(site):

@@ -13,7 +13,8 @@ import typer
 
 from alarm_engine.errors import TocsinError
 from alarm_engine.model.state import EventId
-from tocsin.cli.answering import Form, Printed, alarm_table, say_json, say_ndjson
+from tocsin.cli.alarm_lines import alarm_table
+from tocsin.cli.answering import Form, Printed, say_json, say_ndjson
 from tocsin.cli.command_words import WORDS, Failed, Kind, Tone, report
 from tocsin.cli.moments import read_end, read_span
 from tocsin.cli.printing import console, note, plain
@@ -198,7 +199,8 @@ def _named(client: Client, reach: Reach, kind: Kind, text: str, *, yes: bool) ->
 
 def _confirm(kind: Kind, text: str, alarms: Sequence[Alarm]) -> None:
     number = _counted(alarms)
-    console(stderr=True).print(alarm_table(alarms, time.time()))
+    out = console(stderr=True)
+    out.print(alarm_table(alarms, time.time(), out.width))
     if not sys.stdin.isatty():
         raise TocsinError(f"{plain(text)} names {number}, and nobody can be asked here: with --yes it is done")
     if not typer.confirm(f"{WORDS[kind].name} {number}?", err=True):

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from alarm_engine.model.palette import PALETTE
-from tocsin.cli.printing import badge, local, plain, span, table
+from tocsin.cli.printing import plain
 from tocsin.client.types import Alarm
 
 _WHOLE = {"UNDEFINED": "UNDEFINED", "UNDEFINED_ACK": "undefined ✓"}
@@ -32,6 +32,7 @@ Printed = Annotated[
     Form,
     typer.Option(
         "--format",
+        metavar="FORM",
         help="table: for people; plain: a line for each, fields with tabs between them; json, ndjson: as the REST interface answers.",
     ),
 ]
@@ -96,6 +97,11 @@ def whole_word(alarm: Alarm) -> str:
     return _WHOLE.get(shade(alarm), word(alarm))
 
 
+def whole(text: str) -> str:
+    """A word for a severity in full."""
+    return _WHOLE_WORDS.get(text, text)
+
+
 def current(alarm: Alarm) -> str:
     """What the PV says now, in a word."""
     if not alarm.connected:
@@ -104,28 +110,6 @@ def current(alarm: Alarm) -> str:
         return ""
     known = PALETTE.get(str(alarm.current.severity))
     return known.word if known else str(alarm.current.severity)
-
-
-def alarm_table(alarms: Iterable[Alarm], now: float) -> Any:
-    """A table of alarms; `now` in seconds since the epoch."""
-    rows = table("severity", "PV", "description", "message", "value", "PV now", "since", "by", "path")
-    for name in ("severity", "PV", "since"):
-        next(column for column in rows.columns if column.header == name).no_wrap = True
-    for alarm in alarms:
-        since = "" if alarm.since is None else span(now - alarm.since.timestamp())
-        by = plain(alarm.acknowledgement.user) if alarm.acknowledgement else _hidden(alarm)
-        now_says = current(alarm)
-        texts = (alarm.pv, alarm.description, alarm.message, alarm.value, _WHOLE_WORDS.get(now_says, now_says))
-        rows.add_row(badge(shade(alarm), whole_word(alarm)), *map(plain, texts), since, by, plain(alarm.path))
-    return rows
-
-
-def _hidden(alarm: Alarm) -> str:
-    hidden = alarm.suppression
-    if hidden is None:
-        return ""
-    until = f" until {local(hidden.until)}" if hidden.until is not None else ""
-    return plain(f"{hidden.user}{until}: {hidden.reason}")
 
 
 def tabbed(alarm: Alarm) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
-from tocsin.cli.answering import Form, Printed, alarm_table, as_object, say, say_json, say_ndjson, tabbed
+from tocsin.cli.alarm_lines import alarm_table
+from tocsin.cli.answering import Form, Printed, as_object, say, say_json, say_ndjson, tabbed
+from tocsin.cli.fitting import Listed, fitted, places
+from tocsin.cli.look_tree import figures
 from tocsin.cli.moments import WRITTEN, read_moment
-from tocsin.cli.printing import badge, console, note, plain, span, table
+from tocsin.cli.printing import badge, console, local, note, plain, span
 from tocsin.cli.reaching import Reach, reaching
 from tocsin.cli.resolving import resolve
 from tocsin.client import Client
@@ -87,9 +91,9 @@ def _print(alarms: PastAlarms, tree: PastTree | None, path: str | None) -> None:
     what = tree.root.path if tree is not None else path or "the tree"
     out.print(f"{plain(what)} at {when(alarms)}", style="bold")
     if tree is not None and tree.root.counts.total:
-        out.print(_parts(tree.root))
+        out.print(parts_table(tree.root, out.width))
     if alarms.alarms:
-        out.print(alarm_table(alarms.alarms, alarms.at.timestamp()))
+        out.print(alarm_table(alarms.alarms, alarms.at.timestamp(), out.width))
     else:
         out.print("No alarm stood." if alarms.complete else "NOT KNOWN whether an alarm stood.")
 
@@ -101,13 +105,12 @@ def when(moment: Moment) -> str:
     return f"{local:%Y-%m-%d %H:%M:%S %Z} ({span(ago)} ago)" if ago >= 1 else f"{local:%Y-%m-%d %H:%M:%S %Z} (now)"
 
 
-def _parts(root: Node) -> Any:
-    rows = table("component", "severity", "active", "acknowledged", "shelved", "out of service", "alarms")
-    for node in (root, *(root.nodes or ())):
-        counts = node.counts
-        figures = (counts.active, counts.acknowledged, counts.shelved, counts.disabled, counts.total)
-        rows.add_row(plain(node.path), badge(str(node.severity)), *map(str, figures))
-    return rows
+def parts_table(root: Node, width: int) -> Table:
+    """A component and those below it, in so many cells of a terminal."""
+    nodes = (root, *(root.nodes or ()))
+    severities = Listed("severity", [badge(str(node.severity)) for node in nodes])
+    numbers = figures([node.counts for node in nodes], _STOOD)
+    return fitted([places("component", [node.path for node in nodes]), severities, *numbers], width)
 
 
 def _differing(found: Difference, form: Form) -> int:
@@ -132,20 +135,21 @@ def _print_changes(found: Difference) -> None:
         known = found.before.complete and found.after.complete
         out.print("No alarm differs. What came and went in between is not in this." if known else "NOT KNOWN whether an alarm differs.")
         return
-    rows = table("change", "before", "after", "PV", "since", "path")
-    for change in found.changes:
-        rows.add_row(*_row(change))
-    out.print(rows)
+    out.print(changes_table(found.changes, out.width))
 
 
-def _row(change: DifferentAlarm) -> Iterator[Any]:
-    last = change.after or change.before
-    yield str(change.change)
-    yield _badge(change.before)
-    yield _badge(change.after)
-    yield plain(change.pv)
-    yield "" if last is None else f"{last.time.astimezone():%Y-%m-%d %H:%M:%S}"
-    yield plain(change.path)
+def changes_table(changes: Sequence[DifferentAlarm], width: int) -> Table:
+    """What differs, in so many cells of a terminal."""
+    last = [change.after or change.before for change in changes]
+    columns = (
+        Listed("change", [str(change.change) for change in changes]),
+        Listed("before", [_badge(change.before) for change in changes]),
+        Listed("after", [_badge(change.after) for change in changes]),
+        Listed("PV", [plain(change.pv) for change in changes]),
+        Listed("since", [local(then.time if then else None) for then in last], out=2),
+        places("path", [change.path for change in changes], out=1),
+    )
+    return fitted(columns, width)
 
 
 def _badge(then: Then | None) -> Any:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
 from rich.text import Text
 
-from tocsin.cli.printing import badge, plain, table
+from alarm_engine.model.path import name
+from tocsin.cli.fitting import Listed, fitted
+from tocsin.cli.printing import badge, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +29,22 @@ class EventLine:
     comment: str
 
 
-def event_table(zone: str) -> Table:
-    """A table for events, times in that zone."""
-    return table(f"time ({zone})", "event", "kind", "severity", "alarm", "message", "value", "by", "comment")
-
-
-def add_line(rows: Table, line: EventLine) -> None:
-    """One more row."""
-    rows.add_row(
-        line.time,
-        line.id,
-        line.kind,
-        _shown(line.severity) if line.severity else "–",
-        *map(plain, (line.path, line.message, line.value, line.user, line.comment)),
+def event_table(lines: Sequence[EventLine], zone: str, width: int) -> Table:
+    """A table of events in so many cells of a terminal, times in that zone. Where it is narrow an alarm is named by its PV."""
+    places = [plain(line.path) for line in lines]
+    names = [plain(name(line.path)) if line.severity else place for line, place in zip(lines, places, strict=True)]
+    columns = (
+        Listed(f"time ({zone})", [line.time for line in lines]),
+        Listed("event", [line.id for line in lines], out=1),
+        Listed("kind", [line.kind for line in lines]),
+        Listed("severity", [_shown(line.severity) if line.severity else "–" for line in lines]),
+        Listed("alarm", places, short_cells=names),
+        Listed("message", [plain(line.message) for line in lines], out=5, least=10),
+        Listed("value", [plain(line.value) for line in lines], out=3, least=6),
+        Listed("by", [plain(line.user) for line in lines], out=4, least=6),
+        Listed("comment", [plain(line.comment) for line in lines], out=2, least=12),
     )
+    return fitted(columns, width)
 
 
 def hidden_word(*, for_good: bool) -> str:

@@ -22,7 +22,7 @@ from backend.api.over_time import acknowledged_object
 from backend.history.port import MAX_PAGE, EventQuery
 from backend.past import export
 from backend.past.acknowledgements import Acknowledged, acknowledgements
-from tocsin.cli.event_lines import EventLine, add_line, event_table, hidden_word
+from tocsin.cli.event_lines import EventLine, event_table, hidden_word
 from tocsin.cli.history_asking import (
     Below,
     Config,
@@ -67,7 +67,9 @@ def events(  # noqa: PLR0913, PLR0917 - each is an option
     severity: Annotated[
         list[str] | None, typer.Option(help="Severity after the event; repeatable; MAJOR includes MAJOR_ACK.", show_default=False)
     ] = None,
-    kind: Annotated[list[EventKind] | None, typer.Option(help="What happened; repeatable.", show_default=False)] = None,
+    kind: Annotated[
+        list[EventKind] | None, typer.Option(metavar="KIND", help=f"What happened; repeatable: {', '.join(EventKind)}.", show_default=False)
+    ] = None,
     user: Annotated[str | None, typer.Option(help="Who gave the command.", show_default=False)] = None,
     text: Annotated[
         str | None, typer.Option(help="Part of path, description, message or comment, in any case.", show_default=False)
@@ -124,18 +126,22 @@ def _to_file(site: Settings, query: EventQuery, what: tuple[export.Format, int |
 
 
 async def _list(site: Settings, query: EventQuery, limit: int) -> int:
-    rows = event_table("UTC")
+    lines: list[EventLine] = []
     last: Event | None = None
     async with visiting_history(site) as history:
         async for page in export.pages(history, query, limit + 1):
             for event in page:
-                if rows.row_count == limit:
-                    _print(rows, f"there are more: --limit for a longer list, --after {last.id if last else ''} for what follows")
+                if len(lines) == limit:
+                    _print_lines(lines, f"there are more: --limit for a longer list, --after {last.id if last else ''} for what follows")
                     return limit
-                add_line(rows, _line(event))
+                lines.append(_line(event))
                 last = event
-    _print(rows, "" if last else "nothing was found")
-    return rows.row_count
+    _print_lines(lines, "" if last else "nothing was found")
+    return len(lines)
+
+
+def _print_lines(lines: list[EventLine], note: str) -> None:
+    _print(event_table(lines, "UTC", console().width), note)
 
 
 def _line(event: Event) -> EventLine:

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from tocsin.cli.answering import Form, alarm_table, say, say_json, say_ndjson, tabbed
+from tocsin.cli.alarm_lines import alarm_table
+from tocsin.cli.answering import Form, say, say_json, say_ndjson, tabbed
 from tocsin.cli.printing import console, note
 from tocsin.cli.reaching import Reach, reaching
 from tocsin.cli.resolving import hinting, resolve
@@ -68,18 +69,29 @@ def alarms(  # noqa: PLR0913, PLR0917 - each is an option
     ] = None,
     state: Annotated[
         list[Which] | None,
-        typer.Option("--state", help="Repeatable; if not given: active and acknowledged. standing: shelved ones too.", show_default=False),
+        typer.Option(
+            "--state",
+            metavar="STATE",
+            help=f"One of {', '.join(Which)}; repeatable. If not given: active and acknowledged. standing: shelved ones too.",
+            show_default=False,
+        ),
     ] = None,
     severity: Annotated[
-        list[Kind] | None, typer.Option("--severity", case_sensitive=False, help="Only these; repeatable.", show_default=False)
+        list[Kind] | None,
+        typer.Option(
+            "--severity", metavar="SEVERITY", case_sensitive=False, help=f"Only these: {', '.join(Kind)}; repeatable.", show_default=False
+        ),
     ] = None,
     text: Annotated[
         str, typer.Option("--text", "-q", help="Words that must all be in path, description, message or value.", show_default=False)
     ] = "",
     once: Annotated[bool, typer.Option("--once", help="A list, also on a terminal.")] = False,
-    sort: Annotated[Sorting | None, typer.Option("--sort", help="Order of the list; implies --once.", show_default="severity")] = None,
+    sort: Annotated[
+        Sorting | None,
+        typer.Option("--sort", metavar="ORDER", help=f"Order of the list: {', '.join(Sorting)}; implies --once.", show_default="severity"),
+    ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Rows of the list at most; implies --once.", show_default=False)
+        int | None, typer.Option("--limit", metavar="NUMBER", min=1, help="Rows of the list at most; implies --once.", show_default=False)
     ] = None,
     user: Annotated[
         str | None,
@@ -89,6 +101,7 @@ def alarms(  # noqa: PLR0913, PLR0917 - each is an option
         Form | None,
         typer.Option(
             "--format",
+            metavar="FORM",
             help="Implies --once. table: for people; plain: tabs between fields; json, ndjson: as the REST interface answers.",
             show_default="table",
         ),
@@ -135,7 +148,8 @@ def _print(answer: AlarmList, form: Form) -> None:
         for alarm in answer.alarms:
             say(tabbed(alarm))
     elif answer.alarms:
-        console().print(alarm_table(answer.alarms, time.time()))
+        out = console()
+        out.print(alarm_table(answer.alarms, time.time(), out.width))
     if answer.total > len(answer.alarms):
         note(f"there are {answer.total - len(answer.alarms)} more: --limit for a longer list")
 

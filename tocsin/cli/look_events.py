@@ -12,7 +12,7 @@ import typer
 
 from alarm_engine.model.state import EventId
 from tocsin.cli.answering import Form, Printed, say, say_json, say_ndjson
-from tocsin.cli.event_lines import EventLine, add_line, event_table, hidden_word, spoken, tabbed
+from tocsin.cli.event_lines import EventLine, event_table, hidden_word, spoken, tabbed
 from tocsin.cli.moments import WRITTEN, read_moment
 from tocsin.cli.printing import console, local, note, plain
 from tocsin.cli.reaching import Reach, reaching
@@ -39,15 +39,21 @@ def events(  # noqa: PLR0913, PLR0917 - each is an option
     until: Annotated[str | None, typer.Option("--until", help="Before this time.", show_default="now")] = None,
     pv: Annotated[str | None, typer.Option("--pv", help="Name of the PV, with * and ? as wild cards.", show_default=False)] = None,
     severity: Annotated[
-        list[str] | None, typer.Option("--severity", help="After the event; repeatable; MAJOR includes MAJOR_ACK.", show_default=False)
+        list[str] | None,
+        typer.Option("--severity", metavar="SEVERITY", help="After the event; repeatable; MAJOR includes MAJOR_ACK.", show_default=False),
     ] = None,
-    kind: Annotated[list[str] | None, typer.Option("--kind", help=f"What happened; repeatable: {_KINDS}.", show_default=False)] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option("--kind", metavar="KIND", help=f"What happened; repeatable: {_KINDS}.", show_default=False)
+    ] = None,
     user: Annotated[str | None, typer.Option("--user", help="Who gave the command.", show_default=False)] = None,
     text: Annotated[
         str | None, typer.Option("--text", "-q", help="Part of path, description, message or comment, in any case.", show_default=False)
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", "-n", min=1, help=f"The newest so many; if not given: {_SHOWN} of a table.", show_default=False)
+        int | None,
+        typer.Option(
+            "--limit", "-n", metavar="NUMBER", min=1, help=f"The newest so many; if not given: {_SHOWN} of a table.", show_default=False
+        ),
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens, until Ctrl-C.")] = False,
     form: Printed = Form.TABLE,
@@ -163,10 +169,8 @@ def _print(found: list[Event], form: Form, *, lines: bool) -> None:
         for event in found:
             console().print(spoken(_line(event, local(event.time))), soft_wrap=True)
     elif found:
-        rows = event_table(f"{datetime.now().astimezone():%Z}")
-        for event in found:
-            add_line(rows, _line(event, local(event.time)))
-        console().print(rows)
+        out = console()
+        out.print(event_table([_line(event, local(event.time)) for event in found], f"{datetime.now().astimezone():%Z}", out.width))
     sys.stdout.flush()
 
 

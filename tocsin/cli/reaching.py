@@ -88,7 +88,12 @@ SiteFile = Annotated[
 ]
 Ask = Annotated[
     Via,
-    typer.Option("--via", help="kafka: read the topics themselves, without a backend; needs --settings.", rich_help_panel=_PANEL),
+    typer.Option(
+        "--via",
+        metavar="WAY",
+        help="backend: ask it; kafka: read the topics themselves, without a backend; needs --settings.",
+        rich_help_panel=_PANEL,
+    ),
 ]
 Config = Annotated[
     str | None,
