@@ -14,7 +14,7 @@ from tocsin.cli.at import changes_table, parts_table
 from tocsin.cli.event_lines import EventLine, event_table
 from tocsin.cli.look_tree import drawing, systems_table
 from tocsin.cli.main import app
-from tocsin.client.types import Alarm, AlarmCounts, DifferentAlarm, Differs, Node, Severity, State, System, Then
+from tocsin.client.types import Alarm, AlarmCounts, DifferentAlarm, Differs, Node, Severity, State, Suppression, System, Then
 
 WIDTHS = (40, 60, 80, 100, 200)
 
@@ -63,6 +63,21 @@ def test_what_leaves_a_list_of_alarms_first_is_the_path_and_last_the_description
     assert "description" in titles[80]
     assert "description" not in titles[40]
     assert titles[40][:2] == ["severity", "PV"]
+
+
+def test_a_value_stays_whole_where_a_description_can_be_cut():
+    long = alarm("/Demo/Vacuum/SR02:VAC:GC1:P", message="STATE_ALARM", value="1.003E-7", description="Pressure in sector 2 at gauge 1")
+    line = printed(alarm_table([long], NOW.timestamp(), 80), 80)[1]
+    assert "STATE_ALARM" in line
+    assert "1.003E-7" in line
+    assert "Pressure in" in line
+    assert "…" in line
+
+
+def test_what_is_hidden_by_nobody_for_no_reason_says_nothing():
+    silent = Suppression(user="", host="", reason="", since=NOW, until=None)
+    text = "\n".join(printed(alarm_table([alarm(suppression=silent)], NOW.timestamp(), 200), 200))
+    assert ": " not in text
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])

@@ -21,9 +21,9 @@ def alarm_table(alarms: Sequence[Alarm], now: float, width: int) -> Table:
     columns = (
         Listed("severity", [badge(shade(one), whole_word(one)) for one in alarms]),
         Listed("PV", [plain(one.pv) for one in alarms]),
-        Listed("description", [plain(one.description) for one in alarms], out=6, least=16),
-        Listed("message", [plain(one.message) for one in alarms], out=5, least=10),
-        Listed("value", [plain(one.value) for one in alarms], out=4, least=6),
+        Listed("description", [plain(one.description) for one in alarms], out=6, least=12),
+        Listed("message", [plain(one.message) for one in alarms], out=5, least=12),
+        Listed("value", [plain(one.value) for one in alarms], out=4, least=10),
         Listed("PV now", [plain(whole(current(one))) for one in alarms], out=2),
         Listed("since", since),
         Listed("by", [_by(one) for one in alarms], out=3, least=8),
@@ -40,5 +40,7 @@ def _hidden(alarm: Alarm) -> str:
     hidden = alarm.suppression
     if hidden is None:
         return ""
-    until = f" until {local(hidden.until)}" if hidden.until is not None else ""
-    return plain(f"{hidden.user}{until}: {hidden.reason}")
+    until = f"until {local(hidden.until)}" if hidden.until is not None else ""
+    who = " ".join(part for part in (hidden.user, until) if part)
+    # What is out of service by the tree's files has neither.
+    return plain(": ".join(part for part in (who, hidden.reason) if part))

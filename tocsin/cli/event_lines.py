@@ -39,8 +39,8 @@ def event_table(lines: Sequence[EventLine], zone: str, width: int) -> Table:
         Listed("kind", [line.kind for line in lines]),
         Listed("severity", [_shown(line.severity) if line.severity else "–" for line in lines]),
         Listed("alarm", places, short_cells=names),
-        Listed("message", [plain(line.message) for line in lines], out=5, least=10),
-        Listed("value", [plain(line.value) for line in lines], out=3, least=6),
+        Listed("message", [plain(line.message) for line in lines], out=5, least=12),
+        Listed("value", [plain(line.value) for line in lines], out=3, least=10),
         Listed("by", [plain(line.user) for line in lines], out=4, least=6),
         Listed("comment", [plain(line.comment) for line in lines], out=2, least=12),
     )

@@ -100,11 +100,11 @@ def _least(columns: Sequence[Listed], gap: int, *, natural: bool = False) -> int
 
 
 def _widths(columns: Sequence[Listed], width: int, gap: int) -> list[int]:
-    """Everything that can not be cut has its width, the rest share what is left from left to right."""
+    """Everything that can not be cut has its width; of what is left those get some first that are whole with the least of it."""
     found = [one.narrowest for one in columns]
     left = width - _least(columns, gap)
-    for number, one in enumerate(columns):
-        more = max(0, min(left, one.width - found[number]))
+    for number in sorted(range(len(columns)), key=lambda number: columns[number].width - found[number]):
+        more = max(0, min(left, columns[number].width - found[number]))
         found[number] += more
         left -= more
     return [min(one, width) for one in found]
