@@ -93,7 +93,7 @@ def _moment(text: str, now: Nanos) -> Nanos:
         found = datetime.fromisoformat(text.replace(" ", "+") if re.search(r"T[^+Z]* \d\d:?\d\d$", text) else text)
     except ValueError:
         raise ValueError(
-            f"{text!r} is no time: expected now, a span like -90s, -2h, -7d, ISO 8601 with a zone, or milliseconds since the epoch"
+            f"{text!r} is no time: expected now, ISO 8601 with a zone, milliseconds since the epoch, or a span like -90s, -30m, -2h, -7d"
         ) from None
     if found.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone: append Z for UTC, or an offset like +01:00")
