@@ -204,10 +204,14 @@ class Synchroniser:
                 break
             current = await asyncio.to_thread(self.plan, wanted)
         found.expect(written, current.synced)
-        for batch in _batches(writing.synced(current)):
-            await journal.append(batch)
         await journal.append([self._mark(_closed(begun, first, len(written), found.own_end))])
         await self._read_own(writing.count, RevisionState.CLOSED)
+        if RevisionState.DISCARDED not in found.own_marks:
+            # Only now: what the files said before is needed if this revision never closes. Whoever dies here has brought all of it into
+            # force, and the next one finds that this is not noted yet.
+            for batch in _batches(writing.synced(current)):
+                await journal.append(batch)
+            await self.catch_up()
         return first
 
     def _mark(self, revision: Revision) -> Record:
@@ -257,7 +261,7 @@ class _Writing:
                 yield [Record(topic, key(RecordType.CONFIG, path), value, self._headers)]
 
     def synced(self, difference: SyncPlan) -> Iterator[list[Record]]:
-        """What the files say from now on. After all else: what they said before is needed if this revision never closes."""
+        """What the files say from now on."""
         topic = self._topics.settings
         for record in identities.records(self._topics.config_name, difference.ids):
             yield [record]

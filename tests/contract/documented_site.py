@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import threading
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,8 +36,10 @@ ALARMS: dict[str, Settings] = PVS | {
 class DocumentedSite:
     """GC1 is in alarm, P1 is acknowledged by mara, GC10 is shelved by jo, the rest is OK."""
 
-    def __init__(self, url: str, site: World, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, url: str, silent_url: str, site: World, loop: asyncio.AbstractEventLoop) -> None:
         self.url = url
+        self.silent_url = silent_url
+        """Where somebody listens and never answers."""
         self.site = site
         self._loop = loop
         self.client = Client(url, user="docs")
@@ -44,7 +47,16 @@ class DocumentedSite:
     def names(self) -> dict[str, Any]:
         """What examples may use without saying where it comes from."""
         public = {name: getattr(client_package, name) for name in client_package.__all__ if "Kafka" not in name}
-        return {**public, "client": self.client, "url": self.url, "httpx": httpx, "datetime": datetime, "timedelta": timedelta, "UTC": UTC}
+        return {
+            **public,
+            "client": self.client,
+            "url": self.url,
+            "silent_url": self.silent_url,
+            "httpx": httpx,
+            "datetime": datetime,
+            "timedelta": timedelta,
+            "UTC": UTC,
+        }
 
     def run(self, what: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(what, self._loop).result(60)
@@ -99,12 +111,14 @@ def documented_site() -> Iterator[DocumentedSite]:
     thread.start()
     assert ready.wait(60)
     [(site, url)], [(loop, stopping)] = sites, loops
-    documented = DocumentedSite(url, site, loop)
+    silent = socket.create_server(("127.0.0.1", 0))
+    documented = DocumentedSite(url, f"http://127.0.0.1:{silent.getsockname()[1]}", site, loop)
     try:
         documented.begin()
         yield documented
     finally:
         documented.client.close()
+        silent.close()
         loop.call_soon_threadsafe(stopping.set)
         thread.join(60)
         structlog.reset_defaults()

@@ -1,15 +1,17 @@
 """Files to journal by difference, with operators' choices kept."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from alarm_engine.config.in_force import in_force
 from alarm_engine.config.plan import drift, plan
-from alarm_engine.config.sync import Author, sync
+from alarm_engine.config.sync import Author, Synchroniser, Wanted, sync
 from alarm_engine.config.tree import arrange
-from alarm_engine.errors import JournalFenced
+from alarm_engine.errors import JournalFenced, JournalUnavailable
 from alarm_engine.journal.memory import MemoryJournal
 from alarm_engine.journal.port import Record
 from alarm_engine.journal.reading import read_to_end
@@ -211,6 +213,46 @@ async def test_records_of_a_sync_that_died_are_not_taken_for_what_is_in_force(jo
     last = dict(await configs(journal))
     assert b'"a"' in last[f"config:{A}"]
     assert b'"b"' in last[f"config:{B}"]
+
+
+class Dying(MemoryJournal):
+    """Whoever writes to it dies after so many writes."""
+
+    left: int | None = None
+
+    async def append(self, records, positions=()):
+        if self.left == 0:
+            raise JournalUnavailable("killed")
+        self.left = None if self.left is None else self.left - 1
+        await super().append(records, positions)
+
+
+@pytest.mark.parametrize("edits", ["overwritten", "kept"])
+async def test_wherever_a_sync_dies_the_next_one_brings_all_of_it(monkeypatch, edits):
+    """Also between what is in force and what is noted of the files: or what was never there is taken for what somebody has deleted."""
+    monkeypatch.setattr("alarm_engine.config.sync.AT_ONCE", 2)
+    many = tree({f"/Demo/Vac/P{n}": AlarmSettings(f"p{n}") for n in range(5)})
+    number, died = 0, True
+    while died:
+        journal = Dying()
+        await journal.start()
+        await sync(journal, tree({A: AlarmSettings("a"), B: AlarmSettings("b")}), ME)
+        journal.left, died = number, False
+        try:
+            await sync(journal, many, ME)
+        except JournalUnavailable:
+            died = True
+        journal.left = None
+        synchroniser = Synchroniser("Demo", ZoneInfo("UTC"), journal)
+        await synchroniser.bring(Wanted(many, ME, keep=edits == "kept"), lambda journal=journal: nullcontext(journal))
+        await synchroniser.close()
+        found = await in_force(journal, "Demo", UTC)
+        alarms = {path for path, settings in found.topic.items() if isinstance(settings, AlarmSettings)}
+        assert alarms == set(many.alarms), f"died after {number} writes"
+        assert {path for path in found.synced if path in {*many.alarms, A, B}} == set(many.alarms)
+        await journal.close()
+        number += 1
+    assert number > 8
 
 
 class Taking(MemoryJournal):

@@ -83,7 +83,7 @@ class TimedOut(Unreachable):
     """No answer came within the time allowed.
 
     >>> try:
-    ...     Client(url, timeout_s=0.000001).alarms()
+    ...     Client(silent_url, timeout_s=0.1, retries=0).alarms()
     ... except TimedOut:
     ...     print("too slow")
     too slow
