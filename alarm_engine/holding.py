@@ -47,7 +47,8 @@ _BLIND_LOOKS = 3
 """Seconds for which that has to be so: after an IOC went, one engine may notice earlier than the other."""
 _LOOK_AT_PEERS_S = 1.0
 _ELECTION_NS = 15 * NANOS_PER_SECOND
-"""So long a newcomer waits for the election of one that stood by already: a session of one that was killed, and some more."""
+"""So long a newcomer waits for the election of one that stood by already, and to hear of any: a session of one that was killed, and more.
+An engine that hears nothing, and cannot, takes part all the same after that."""
 _SIGN_S = 0.5
 """So long after it had all PVs an engine must have heard from the one that runs: what was decided until then it need not know, what comes
 later it has kept. One that took over earlier would know nothing of what nobody decided."""
@@ -213,7 +214,7 @@ class Holding:
             if wait.trouble or since_ns > _PATIENCE_S * NANOS_PER_SECOND:
                 self._wait_for(wait)
             await asyncio.sleep(_LOOK_S)
-            if standby.problem or not standby.caught_up or not peers.sure or self._made_room_within(_AWAY_NS):
+            if standby.problem or not standby.caught_up or self._made_room_within(_AWAY_NS):
                 begun = self._ports.clock.now().monotonic
 
     def _cold(self, standby: Standby, peers: Peers, since_ns: int) -> Wait | None:
@@ -224,7 +225,7 @@ class Holding:
         leader = peers.running(self.config)
         if leader is None and self._made_room_within(_ROOM_NS):
             return Wait("this engine made room for another one, which has not begun yet", False)
-        if leader is None and not peers.sure:
+        if leader is None and not peers.sure and since_ns < _ELECTION_NS:
             return Wait("this engine listens whether another one runs it", False)
         if leader is None:
             others = [peer.engine for peer in peers.standing_by(self.config) if peer.candidate] if since_ns < _ELECTION_NS else []

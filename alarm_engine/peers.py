@@ -21,7 +21,8 @@ FRESH_NS = 3 * NANOS_PER_SECOND
 """Life signs come each second."""
 _DEAF_NS = 10 * NANOS_PER_SECOND
 """An engine that hears nothing, and cannot, takes part all the same: a standby that never stands in is worse than a cold one."""
-_LATELY_NS = 60 * NANOS_PER_SECOND
+_LATELY_NS = 900 * NANOS_PER_SECOND
+"""Longer than most outages, in which nobody is heard."""
 _BACK = 50
 _RETRY_S = 1.0
 
