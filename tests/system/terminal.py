@@ -28,8 +28,9 @@ class Terminal:
         self.output = ""
         kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
         self.process = pexpect.spawn(
-            sys.executable,
-            ["-m", "tocsin", *arguments],
+            "env",
+            # Where tests run in the background Ctrl-C may be ignored, and whoever is started would ignore it too.
+            ["--default-signal=INT", sys.executable, "-m", "tocsin", *arguments],
             dimensions=(lines, columns),
             env={**kept, "TERM": "xterm-256color", "COLORTERM": "truecolor", **environment},
             encoding="utf-8",
