@@ -17,8 +17,8 @@ from tocsin.cli.alarm_lines import alarm_table
 from tocsin.cli.answering import Form, Printed, say_json, say_ndjson
 from tocsin.cli.command_words import WORDS, Failed, Kind, Tone, report
 from tocsin.cli.moments import read_end, read_span
-from tocsin.cli.printing import console, note, plain
-from tocsin.cli.reaching import Reach, at_prompt, reaching
+from tocsin.cli.printing import at_prompt, console, note, plain
+from tocsin.cli.reaching import Reach, reaching
 from tocsin.cli.resolving import NotOne, hinting, is_pattern, matching, resolve
 from tocsin.client import Client
 from tocsin.client.errors import ClientError

@@ -37,7 +37,7 @@ def event_table(lines: Sequence[EventLine], zone: str, width: int) -> Table:
         Listed(f"time ({zone})", [line.time for line in lines]),
         Listed("event", [line.id for line in lines], out=1),
         Listed("kind", [line.kind for line in lines]),
-        Listed("severity", [_shown(line.severity) if line.severity else "–" for line in lines]),
+        Listed("severity", [badge(line.severity) if line.severity else "–" for line in lines]),
         Listed("alarm", places, short_cells=names),
         Listed("message", [plain(line.message) for line in lines], out=5, least=12),
         Listed("value", [plain(line.value) for line in lines], out=3, least=10),
@@ -47,19 +47,9 @@ def event_table(lines: Sequence[EventLine], zone: str, width: int) -> Table:
     return fitted(columns, width)
 
 
-def hidden_word(*, for_good: bool) -> str:
-    """What stands in place of the severity of an alarm that nobody sees; `for_good`: until somebody enables it."""
-    return "DISABLED" if for_good else "SHELVED"
-
-
-def _shown(severity: str, word: str | None = None) -> Text:
-    # Both ways of being hidden have one colour; the word tells them apart.
-    return badge("SHELVED" if severity == "DISABLED" else severity, word or severity)
-
-
 def spoken(line: EventLine) -> Text:
     """The line by itself, for a list that goes on."""
-    severity = _shown(line.severity, f"{line.severity:13}") if line.severity else Text(" " * 13)
+    severity = badge(line.severity, f"{line.severity:13}") if line.severity else Text(" " * 13)
     text = Text.assemble(line.time, "  ", severity, f"  {line.kind:14}  ", (plain(line.path), "bold"))
     for part in (line.message, line.value):
         text.append(f"  {plain(part)}" if part else "")

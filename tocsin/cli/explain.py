@@ -15,7 +15,7 @@ from rich.text import Text
 
 from alarm_engine.model.path import split
 from tocsin.cli.answering import as_object, say_json
-from tocsin.cli.printing import badge, console, plain
+from tocsin.cli.printing import badge, console, hidden_word, plain
 from tocsin.cli.reaching import Reach, reaching
 from tocsin.cli.resolving import hinting, resolve
 from tocsin.client import Client
@@ -171,7 +171,7 @@ def _head(story: Explanation, facts: AlarmFacts | ComponentFacts) -> Text:
         return Text.assemble(badge(str(facts.node.severity)), " ", (plain(story.answer), "bold"))
     alarm = facts.alarm
     if alarm.suppression is not None:
-        shown = badge("SHELVED", "SHELVED" if alarm.suppression.until is not None else "DISABLED")
+        shown = badge(hidden_word(for_good=alarm.suppression.until is None))
     else:
         shown = badge(str(alarm.severity)) if alarm.known else badge("STALE", "no data")
     return Text.assemble(shown, " ", (plain(story.answer), "bold"))

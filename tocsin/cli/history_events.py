@@ -22,7 +22,7 @@ from backend.api.over_time import acknowledged_object
 from backend.history.port import MAX_PAGE, EventQuery
 from backend.past import export
 from backend.past.acknowledgements import Acknowledged, acknowledgements
-from tocsin.cli.event_lines import EventLine, event_table, hidden_word
+from tocsin.cli.event_lines import EventLine, event_table
 from tocsin.cli.history_asking import (
     Below,
     Config,
@@ -35,7 +35,7 @@ from tocsin.cli.history_asking import (
     read_severities,
     the_config,
 )
-from tocsin.cli.printing import console, plain, severity_text, table
+from tocsin.cli.printing import console, hidden_word, plain, severity_text, table
 from tocsin.cli.run import SettingsFile
 from tocsin.histories import visiting_history
 from tocsin.settings import Settings, load

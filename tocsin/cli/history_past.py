@@ -15,6 +15,7 @@ from rich.table import Table
 from alarm_engine.clock import SystemClock
 from alarm_engine.model.path import name, system
 from alarm_engine.model.severity import Severity
+from alarm_engine.model.state import Suppression
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, iso
 from backend.api.encoding import alarm_object
 from backend.api.over_time import interval_object
@@ -22,7 +23,7 @@ from backend.api.past import MAX_ALARMS, about_object, change_object
 from backend.api.tree import node_object
 from backend.history.port import Interval, PastAlarm
 from backend.live.model import LiveAlarm, LiveNode
-from backend.live.standing import NOTABLE, Standing
+from backend.live.standing import NOTABLE
 from backend.past.difference import Change, difference
 from backend.past.paths import alarms_below
 from backend.past.reach import Moment, moment, span_remark
@@ -39,13 +40,12 @@ from tocsin.cli.history_asking import (
     read_range,
     the_config,
 )
-from tocsin.cli.printing import console, plain, severity_text, table
+from tocsin.cli.printing import console, hidden_word, plain, severity_text, table
 from tocsin.cli.run import SettingsFile
 from tocsin.histories import visiting_history
 from tocsin.settings import Settings, load
 
 _MAX_LINES = 1_000
-_HIDDEN = (Standing.SHELVED, Standing.DISABLED)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -110,7 +110,7 @@ def _show(out: Console, found: Moment, where: tuple[str, LiveNode | None], shown
         assert snapshot is not None, "only alarms with a state are looked up"
         ack = snapshot.acknowledgement
         rows.add_row(
-            severity_text(one.severity, suppressed=snapshot.suppression is not None),
+            severity_text(one.severity, _hidden(snapshot.suppression)),
             iso(snapshot.since),
             plain(one.pv),
             plain(snapshot.alarm.message),
@@ -192,7 +192,13 @@ def _show_changes(out: Console, changes: list[Change]) -> None:
 
 
 def _severity(alarm: PastAlarm | None) -> Any:
-    return severity_text(None) if alarm is None else severity_text(alarm.severity, suppressed=standing_then(alarm) in _HIDDEN)
+    if alarm is None:
+        return severity_text(None)
+    return severity_text(alarm.severity, hidden_word(for_good=alarm.out_of_service) if alarm.suppressed else "")
+
+
+def _hidden(suppression: Suppression | None) -> str:
+    return "" if suppression is None else hidden_word(for_good=suppression.until is None)
 
 
 def intervals(
@@ -226,7 +232,12 @@ def intervals(
         seconds = f"{(one.end - one.start) / NANOS_PER_SECOND:,.3f}"
         connected = "" if one.severity is None else "yes" if one.connected else "no"
         rows.add_row(
-            iso(one.start), iso(one.end), seconds, severity_text(one.severity, suppressed=one.suppressed), connected, plain(one.path)
+            iso(one.start),
+            iso(one.end),
+            seconds,
+            severity_text(one.severity, hidden_word(for_good=False) if one.suppressed else ""),
+            connected,
+            plain(one.path),
         )
     console().print(rows)
     if remark:

@@ -12,9 +12,9 @@ import typer
 
 from alarm_engine.model.state import EventId
 from tocsin.cli.answering import Form, Printed, say, say_json, say_ndjson
-from tocsin.cli.event_lines import EventLine, event_table, hidden_word, spoken, tabbed
+from tocsin.cli.event_lines import EventLine, event_table, spoken, tabbed
 from tocsin.cli.moments import WRITTEN, read_moment
-from tocsin.cli.printing import console, local, note, plain
+from tocsin.cli.printing import console, hidden_word, local, note, plain
 from tocsin.cli.reaching import Reach, reaching
 from tocsin.cli.resolving import expression, hinting, resolve
 from tocsin.client import Client

@@ -50,7 +50,7 @@ def main() -> None:
     except TocsinError as problem:
         from rich.console import Console
 
-        from tocsin.cli.reaching import at_prompt
+        from tocsin.cli.printing import at_prompt
 
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]tocsin:[/] {_plain(at_prompt(str(problem)))}")
         sys.exit(2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from rich.console import Console
@@ -14,6 +15,8 @@ from alarm_engine.model.severity import Severity
 
 _WIDE = 1000
 """Columns of what is no terminal: there a line stays a line."""
+
+_ARGUMENT = re.compile(r"\b(url|token_file|ca_file)=(?=[ ,)])")
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -34,21 +37,32 @@ def table(*columns: str) -> Table:
     return Table(*columns, box=None, pad_edge=False, header_style="bold")
 
 
+def hidden_word(*, for_good: bool) -> str:
+    """What stands in place of the severity of an alarm that nobody sees; `for_good`: until somebody enables it."""
+    return "DISABLED" if for_good else "SHELVED"
+
+
 def badge(name: str, word: str | None = None) -> Text:
     """The name of a severity, or another word, in the colours of one; they are readable on dark and on light terminals.
 
-    `name`: a key of `PALETTE`. A name that this version does not know stays without colours.
+    `name`: a key of `PALETTE`, or a `hidden_word`: both ways of being hidden have one colour, and the word tells them apart. A name that
+    this version does not know stays without colours.
     """
-    shade = PALETTE.get(name)
+    shade = PALETTE.get("SHELVED" if name == hidden_word(for_good=True) else name)
     text = plain(name if word is None else word)
     return Text(text) if shade is None else Text(text, f"{shade.text(light=False)} on {shade.fill_dark}")
 
 
-def severity_text(severity: Severity | None, *, suppressed: bool = False) -> Text:
-    """A severity in its colour."""
+def severity_text(severity: Severity | None, hidden: str = "") -> Text:
+    """A severity in its colour, or the `hidden_word` that stands in its place."""
     if severity is None:
         return Text("–", "dim")
-    return badge("SHELVED" if suppressed else severity.name)
+    return badge(hidden or severity.name)
+
+
+def at_prompt(text: str) -> str:
+    """What a client says, with the options of a command in place of its arguments: `url=` is `--url` here."""
+    return _ARGUMENT.sub(lambda found: f"--{found[1].replace('_', '-')}", text)
 
 
 def plain(text: str) -> str:

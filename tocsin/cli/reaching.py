@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import re
 import typing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +25,6 @@ STALE = 3
 """Exit code: the answer is old."""
 
 _PANEL = "Where from"
-_ARGUMENT = re.compile(r"\b(url|token_file|ca_file)=(?=[ ,)])")
 
 
 class Via(StrEnum):
@@ -187,11 +185,6 @@ def stale_sentence(age_s: float | None) -> str:
     """What to say of an answer that is old; `age_s`: seconds since the engine's last life sign, None if there never was one."""
     since = "the engine has given no life sign" if age_s is None else f"no life sign of the engine for {age_s:,.0f} s"
     return f"{since}; alarms are NOT being evaluated, and what is shown is OLD"
-
-
-def at_prompt(text: str) -> str:
-    """What a client says, with the options of a command in place of its arguments: `url=` is `--url` here."""
-    return _ARGUMENT.sub(lambda found: f"--{found[1].replace('_', '-')}", text)
 
 
 def reaching(command: Callable[..., int | None]) -> Callable[..., None]:

@@ -14,7 +14,7 @@ from alarm_engine.journal.port import Journal
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, iso
 from alarm_engine.wire.topics import Topics
 from backend.history.elastic_client import connect, translated
-from backend.history.port import EventQuery, HistoryStore
+from backend.history.port import EventQuery, History
 from backend.history.writer import GROUP
 from tocsin.examination.finding import Finding, fault, good, note, warning
 from tocsin.examination.site import Site
@@ -53,7 +53,7 @@ async def _newest(site: Site) -> dict[str, Nanos | None]:
         return {one.name: await _newest_of(history, one.name) for one in site.configurations}
 
 
-async def _newest_of(history: HistoryStore, config: str) -> Nanos | None:
+async def _newest_of(history: History, config: str) -> Nanos | None:
     now = time.time_ns()
     events = (await history.events(EventQuery(config, Nanos(now - _WEEK_NS), Nanos(now + _AHEAD_NS), limit=1))).events
     return events[0].time if events else None

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from alarm_engine.model.palette import PALETTE
 from tocsin.cli.answering import shade, word
-from tocsin.cli.printing import badge, local, plain, span
+from tocsin.cli.printing import badge, hidden_word, local, plain, span
 from tocsin.client.types import Alarm, AlarmSettings, Event
 from tocsin.client.types import Text as Entry
 
@@ -84,11 +84,11 @@ def events(found: list[Event]) -> Table | Text:
     for event in found:
         name = str(event.to_severity) if event.state is not None else ""
         if event.state is not None and event.state.suppression is not None:
-            name = "SHELVED"
+            name = hidden_word(for_good=event.state.suppression.until is None)
         said = _said(event.state.message, event.state.value) if event.state else ""
         by = f"{event.user}: {event.comment}" if event.comment else event.user
         known = PALETTE.get(name)
-        rows.add_row(local(event.time), badge(name, known.word) if known else Text(name), plain(str(event.kind)), Text(plain(by or said)))
+        rows.add_row(local(event.time), badge(name, known.word if known else None), plain(str(event.kind)), Text(plain(by or said)))
     return rows
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tocsin.cli.command_words import WORDS, Failed, Kind
+from tocsin.cli.printing import at_prompt
 from tocsin.client import AsyncClient
 from tocsin.client.errors import ClientError
 from tocsin.client.types import CommandResult
@@ -50,7 +51,7 @@ async def send(
                 return await _call(client, order, asked, user)
             except ClientError as problem:
                 # What raises was surely not carried out; what may have been is a result.
-                return Failed(order.path, str(problem))
+                return Failed(order.path, at_prompt(str(problem)))
             finally:
                 settled(order.path)
 
