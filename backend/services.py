@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from alarm_engine.clock import Clock
 from alarm_engine.journal.port import Journal
 from backend.guidance import Guidance
-from backend.history.port import HistoryStore
+from backend.history.port import History
 from backend.kpi.targets import LIMITS, Limits
 from backend.live import Live
 from backend.security import Security
@@ -36,7 +36,7 @@ class Services:
     """What the backend is joined to. None of it is started or closed by the application."""
 
     live: Live
-    history: HistoryStore
+    history: History
     journal: Journal
     """For commands only."""
     security: Security

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
-from backend.history.port import HistoryStore
+from backend.history.port import History
 from backend.live.model import LiveTree
 from backend.tuning.gather import Gatherer, Range
 from backend.tuning.proposals import Judgement, propose
@@ -56,7 +56,7 @@ class Suggestions:
         self._kept: dict[tuple[object, ...], Proposed] = {}
         self._one_at_a_time = asyncio.Lock()
 
-    async def of(self, tree: LiveTree, history: HistoryStore, wanted: Wanted, now: Nanos) -> Proposed | None:
+    async def of(self, tree: LiveTree, history: History, wanted: Wanted, now: Nanos) -> Proposed | None:
         """Proposals, perhaps some minutes old; None: others are being made for so long that it is better to ask again.
 
         Settings in force are those of the live tree; what is gone from it is not judged. `HistoryError` goes through.
@@ -89,7 +89,7 @@ class Suggestions:
             del self._kept[next(iter(self._kept))]
 
 
-async def _find(tree: LiveTree, history: HistoryStore, wanted: Wanted, now: Nanos) -> Proposed:
+async def _find(tree: LiveTree, history: History, wanted: Wanted, now: Nanos) -> Proposed:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + LONGEST_S
     gatherer = Gatherer(history, wanted.span, MOST_EVENTS)

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 
 from alarm_engine.clock import Clock
 from alarm_engine.errors import HistoryError, QueryTooLarge, TocsinError
-from backend.history.port import HistoryStore
+from backend.history.port import History
 from backend.live.model import LiveTree
 from backend.queries.registry import QUERIES, Query
 from backend.queries.request import PARAMETERS, BadQuestion, Sources, read_ask
@@ -39,7 +39,7 @@ class RowServices(Protocol):
         ...
 
     @property
-    def history(self) -> HistoryStore:
+    def history(self) -> History:
         """What was."""
         ...
 

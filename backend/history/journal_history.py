@@ -1,4 +1,4 @@
-"""A `HistoryStore` that reads the past from the journal when it is asked for: for programs that have no history of their own.
+"""A `History` that reads the past from the journal when it is asked for: for programs that have no history of their own.
 
 Answers are those of the store that it fills, as soon as that has what they need. Until then a question waits, and after a while it is told
 how far the reading is (`HistoryUnavailable`): nothing that was not read looks quiet. What was read is thrown away when nobody has asked for
@@ -19,7 +19,7 @@ from alarm_engine.model.times import Nanos
 from backend.history.filled import EVER, Filled
 from backend.history.journal_summaries import JournalSummaries
 from backend.history.matching import check_query, check_range, check_time
-from backend.history.port import Bucket, CountBy, DeadLetter, EventPage, EventQuery, Frequency, HistoryStore, Interval, PastStates
+from backend.history.port import Bucket, CountBy, EventPage, EventQuery, Frequency, HistoryStore, Interval, PastStates
 from backend.history.read_past import Past, ReadSoFar, is_reached, sentence
 
 NOTHING_READ = ReadSoFar(0, 0, None, whole=False, begin=None)
@@ -51,16 +51,6 @@ class JournalHistory:
         self._tidying: asyncio.Task[None] | None = None
         self.summaries = JournalSummaries(self._asking)
 
-    @property
-    def buried(self) -> int:
-        """See `HistoryStore.buried`."""
-        return 0
-
-    @property
-    def losses(self) -> int:
-        """See `HistoryStore.losses`."""
-        return 0
-
     def progress(self, config: str) -> ReadSoFar:
         """How far the past of a configuration was read."""
         return self._filled.pasts[config].progress if self._filled is not None else NOTHING_READ
@@ -71,12 +61,12 @@ class JournalHistory:
             await filled.reach(config, time)
 
     async def start(self) -> None:
-        """See `HistoryStore.start`."""
+        """See `History.start`."""
         if self._tidying is None:
             self._tidying = asyncio.create_task(self._tidy(), name="tidy the past")
 
     async def close(self) -> None:
-        """See `HistoryStore.close`."""
+        """See `History.close`."""
         tidying, self._tidying = self._tidying, None
         if tidying is not None:
             tidying.cancel()
@@ -86,7 +76,7 @@ class JournalHistory:
     # ------------------------------------------------------------------ questions
 
     async def events(self, query: EventQuery) -> EventPage:
-        """See `HistoryStore.events`. The newest ones are there before all that the range holds was read."""
+        """See `History.events`. The newest ones are there before all that the range holds was read."""
         check_query(query)
         async with self._asking() as filled:
             past, deadline = filled.pasts[query.config], self._deadline()
@@ -98,7 +88,7 @@ class JournalHistory:
                 await _step(past, query.config, query.start, deadline)
 
     async def last_before(self, config: str, paths: Sequence[str], time: Nanos) -> dict[str, Event]:
-        """See `HistoryStore.last_before`."""
+        """See `History.last_before`."""
         check_time(time)
         async with self._asking() as filled:
             past, deadline = filled.pasts[config], self._deadline()
@@ -111,7 +101,7 @@ class JournalHistory:
                 await _step(past, config, EVER, deadline)
 
     async def states_at(self, config: str, time: Nanos, path_prefix: str | None = None) -> PastStates:
-        """See `HistoryStore.states_at`."""
+        """See `History.states_at`."""
         check_time(time)
         async with self._asking() as filled:
             await filled.have(config, EVER)
@@ -119,7 +109,7 @@ class JournalHistory:
             return replace(states, complete=states.complete and time >= filled.pasts[config].complete_from)
 
     async def intervals(self, config: str, paths: Sequence[str], start: Nanos, end: Nanos) -> list[Interval]:
-        """See `HistoryStore.intervals`."""
+        """See `History.intervals`."""
         check_range(start, end)
         async with self._asking() as filled:
             await self.last_before(config, paths, Nanos(start + 1))
@@ -128,43 +118,18 @@ class JournalHistory:
     async def counts(
         self, config: str, start: Nanos, end: Nanos, bucket_s: int, by: CountBy, path_prefix: str | None = None
     ) -> list[Bucket]:
-        """See `HistoryStore.counts`."""
+        """See `History.counts`."""
         check_range(start, end)
         async with self._asking() as filled:
             await filled.have(config, start)
             return await filled.store.counts(config, start, end, bucket_s, by, path_prefix)
 
     async def most_frequent(self, config: str, start: Nanos, end: Nanos, limit: int, path_prefix: str | None = None) -> list[Frequency]:
-        """See `HistoryStore.most_frequent`."""
+        """See `History.most_frequent`."""
         check_range(start, end)
         async with self._asking() as filled:
             await filled.have(config, start)
             return await filled.store.most_frequent(config, start, end, limit, path_prefix)
-
-    async def dead_letters(self, config: str, limit: int = 100) -> list[DeadLetter]:
-        """See `HistoryStore.dead_letters`: there are none, what is no event is only said."""
-        return []
-
-    # ------------------------------------------------------------------ all comes from the journal
-
-    async def write(self, events: Sequence[Event]) -> int:
-        """See `HistoryStore.write`: nothing is taken."""
-        raise NotImplementedError("a history that is read from the journal takes no events")
-
-    async def bury(self, letters: Sequence[DeadLetter]) -> None:
-        """See `HistoryStore.bury`: nothing is taken."""
-        raise NotImplementedError("a history that is read from the journal takes no dead letters")
-
-    async def checkpoint(self, config: str) -> bool:
-        """See `HistoryStore.checkpoint`: they are made by what fills the store."""
-        return False
-
-    async def delete_before(self, config: str, time: Nanos) -> int:
-        """See `HistoryStore.delete_before`: nothing is."""
-        return 0
-
-    async def refilled(self, config: str, first: Event) -> None:
-        """See `HistoryStore.refilled`."""
 
     # ------------------------------------------------------------------ what was read
 

@@ -12,7 +12,7 @@ from alarm_engine.model.event import EventKind
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, iso
 from backend.history.horizon import horizon, read_page, stands_ahead
 from backend.history.matching import check_range
-from backend.history.port import MAX_RANGE_DAYS, EventQuery, HistoryStore
+from backend.history.port import MAX_RANGE_DAYS, EventQuery, History
 from backend.history.summaries import Frontier, Stored, SummaryStore, follow_each_other, unpack
 from backend.history.summariser import Course, course_from
 from backend.kpi.definitions import DAY_NS
@@ -64,14 +64,14 @@ class _End(NamedTuple):
     """Why it goes no further, where that is to be said."""
 
 
-async def last_known(store: HistoryStore, config: str, end: Nanos) -> Nanos:
+async def last_known(store: History, config: str, end: Nanos) -> Nanos:
     """The time of the last event before a time: how far the history is known without asking the engine."""
     query = EventQuery(config, Nanos(max(0, end - (MAX_RANGE_DAYS - 1) * DAY_NS)), end, limit=1)
     stored = (await store.events(query)).events
     return stored[0].time if stored else Nanos(0)
 
 
-async def known(store: HistoryStore, config: str, span: Span, until: Nanos, now: Nanos) -> Known:
+async def known(store: History, config: str, span: Span, until: Nanos, now: Nanos) -> Known:
     """What is to be known beside the summaries for figures of a span."""
     query = EventQuery(config, span.start, span.end, kinds=frozenset({EventKind.ENGINE}), limit=_MOST_TAKEN_OVER)
     events = (await store.events(query)).events

@@ -133,18 +133,8 @@ class DeadLetter:
     """The record as it stood in the journal; where that cannot be had, its text."""
 
 
-class HistoryStore(Protocol):
-    """Stored events."""
-
-    @property
-    def buried(self) -> int:
-        """Events that this store has put among the dead letters since it was made, because they could not be stored."""
-        ...
-
-    @property
-    def losses(self) -> int:
-        """How often since it was made this store has found that something stored is gone: an index was deleted, a file taken away."""
-        ...
+class History(Protocol):
+    """What happened, for those who ask."""
 
     @property
     def summaries(self) -> SummaryStore:
@@ -153,22 +143,6 @@ class HistoryStore(Protocol):
 
     async def start(self) -> None:
         """Open or connect; makes what the store needs (tables, indices)."""
-        ...
-
-    async def write(self, events: Sequence[Event]) -> int:
-        """Store events under their ids; one that is there already is left as it is. Returns how many were new.
-
-        One that cannot be stored is put among the dead letters and does not stop the others. When this returns, all the others can be
-        asked for through this store; what asks through another one may see them a second later.
-        """
-        ...
-
-    async def bury(self, letters: Sequence[DeadLetter]) -> None:
-        """Store dead letters under their keys; one that is there already is left as it is."""
-        ...
-
-    async def dead_letters(self, config: str, limit: int = 100) -> list[DeadLetter]:
-        """The dead letters of a configuration in the order of their keys, no more than `limit` (1 to `MAX_PAGE`)."""
         ...
 
     async def events(self, query: EventQuery) -> EventPage:
@@ -183,13 +157,6 @@ class HistoryStore(Protocol):
         """Every alarm that was in the tree at a moment, with events of that very time; those never heard of are left out.
 
         `QueryTooLarge` if too many events lie between that moment and the checkpoint before it.
-        """
-        ...
-
-    async def checkpoint(self, config: str) -> bool:
-        """Make the next checkpoint, from which `states_at` begins, if enough events have come since the last one.
-
-        Returns False if it is not time yet, else it wants to be called again. Called by the one writer of the configuration.
         """
         ...
 
@@ -210,6 +177,47 @@ class HistoryStore(Protocol):
         """Alarms that rose most often, most first, then by path."""
         ...
 
+    async def close(self) -> None:
+        """Close."""
+        ...
+
+
+class HistoryStore(History, Protocol):
+    """A history that events are written to."""
+
+    @property
+    def buried(self) -> int:
+        """Events that this store has put among the dead letters since it was made, because they could not be stored."""
+        ...
+
+    @property
+    def losses(self) -> int:
+        """How often since it was made this store has found that something stored is gone: an index was deleted, a file taken away."""
+        ...
+
+    async def write(self, events: Sequence[Event]) -> int:
+        """Store events under their ids; one that is there already is left as it is. Returns how many were new.
+
+        One that cannot be stored is put among the dead letters and does not stop the others. When this returns, all the others can be
+        asked for through this store; what asks through another one may see them a second later.
+        """
+        ...
+
+    async def bury(self, letters: Sequence[DeadLetter]) -> None:
+        """Store dead letters under their keys; one that is there already is left as it is."""
+        ...
+
+    async def dead_letters(self, config: str, limit: int = 100) -> list[DeadLetter]:
+        """The dead letters of a configuration in the order of their keys, no more than `limit` (1 to `MAX_PAGE`)."""
+        ...
+
+    async def checkpoint(self, config: str) -> bool:
+        """Make the next checkpoint, from which `states_at` begins, if enough events have come since the last one.
+
+        Returns False if it is not time yet, else it wants to be called again. Called by the one writer of the configuration.
+        """
+        ...
+
     async def delete_before(self, config: str, time: Nanos) -> int:
         """Forget events before `time`; returns how many.
 
@@ -220,8 +228,4 @@ class HistoryStore(Protocol):
 
     async def refilled(self, config: str, first: Event) -> None:
         """All events from that one on have been written again: what had been lost of them is there."""
-        ...
-
-    async def close(self) -> None:
-        """Close."""
         ...

@@ -25,7 +25,7 @@ from alarm_engine.wire.keys import RecordType, key
 from alarm_engine.wire.runtime import RootRuntime, Runtime, Switches, encode_root, encode_runtime
 from alarm_engine.wire.state import LeafState, Modes, StateExtras, encode_extras, encode_leaf_state
 from alarm_engine.wire.topics import Topics
-from backend.history.port import MAX_RANGE_DAYS, EventQuery, HistoryStore
+from backend.history.port import MAX_RANGE_DAYS, EventQuery, History
 
 _AT_ONCE = 500
 """Alarms that are asked for, and written in one transaction."""
@@ -65,7 +65,7 @@ class Restored:
     switches: Switches = field(default_factory=Switches)
 
 
-async def restore(journal: Journal, history: HistoryStore, wanted: Wanted) -> Restored:
+async def restore(journal: Journal, history: History, wanted: Wanted) -> Restored:
     """Write what the history knows of the alarms that are in the tree; twice is the same as once.
 
     `journal`: open as the one writer of the configuration. Raises `HistoryError`, and `JournalError` where there is no
@@ -140,7 +140,7 @@ def _suppression(event: Event, now: Nanos) -> Suppression | None:
     return None if ended else suppression
 
 
-async def _switches(history: HistoryStore, wanted: Wanted) -> Switches:
+async def _switches(history: History, wanted: Wanted) -> Switches:
     """As they were switched last, each by its own event; looked for as far back as one question may reach."""
     begin = Nanos(max(0, wanted.time - (MAX_RANGE_DAYS - 1) * _DAY_NS))
     query = EventQuery(wanted.config, begin, Nanos(wanted.time + 1), path_prefix="/" + wanted.config, kinds=frozenset({EventKind.MODE}))

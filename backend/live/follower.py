@@ -17,7 +17,7 @@ from alarm_engine.model.times import NANOS_PER_SECOND, Monotonic
 from alarm_engine.wire.keys import RecordType, key
 from alarm_engine.wire.status import decode_status
 from alarm_engine.wire.topics import status_topic
-from backend.history.port import HistoryStore
+from backend.history.port import History
 from backend.live.files import TreeFiles
 from backend.live.life import PHOEBUS_STALE_AFTER_S, STALE_AFTER_S, LifeSign
 from backend.live.model import Freshness, LiveAlarm, LiveNode
@@ -45,7 +45,7 @@ class Follower:
     def __init__(self, journal: Journal, tree: Tree, cell: str, clock: Clock, *, phoebus: bool = False) -> None:
         self.phoebus = phoebus
         """A Phoebus server owns the configuration: its state records are its life signs."""
-        self.history: HistoryStore | None = None
+        self.history: History | None = None
         """Asked once for what the journal does not tell any more."""
         self._journal = journal
         self._tree = tree
@@ -238,7 +238,7 @@ class Follower:
             starts[self._status_topic] = max(0, await self._journal.end(self._status_topic) - _STATUS_BACK)
         return self._journal.reader([topics.config, topics.runtime, topics.events, self._status_topic, topics.settings], starts)
 
-    async def _recall(self, history: HistoryStore) -> None:
+    async def _recall(self, history: History) -> None:
         """Ask for the last events of suppressed alarms: only those tell what the PV says behind the suppression."""
         paths = self._tree.unseen()
         if not paths:
@@ -307,7 +307,7 @@ class Live:
         configs: Mapping[str, tzinfo],
         cell: str,
         clock: Clock,
-        history: HistoryStore | None = None,
+        history: History | None = None,
         *,
         phoebus: Collection[str] = (),
     ) -> None:  # fmt: skip

@@ -10,7 +10,7 @@ from alarm_engine.model.severity import Severity
 from alarm_engine.model.state import EventId
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
 from backend.history.matching import MAX_RANGE_NS
-from backend.history.port import EventQuery, HistoryStore
+from backend.history.port import EventQuery, History
 from backend.kpi.definitions import ABOUT_AN_ALARM, ACTIVE, ANNUNCIATES, BY_MAINTENANCE
 
 _AT_ONCE = 8
@@ -42,7 +42,7 @@ class Acknowledged:
         return max(0, self.event.time - self.annunciation.time) / NANOS_PER_SECOND
 
 
-async def acknowledgements(history: HistoryStore, query: EventQuery) -> tuple[list[Acknowledged], EventId | None]:
+async def acknowledgements(history: History, query: EventQuery) -> tuple[list[Acknowledged], EventId | None]:
     """A page of acknowledgements, and the cursor of the next; `query.kinds` is ours to say."""
     page = await history.events(replace(query, kinds=frozenset({EventKind.ACKNOWLEDGED})))
     free = asyncio.Semaphore(_AT_ONCE)
@@ -54,7 +54,7 @@ async def acknowledgements(history: HistoryStore, query: EventQuery) -> tuple[li
     return list(await asyncio.gather(*map(look_up, page.events))), page.next
 
 
-async def _annunciation(history: HistoryStore, acknowledged: Event) -> Event | None:
+async def _annunciation(history: History, acknowledged: Event) -> Event | None:
     """The first one that nobody had answered; as `backend.kpi` counts the time to acknowledge.
 
     An alarm may have changed thousands of times since. So what comes last before it that was not active is asked for, and then what was
@@ -97,7 +97,7 @@ def _speaks(event: Event, path: str) -> bool:
     return event.path == path and (event.snapshot is not None or event.kind in ABOUT_AN_ALARM)
 
 
-async def _first_of(history: HistoryStore, query: EventQuery) -> Event | None:
+async def _first_of(history: History, query: EventQuery) -> Event | None:
     """The first event of a question that says how the alarm is; raises `_TooFar`."""
     for limit in _PAGES:
         page = await history.events(replace(query, limit=limit))

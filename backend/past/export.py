@@ -21,7 +21,7 @@ from alarm_engine.model.path import name, system
 from alarm_engine.model.severity import NAMES
 from alarm_engine.model.times import iso
 from backend.api.encoding import event_object
-from backend.history.port import EventPage, EventQuery, HistoryStore
+from backend.history.port import EventPage, EventQuery, History
 
 PAGE = 1_000
 """Events in memory at a time."""
@@ -60,7 +60,7 @@ class Format(StrEnum):
         return b"".join(orjson.dumps(event_object(event)) + b"\n" for event in events)
 
 
-async def pages(history: HistoryStore, query: EventQuery, most: int | None = None) -> AsyncIterator[Sequence[Event]]:
+async def pages(history: History, query: EventQuery, most: int | None = None) -> AsyncIterator[Sequence[Event]]:
     """The events of a question in its order, no more than `most`; a store that is away for moments is asked again."""
     left = most
     after = query.after

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from alarm_engine.errors import QueryTooLarge
 from alarm_engine.model.path import ancestors
 from alarm_engine.model.times import Nanos
-from backend.history.port import MAX_PAGE, HistoryStore
+from backend.history.port import MAX_PAGE, History
 from backend.live.model import LiveTree
 
 
 async def alarms_below(
-    history: HistoryStore, config: str, paths: Sequence[str], span: tuple[Nanos, Nanos], tree: LiveTree | None = None
+    history: History, config: str, paths: Sequence[str], span: tuple[Nanos, Nanos], tree: LiveTree | None = None
 ) -> dict[str, list[str]]:
     """For each path itself, if it is an alarm, or the alarms at and below that component; empty where there was nothing.
 
@@ -36,7 +36,7 @@ async def alarms_below(
     return found
 
 
-async def was_there(history: HistoryStore, config: str, path: str, span: tuple[Nanos, Nanos], tree: LiveTree | None = None) -> bool:
+async def was_there(history: History, config: str, path: str, span: tuple[Nanos, Nanos], tree: LiveTree | None = None) -> bool:
     """True if there is, or was at some time of a range, such an alarm or component: else what is counted for it says nothing."""
     if tree is not None and (path in tree.alarms or path in tree.nodes):
         return True

@@ -9,7 +9,7 @@ from alarm_engine.model.path import is_below
 from alarm_engine.model.times import Nanos, iso
 from backend.history.horizon import horizon, stands_ahead
 from backend.history.matching import MAX_RANGE_NS
-from backend.history.port import EventQuery, HistoryStore, PastStates
+from backend.history.port import EventQuery, History, PastStates
 from backend.live.model import LiveTree
 
 
@@ -30,9 +30,7 @@ class Moment:
         return not self.remark
 
 
-async def moment(
-    history: HistoryStore, config: str, time: Nanos, now: Nanos, prefix: str | None = None, tree: LiveTree | None = None
-) -> Moment:
+async def moment(history: History, config: str, time: Nanos, now: Nanos, prefix: str | None = None, tree: LiveTree | None = None) -> Moment:
     """The alarms at and below a path at a moment. `tree`: how it is now, where it is known: it tells whether history is behind."""
     states = await history.states_at(config, time, prefix)
     newest = await _newest(history, config, time)
@@ -44,7 +42,7 @@ async def moment(
     return Moment(time, states, newest, remark)
 
 
-async def span_remark(history: HistoryStore, config: str, span: tuple[Nanos, Nanos], now: Nanos, tree: LiveTree | None = None) -> str:
+async def span_remark(history: History, config: str, span: tuple[Nanos, Nanos], now: Nanos, tree: LiveTree | None = None) -> str:
     """Why an answer about a range may not be all; empty: it is."""
     for time in span:
         newest = await _newest(history, config, time)
@@ -57,7 +55,7 @@ async def span_remark(history: HistoryStore, config: str, span: tuple[Nanos, Nan
     return f"an engine took over at {iso(taken_over.time)}: what happened {since}, while none ran, is not known"
 
 
-async def ahead_since(history: HistoryStore, config: str, now: Nanos) -> Nanos | None:
+async def ahead_since(history: History, config: str, now: Nanos) -> Nanos | None:
     """The last event before the clock of the engine went ahead, if all that came since stands at a time to come; None if it does not."""
     ahead = await _one(history, EventQuery(config, Nanos(horizon(now) + 1), Nanos(now + MAX_RANGE_NS), limit=1, oldest_first=True))
     if ahead is None:
@@ -68,7 +66,7 @@ async def ahead_since(history: HistoryStore, config: str, now: Nanos) -> Nanos |
     return None if last.id[1:] > ahead.id[1:] else last.time
 
 
-async def _remark(history: HistoryStore, config: str, found: tuple[Nanos, bool, Event | None], now: Nanos, tree: LiveTree | None) -> str:
+async def _remark(history: History, config: str, found: tuple[Nanos, bool, Event | None], now: Nanos, tree: LiveTree | None) -> str:
     time, is_kept, newest = found
     if not is_kept:
         return "events of that time, or of one before it, are missing: they were deleted, or are being filled in again"
@@ -113,10 +111,10 @@ def _what_is_lost(states: PastStates, newest: Event, prefix: str, tree: LiveTree
     return f"events are missing: how {lost[0]} was{f', and {len(lost) - 1} more,' if len(lost) > 1 else ''} is not known" if lost else ""
 
 
-async def _newest(history: HistoryStore, config: str, time: Nanos) -> Event | None:
+async def _newest(history: History, config: str, time: Nanos) -> Event | None:
     return await _one(history, EventQuery(config, Nanos(time + 1 - MAX_RANGE_NS), Nanos(time + 1), limit=1))
 
 
-async def _one(history: HistoryStore, query: EventQuery) -> Event | None:
+async def _one(history: History, query: EventQuery) -> Event | None:
     events = (await history.events(query)).events
     return events[0] if events else None

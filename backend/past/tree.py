@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from alarm_engine.model.path import build, name, natural_key, parent, split, system
 from alarm_engine.model.settings import AlarmSettings, NodeSettings
 from alarm_engine.model.times import Nanos
-from backend.history.port import HistoryStore, PastAlarm, PastStates
+from backend.history.port import History, PastAlarm, PastStates
 from backend.live.model import LiveAlarm, LiveNode
 from backend.live.standing import Standing, count, standing_by
 
@@ -65,7 +65,7 @@ class PastTree:
                 above.counts.add(node.counts)
 
 
-async def found_in(history: HistoryStore, config: str, alarms: Sequence[PastAlarm], time: Nanos, text: str) -> list[PastAlarm]:
+async def found_in(history: History, config: str, alarms: Sequence[PastAlarm], time: Nanos, text: str) -> list[PastAlarm]:
     """Those that have a text, in any case, in path, description or messages; in the order given."""
     folded = text.casefold()
     found: list[PastAlarm] = []
@@ -81,7 +81,7 @@ def _has(alarm: LiveAlarm, folded: str) -> bool:
     return any(folded in part.casefold() for part in (alarm.path, alarm.settings.description, *messages))
 
 
-async def with_states(history: HistoryStore, config: str, alarms: Iterable[PastAlarm], time: Nanos) -> list[LiveAlarm]:
+async def with_states(history: History, config: str, alarms: Iterable[PastAlarm], time: Nanos) -> list[LiveAlarm]:
     """Alarms with all that was known of them at that time, in the order given."""
     wanted = list(alarms)
     found = await history.last_before(config, [alarm.path for alarm in wanted], Nanos(time + 1))

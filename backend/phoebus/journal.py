@@ -22,7 +22,7 @@ from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
 from alarm_engine.wire.event import encode_event
 from alarm_engine.wire.keys import RecordType, key
 from alarm_engine.wire.topics import Topics
-from backend.history.port import MAX_RANGE_DAYS, EventQuery, HistoryStore
+from backend.history.port import MAX_RANGE_DAYS, EventQuery, History
 from backend.phoebus.derivation import Derivation
 from backend.phoebus.listening import Orders
 from backend.phoebus.recollection import recall, recollect
@@ -35,7 +35,7 @@ log = structlog.get_logger()
 class DerivingJournal:
     """A `Journal` around another one, which it leaves to its owner."""
 
-    def __init__(self, journal: Journal, zones: Mapping[str, tzinfo], history: HistoryStore | None = None) -> None:
+    def __init__(self, journal: Journal, zones: Mapping[str, tzinfo], history: History | None = None) -> None:
         """`zones`: the configurations of Phoebus servers, with the time zone of their dates.
 
         `history`: for the writer, which tells how an alarm was before the first record that is read of it, and that begins again if
@@ -109,7 +109,7 @@ class _DerivingReader:
         readers: tuple[JournalReader, Orders],
         starts: dict[str, int],
         derivations: Mapping[str, Derivation],
-        known: tuple[HistoryStore | None, dict[str, EventId]],
+        known: tuple[History | None, dict[str, EventId]],
     ) -> None:
         self._reader, self._orders = readers
         self._starts = starts

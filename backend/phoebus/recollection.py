@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from alarm_engine.journal.port import StoredRecord
 from alarm_engine.model.event import Event
 from alarm_engine.model.times import Nanos
-from backend.history.port import HistoryStore
+from backend.history.port import History
 from backend.phoebus.derivation import Derivation
 
 
-async def recollect(history: HistoryStore, derivation: Derivation, records: Iterable[StoredRecord]) -> dict[str, Event]:
+async def recollect(history: History, derivation: Derivation, records: Iterable[StoredRecord]) -> dict[str, Event]:
     """The last events of all alarms that are met for the first time in these records, by path: one question for most of them."""
     first: dict[str, StoredRecord] = {}
     for record in records:
@@ -23,7 +23,7 @@ async def recollect(history: HistoryStore, derivation: Derivation, records: Iter
     return await history.last_before(derivation.config, list(first), Nanos(newest + 1))
 
 
-async def recall(history: HistoryStore, derivation: Derivation, record: StoredRecord, known: Mapping[str, Event]) -> None:
+async def recall(history: History, derivation: Derivation, record: StoredRecord, known: Mapping[str, Event]) -> None:
     """Tell how the alarm of a record was before it; `known` is what `recollect` gave for the records that this one is among."""
     path = derivation.unknown(record)
     if path is None:

@@ -9,7 +9,7 @@ from alarm_engine.model.path import name, system
 from alarm_engine.model.subsystem import title
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, iso, to_ms
 from backend.history.performance import Performance, known, performance
-from backend.history.port import MAX_RANGE_DAYS, EventQuery, HistoryStore
+from backend.history.port import MAX_RANGE_DAYS, EventQuery, History
 from backend.kpi.definitions import DAY_NS
 from backend.kpi.tally import Selection, Span
 from backend.live.model import LiveTree
@@ -20,7 +20,7 @@ _MAX_ALARMS = 1000
 """Rows of a list of alarms."""
 
 
-async def known_until(tree: LiveTree, history: HistoryStore, now: Nanos) -> Nanos:
+async def known_until(tree: LiveTree, history: History, now: Nanos) -> Nanos:
     """Until when the history has all events: now, unless the live tree has one that it has not, or the engine gives no life sign."""
     query = EventQuery(tree.config, Nanos(now - (MAX_RANGE_DAYS - 1) * DAY_NS), Nanos(now + DAY_NS), limit=1)
     stored = (await history.events(query)).events

@@ -14,7 +14,7 @@ from alarm_engine.model.path import PathError, canonical, is_path, join
 from alarm_engine.model.severity import BY_NAME, Severity
 from alarm_engine.model.state import EventId
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, from_datetime, from_ms, to_ms
-from backend.history.port import HistoryStore
+from backend.history.port import History
 from backend.kpi.targets import LIMITS, Limits
 from backend.live.model import LiveTree
 from backend.suggesting import Suggestions
@@ -94,7 +94,7 @@ class Sources:
     """Where answers come from."""
 
     trees: Mapping[str, LiveTree]
-    history: HistoryStore
+    history: History
     now: Nanos
     """The backend's clock: ages are counted by it."""
     limits: Limits = LIMITS

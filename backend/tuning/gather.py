@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from alarm_engine.model.command import CommandKind
 from alarm_engine.model.event import Event, EventKind
 from alarm_engine.model.times import Nanos
-from backend.history.port import MAX_PAGE, MAX_RANGE_DAYS, EventQuery, HistoryStore
+from backend.history.port import MAX_PAGE, MAX_RANGE_DAYS, EventQuery, History
 from backend.kpi.definitions import DAY_NS
 from backend.tuning.recording import Recording
 
@@ -30,7 +30,7 @@ class Range:
 class Gatherer:
     """Recordings of one configuration over one range."""
 
-    def __init__(self, history: HistoryStore, span: Range, most_events: int = MOST_EVENTS) -> None:
+    def __init__(self, history: History, span: Range, most_events: int = MOST_EVENTS) -> None:
         self._history = history
         self._span = span
         self._most = most_events

@@ -16,8 +16,6 @@ from alarm_engine.journal.port import Fetched, StoredRecord
 from alarm_engine.model.event import Event, EventKind
 from alarm_engine.model.path import name
 from alarm_engine.model.severity import Severity
-from alarm_engine.model.state import EventId
-from alarm_engine.model.times import Nanos
 from alarm_engine.wire.event import encode_event
 from alarm_engine.wire.keys import RecordType, key
 from backend.history import topic_past
@@ -423,11 +421,3 @@ async def test_a_record_that_is_no_event_stops_nothing():
     await found.history.start()
     assert len((await found.history.events(ALL)).events) == 29
     await found.history.close()
-
-
-async def test_nobody_else_writes_there():
-    async with reading(chain(1)) as found:
-        with pytest.raises(NotImplementedError):
-            await found.history.write([event(2, 2)])
-        assert await found.history.delete_before("Demo", Nanos(1)) == 0
-        assert EventId("Demo", 1, 1) == (await found.history.events(ALL)).events[0].id
