@@ -12,13 +12,14 @@ from typing import Any
 
 import structlog
 
+from alarm_engine.candidacy import Candidacy
 from alarm_engine.clock import Clock
 from alarm_engine.errors import JournalCorrupt, JournalError, JournalFenced, JournalUnavailable
 from alarm_engine.intake import Intake
 from alarm_engine.journal.port import Journal
 from alarm_engine.leave import Leave, MakesRoom
 from alarm_engine.model.status import EngineStatus
-from alarm_engine.model.times import NANOS_PER_SECOND, Monotonic
+from alarm_engine.model.times import NANOS_PER_SECOND
 from alarm_engine.ownership.port import Lease, Ownership, Wait
 from alarm_engine.peers import FRESH_NS, Peers
 from alarm_engine.replay import Replayed
@@ -37,27 +38,13 @@ _LONG_PAUSE_S = 5.0
 _LOOK_S = 0.1
 _PATIENCE_S = 1.0
 """Getting warm is worth a word if it takes longer."""
-_WARM = 0.98
-"""Share of the leader's connections that an engine needs to be of use as its successor ..."""
-_WHOLE_NS = 5 * NANOS_PER_SECOND
-"""... after this time, in which it waits for all of them: what a PV says that it has not, it cannot decide."""
 _BLIND = 0.8
 """Share of a successor's connections below which a leader makes room for it."""
 _BLIND_LOOKS = 3
 """Seconds for which that has to be so: after an IOC went, one engine may notice earlier than the other."""
 _LOOK_AT_PEERS_S = 1.0
-_ELECTION_NS = 15 * NANOS_PER_SECOND
-"""So long a newcomer waits for the election of one that stood by already, and to hear of any: a session of one that was killed, and more.
-An engine that hears nothing, and cannot, takes part all the same after that."""
-_SIGN_S = 0.5
-"""So long after it had all PVs an engine must have heard from the one that runs: what was decided until then it need not know, what comes
-later it has kept. One that took over earlier would know nothing of what nobody decided."""
-_ROOM_NS = 8 * NANOS_PER_SECOND
-"""After it made room an engine waits this long for its successor to begin."""
 _TRIES = 3
 """An engine that was given the configuration and cannot run it so often makes room for one that may be able to."""
-_AWAY_NS = 10 * NANOS_PER_SECOND
-"""An engine that made room stands by again after this time."""
 _STAY_NS = 60 * NANOS_PER_SECOND
 """If it had to come back, and sees no more than before, it does not make room again within this time."""
 
@@ -91,18 +78,13 @@ class Holding:
         self._intake = Intake(settings.intake_bound)
         self._settled = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._stepped_down: Monotonic | None = None
-        """When it made room for another engine."""
         self.config = settings.evaluator.config
+        self._candidacy = Candidacy(self.config, ports.clock)
         self.runner: Runner | None = None
         """What runs it, None while it is not ours."""
         self.standby: Standby | None = None
         """What follows it meanwhile."""
         self._warm = False
-        self._whole_since: float | None = None
-        """Since when we have the PVs, by the clock of the event loop."""
-        self._has_gaps = False
-        """We had it, and were hung, blind, or cut off: another engine may know of what we do not."""
         self._could_see = False
         """Since it is ours we had our PVs, as far as anybody had them."""
         self._failures = 0
@@ -162,9 +144,9 @@ class Holding:
             try:
                 why = await self._hold(lease)
                 log.warning("configuration given up", config=self.config, why=why)
-                self.waiting, self._has_gaps = Wait(why, False), True
+                self.waiting, self._candidacy.has_gaps = Wait(why, False), True
             except JournalFenced as problem:
-                self._has_gaps = True
+                self._candidacy.has_gaps = True
                 log.error("configuration lost", config=self.config, why=str(problem))
                 self.waiting = Wait(str(problem), False)
             except JournalUnavailable as problem:
@@ -181,9 +163,9 @@ class Holding:
                 await lease.release()
             if self._failures >= _TRIES and others is not None and others.peers.standing_by(self.config):
                 # It may be our own rights or our own network: while we go on trying nobody else would be asked.
-                self._stepped_down, self._failures = self._ports.clock.now().monotonic, 0
-            leaves_it = self._has_gaps and others is not None and others.peers.has_others(self.config)
-            if leaves_it or self._made_room_within(_ROOM_NS):
+                self._candidacy.make_room()
+                self._failures = 0
+            if others is not None and self._candidacy.leaves_it(others.peers):
                 await ownership.withdraw(self.config)  # else it could be given back at once, and nobody would have it
             await asyncio.sleep(pause_s)
 
@@ -209,46 +191,14 @@ class Holding:
 
     async def _get_warm(self, standby: Standby, peers: Peers) -> None:
         """Take part in the election only when we would be of use; at once where nobody else runs it."""
-        begun, self._whole_since = self._ports.clock.now().monotonic, None
-        while (wait := self._cold(standby, peers, since_ns := self._ports.clock.now().monotonic - begun)) is not None:
+        begun = self._ports.clock.now().monotonic
+        self._candidacy.begin()
+        while (wait := self._candidacy.obstacle(standby, peers, since_ns := self._ports.clock.now().monotonic - begun)) is not None:
             if wait.trouble or since_ns > _PATIENCE_S * NANOS_PER_SECOND:
                 self._wait_for(wait)
             await asyncio.sleep(_LOOK_S)
-            if standby.problem or not standby.caught_up or self._made_room_within(_AWAY_NS):
+            if standby.problem or not standby.caught_up or self._candidacy.is_away:
                 begun = self._ports.clock.now().monotonic
-
-    def _cold(self, standby: Standby, peers: Peers, since_ns: int) -> Wait | None:
-        if standby.problem:
-            return Wait(standby.problem, True)
-        if not standby.caught_up:
-            return Wait("this engine reads the journal", False)
-        leader = peers.running(self.config)
-        if leader is None and self._made_room_within(_ROOM_NS):
-            return Wait("this engine made room for another one, which has not begun yet", False)
-        if leader is None and not peers.sure and since_ns < _ELECTION_NS:
-            return Wait("this engine listens whether another one runs it", False)
-        if leader is None:
-            others = [peer.engine for peer in peers.standing_by(self.config) if peer.candidate] if since_ns < _ELECTION_NS else []
-            if others:
-                return Wait(f"{others[0]!r} has stood by for longer and is about to be elected", False)
-            if self._has_gaps and since_ns < _ELECTION_NS and peers.has_others(self.config):
-                return Wait("this engine was not all there, and leaves the configuration to one that was, if there is one", False)
-            return None
-        if self._made_room_within(_AWAY_NS):
-            return Wait(f"configuration {self.config!r} is held by {leader.engine!r}, for which this engine made room", False)
-        connected = standby.connected
-        if connected < leader.pvs_connected * (_WARM if since_ns > _WHOLE_NS else 1):
-            held = f"configuration {self.config!r} is held by {leader.engine!r}"
-            self._whole_since = None
-            return Wait(f"{held}; this engine waits until it has as many PVs: {connected} of {leader.pvs_connected}", False)
-        self._whole_since = self._whole_since or asyncio.get_running_loop().time()
-        if peers.running(self.config, self._whole_since + _SIGN_S) is None:
-            return Wait(f"configuration {self.config!r} is held by {leader.engine!r}; this engine waits for a sign of life of it", False)
-        self._has_gaps = False
-        return None
-
-    def _made_room_within(self, span_ns: int) -> bool:
-        return self._stepped_down is not None and self._ports.clock.now().monotonic - self._stepped_down < span_ns
 
     def _wait_for(self, wait: Wait) -> None:
         if wait.why not in self._said and wait != self.waiting:
@@ -276,7 +226,7 @@ class Holding:
                 raise MakesRoom(await blind)
             return await lost
         except MakesRoom as problem:
-            self._stepped_down = self._ports.clock.now().monotonic
+            self._candidacy.make_room()
             return str(problem)
         finally:
             for task in (lost, running, blind):
@@ -297,7 +247,7 @@ class Holding:
                         config=self.config,
                     )
                 self.runner, self.waiting = runner, Wait("", False)
-                self._failures, self._has_gaps = 0, False
+                self._failures, self._candidacy.has_gaps = 0, False
                 self._said.clear()
                 self._settled.set()
                 await runner.wait()
@@ -332,7 +282,7 @@ class Holding:
 
     @property
     def _may_make_room(self) -> bool:
-        return self._could_see or not self._made_room_within(_STAY_NS)
+        return self._could_see or not self._candidacy.made_room_within(_STAY_NS)
 
     async def _half_blind(self) -> str:
         """Waits until an engine that stands by has clearly more connections than we; returns that in words. It may last for ever."""

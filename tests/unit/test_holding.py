@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import weakref
 from contextlib import asynccontextmanager, nullcontext
-from typing import NamedTuple
 
 import pytest
 
 from alarm_engine.clock import SystemClock
 from alarm_engine.engine import Engine, EnginePorts, EngineSettings
 from alarm_engine.errors import JournalCorrupt, JournalError, JournalFenced, JournalUnavailable
-from alarm_engine.evaluator import EvaluatorSettings
-from alarm_engine.holding import Holding, HoldingPorts, Others
+from alarm_engine.holding import Others
 from alarm_engine.journal.memory import MemoryJournal
 from alarm_engine.model.reading import Reading
 from alarm_engine.model.severity import Severity
@@ -21,11 +19,10 @@ from alarm_engine.model.times import Monotonic, Nanos
 from alarm_engine.ownership.port import Wait
 from alarm_engine.ownership.sole import SoleOwnership
 from alarm_engine.replay import Replayed
-from alarm_engine.runner import RunnerSettings
 from alarm_engine.sources.memory import MemorySource
-from alarm_engine.sources.shared import SharedSource
 from alarm_engine.wire.topics import Topics
 from tests.contract.journals import until
+from tests.unit.holdings import Company, Generous, Lendable, Peer, holding, settings
 
 
 class Faulty(MemoryJournal):
@@ -37,10 +34,6 @@ class Faulty(MemoryJournal):
         if self.problem is not None and any(spec.name == "Bad" for spec in topics):
             raise self.problem
         await super().ensure_topics(topics)
-
-
-def settings(config):
-    return RunnerSettings(EvaluatorSettings(config))
 
 
 @pytest.fixture
@@ -128,46 +121,6 @@ async def test_life_signs_are_written_also_where_their_topic_is_split(journal, m
 
 
 # ------------------------------------------------------------------ lost
-
-
-class Lendable:
-    """An ownership whose leases end when a test says so."""
-
-    in_doubt = False
-    doubted_at = 0.0
-
-    def __init__(self) -> None:
-        self.given = 0
-        self.released = 0
-        self.ended = asyncio.Event()
-
-    async def start(self) -> None:
-        pass
-
-    async def acquire(self, config, waiting):
-        if self.given:
-            waiting(Wait("another one has it", False))
-            await asyncio.Event().wait()
-        self.given += 1
-        return self
-
-    async def lost(self) -> str:
-        await self.ended.wait()
-        return "another one has it"
-
-    async def release(self) -> None:
-        self.released += 1
-
-    async def withdraw(self, config) -> None:
-        self.withdrawn = True
-
-    async def close(self) -> None:
-        pass
-
-
-def holding(journal, ownership, writer, others=None):
-    share = SharedSource(MemorySource()).share()
-    return Holding(settings("Plant"), HoldingPorts(writer, ownership, share, SystemClock(), others))
 
 
 async def test_what_is_lost_while_the_journal_is_opened_is_given_up(journal):
@@ -277,117 +230,6 @@ async def test_who_was_fenced_is_not_in_trouble(journal):
 
 
 # ------------------------------------------------------------------ other engines
-
-
-class Peer(NamedTuple):
-    """What one of them says of itself, and when that was heard by the clock of the event loop."""
-
-    engine: str
-    candidate: bool = True
-    pvs_connected: int = 0
-    heard: float = 0.0
-
-
-class Company:
-    """Peers of which nobody runs the configuration, and some stand by."""
-
-    sure = True
-
-    def __init__(self, *standing_by) -> None:
-        self._standing_by = standing_by
-
-    def running(self, config, since_s=None) -> None:
-        return None
-
-    def standing_by(self, config):
-        return self._standing_by
-
-    def has_others(self, config):
-        return bool(self._standing_by)
-
-
-class Generous(Lendable):
-    """Gives the configuration to whoever asks, until he withdraws."""
-
-    withdrawn = False
-
-    async def acquire(self, config, waiting):
-        if self.withdrawn:
-            await asyncio.Event().wait()
-        self.given += 1
-        return self
-
-
-class Changing(Company):
-    """One that runs it, until it does not; and one that stands by, until it does not."""
-
-    def __init__(self, leader, *standing_by) -> None:
-        super().__init__(*standing_by)
-        self.leader = leader
-
-    def running(self, config, since_s=None):
-        return self.leader if self.leader and (since_s is None or self.leader.heard > since_s) else None
-
-
-async def test_a_newcomer_does_not_stand_for_election_while_one_that_knows_more_is_there(journal):
-    """What happened before it came, and was decided by nobody, is known to who stood by; it knows only what came since."""
-    company, ownership = Changing(Peer("engine-a"), Peer("engine-b")), Generous()
-    it = holding(journal, ownership, lambda _: nullcontext(journal), Others(journal, company))
-    await it.start()
-    await until(lambda: "waits for a sign of life" in it.waiting.why)  # it may have been dead already when we came
-    company.leader = None
-    await until(lambda: "'engine-b' has stood by for longer" in it.waiting.why)
-    assert not ownership.given
-    assert not it.standing_by("engine-c").candidate
-    company._standing_by = ()
-    await until(lambda: ownership.given and it.runner)
-    assert it.standing_by("engine-c") is None
-    await it.stop()
-
-
-class Patient(Generous):
-    """Gives it again to one that had withdrawn."""
-
-    left = False
-
-    async def withdraw(self, config):
-        self.left = True
-
-
-async def test_one_that_had_it_and_was_not_all_there_leaves_it_to_others_first(journal, monkeypatch):
-    """Kafka was away, and nobody heard anything of the others: they may know what happened while this one hung."""
-    monkeypatch.setattr("alarm_engine.holding._PAUSE_S", 0)
-    company, ownership = Company(Peer("engine-b", candidate=False)), Patient()
-    it = holding(journal, ownership, lambda _: nullcontext(journal), Others(journal, company))
-    await it.start()
-    assert ownership.given == 1
-    ownership.ended.set()
-    await until(lambda: "was not all there" in it.waiting.why)
-    assert ownership.given == 1
-    assert ownership.left
-    monkeypatch.setattr("alarm_engine.holding._ELECTION_NS", 0)
-    await until(lambda: ownership.given == 2)
-    await it.stop()
-
-
-async def test_one_without_company_goes_on_at_once(journal, monkeypatch):
-    monkeypatch.setattr("alarm_engine.holding._PAUSE_S", 0)
-    ownership = Generous()
-    it = holding(journal, ownership, lambda _: nullcontext(journal), Others(journal, Company()))
-    await it.start()
-    ownership.ended.set()
-    await until(lambda: ownership.given == 2)
-    await it.stop()
-
-
-async def test_an_engine_that_has_heard_the_one_that_runs_since_it_came_may_succeed_it(journal):
-    company, ownership = Changing(Peer("engine-a")), Generous()
-    it = holding(journal, ownership, lambda _: nullcontext(journal), Others(journal, company))
-    await it.start()
-    await until(lambda: "waits for a sign of life" in it.waiting.why)
-    company.leader = Peer("engine-a", heard=asyncio.get_running_loop().time() + 1)
-    await until(lambda: ownership.given)
-    await it.stop()
 
 
 @pytest.mark.parametrize("there", [True, False])

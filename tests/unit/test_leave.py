@@ -178,7 +178,7 @@ async def test_who_made_room_a_moment_ago_does_so_again_only_if_it_could_see_mea
     """Two engines that are both half blind must not hand a configuration to and fro."""
     monkeypatch.setattr("alarm_engine.holding._LOOK_AT_PEERS_S", 0.01)
     async with engine() as it:
-        it.holding._stepped_down = SystemClock().now().monotonic
+        it.holding._candidacy.make_room()
         if could_see:
             await _looked(it)
         for pv in PVS:
@@ -190,8 +190,8 @@ async def test_who_made_room_a_moment_ago_does_so_again_only_if_it_could_see_mea
         else:
             await it.holding.stop()
             it.lease.given = 0
-            it.holding._stepped_down = SystemClock().now().monotonic
-            monkeypatch.setattr("alarm_engine.holding._ROOM_NS", 0)
+            it.holding._candidacy.make_room()
+            monkeypatch.setattr("alarm_engine.candidacy._ROOM_NS", 0)
             await it.holding.start()
             await until(lambda: it.holding.runner is not None)
             it.company.engines = ("b",)
