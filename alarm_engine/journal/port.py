@@ -90,7 +90,8 @@ class JournalReader(Protocol):
         """The next records: at once if there are any, otherwise waits for one.
 
         The first fetch of an empty topic returns at once, with `caught_up` and no records. With `timeout_s` an empty answer may come
-        after that time; without, it waits until something is there. Raises `JournalUnavailable`; may be called again then.
+        after that time, which has looked at the ends once more; without, it waits until something is there. Raises
+        `JournalUnavailable`; may be called again then.
         """
         ...
 

@@ -120,6 +120,8 @@ class _DerivingReader:
         self._waiting: deque[StoredRecord] = deque()
         self._ready: list[StoredRecord] = []
         self._caught_up = False
+        self._heard = True
+        """What was given until the waiting records were read is among them."""
 
     @property
     def fault(self) -> str:
@@ -135,11 +137,13 @@ class _DerivingReader:
         """See `JournalReader.fetch`; may deliver a few more than asked for. A call that fails or is cancelled has lost nothing."""
         while True:
             if not self._waiting:
-                await self._orders.listen()
                 fetched = await self._reader.fetch(max_records=max_records, timeout_s=timeout_s)
-                self._waiting.extend(self._orders.take())
                 self._waiting.extend(fetched.records)
-                self._caught_up = fetched.caught_up
+                self._caught_up, self._heard = fetched.caught_up, False
+            if not self._heard:
+                await self._orders.listen()
+                self._waiting.extendleft(reversed(self._orders.take()))
+                self._heard = True
             try:
                 await self._work()
             except HistoryError as problem:

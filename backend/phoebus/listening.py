@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import time
 
 import structlog
 
@@ -12,32 +12,51 @@ from alarm_engine.journal.port import JournalReader, StoredRecord
 
 log = structlog.get_logger()
 
+_PATIENCE_S = 2.0
+"""Nothing is held up for longer by commands that cannot be read: all is told then but who gave them."""
 _PAUSE_S = 0.5
+_TURN_S = 0.02
 
 
 class Orders:
-    """Reads the topics of commands in a task of its own. Belongs to one event loop."""
+    """Reads the topics of commands. Belongs to one event loop."""
 
     def __init__(self, reader: JournalReader) -> None:
         self._reader = reader
         self._heard: list[StoredRecord] = []
-        self._task: asyncio.Task[None] | None = None
+        self._said = ""
+        self._again = 0.0
+        self._began = False
 
     async def listen(self) -> None:
-        """Begin; returns when all that is there was read, which is what was given in the last minutes. May be called again.
+        """Take in all that has been given until now.
 
-        Without commands all is told but who gave them, so that nothing waits for them where they cannot be read.
+        Called with states at hand, it finds what caused them: a server writes the state after it has read the command, so that the
+        topic of commands, looked at now, has it; it may well come later by its own connection.
         """
-        if self._task is not None:
-            await asyncio.sleep(0)  # what has just arrived is taken in first
+        if time.monotonic() < self._again:
             return
-        caught_up = False
-        with suppress(JournalError):  # said below
-            while not caught_up:
-                fetched = await self._reader.fetch()
-                self._heard += fetched.records
-                caught_up = fetched.caught_up
-        self._task = asyncio.create_task(self._follow(), name="phoebus commands")
+        try:
+            async with asyncio.timeout(_PATIENCE_S if self._began else None):
+                await self._read()
+        except (JournalError, TimeoutError) as problem:
+            said = str(problem) or f"not read within {_PATIENCE_S:g} s"
+            if said != self._said:
+                log.warning("commands cannot be read: who gave them is not known", problem=said)
+            self._said, self._again = said, time.monotonic() + _PAUSE_S
+        else:
+            self._said = ""
+        self._began = True
+
+    async def _read(self) -> None:
+        """To the ends of the topics, at which each empty answer has looked."""
+        patience_s = 0.0
+        while True:
+            fetched = await self._reader.fetch(timeout_s=patience_s)
+            self._heard += fetched.records
+            patience_s = 0.0 if fetched.caught_up else _TURN_S
+            if fetched.caught_up and not fetched.records:
+                return
 
     def take(self) -> list[StoredRecord]:
         """What was given since the last call."""
@@ -46,19 +65,4 @@ class Orders:
 
     async def close(self) -> None:
         """End."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
         await self._reader.close()
-
-    async def _follow(self) -> None:
-        said = ""
-        while True:
-            try:
-                self._heard += (await self._reader.fetch(timeout_s=60.0)).records
-                said = ""
-            except JournalError as problem:
-                if str(problem) != said:
-                    log.warning("commands cannot be read: who gave them is not known", problem=str(problem))
-                said = str(problem)
-                await asyncio.sleep(_PAUSE_S)

@@ -10,7 +10,7 @@ from datetime import UTC
 import pytest
 
 from alarm_engine.errors import HistoryUnavailable, JournalUnavailable
-from alarm_engine.journal.port import StoredRecord
+from alarm_engine.journal.port import Fetched, StoredRecord
 from alarm_engine.model.event import Event, EventKind
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.times import Moment, Monotonic, Nanos
@@ -213,6 +213,45 @@ async def test_a_command_is_an_event_at_once_and_its_giver_stands_at_what_it_cau
         journal.write([state(3, 20, "MAJOR_ACK")])
         (event,) = [decode_event(record.value or b"") for record in (await reader.fetch()).records]
         assert (event.kind, event.user, event.snapshot.acknowledgement.user) == (EventKind.ACKNOWLEDGED, "mara", "mara")
+    finally:
+        await reader.close()
+
+
+class LateJournal(TopicJournal):
+    """Commands come by a connection of their own, three turns later than their topic shows them."""
+
+    def reader(self, topics, start=None):
+        reader = super().reader(topics, start)
+        if Topics("Demo").command in topics:
+            inner, delivered, turns = reader.fetch, 0, 0
+
+            async def fetch(*, max_records=5000, timeout_s=None):
+                nonlocal delivered, turns
+                if delivered == await self.end("DemoCommand"):
+                    return await inner(max_records=max_records, timeout_s=timeout_s)
+                turns += 1
+                if turns < 3:
+                    await asyncio.sleep(timeout_s or 0)
+                    return Fetched((), False)
+                turns, fetched = 0, await inner(max_records=max_records, timeout_s=timeout_s)
+                delivered += len(fetched.records)
+                return fetched
+
+            reader.fetch = fetch
+        return reader
+
+
+async def test_a_command_that_comes_later_than_what_it_caused_stands_at_it_all_the_same():
+    journal = LateJournal()
+    journal.write([config(0, 0), state(1, 5, "OK"), state(2, 6, "MAJOR")])
+    reader = DerivingJournal(journal, {"Demo": UTC}).reader([Topics("Demo").events])
+    try:
+        await until(lambda: _delivered(reader, EventKind.ALARM))
+        text = b'{"user":"mara","host":"ops7","command":"acknowledge"}'
+        journal.write([StoredRecord("DemoCommand", 0, at(19), "command:/Demo/Vac", text, ()), state(3, 20, "MAJOR_ACK")])
+        order, effect = [decode_event(record.value or b"") for record in (await reader.fetch()).records]
+        assert (order.kind, order.user) == (EventKind.COMMAND, "mara")
+        assert (effect.kind, effect.user, effect.snapshot.acknowledgement.user) == (EventKind.ACKNOWLEDGED, "mara", "mara")
     finally:
         await reader.close()
 
