@@ -125,9 +125,21 @@ class PlainClient:
 
     def ends(self, names: Sequence[str]) -> dict[str, int]:
         """Where the next record goes."""
+        found: dict[str, int] = {}
         asked: dict[TopicPartition, OffsetSpec] = {TopicPartition(name, 0): _LATEST for name in names}
-        answers: dict[TopicPartition, Any] = self.admin.list_offsets(asked, isolation_level=IsolationLevel.READ_UNCOMMITTED)
-        return {partition.topic: answer.result(_PATIENCE_S).offset for partition, answer in answers.items()}
+
+        def told() -> bool:
+            try:
+                answers: dict[TopicPartition, Any] = self.admin.list_offsets(asked, isolation_level=IsolationLevel.READ_UNCOMMITTED)
+                found.update({partition.topic: answer.result(_PATIENCE_S).offset for partition, answer in answers.items()})
+            except KafkaException as problem:
+                if problem.args[0].name() != "FENCED_LEADER_EPOCH":
+                    raise
+                self.admin.list_topics(timeout=_PATIENCE_S)  # the library does not ask by itself who leads now
+            return len(found) == len(asked)
+
+        _until(told, f"ends of {list(names)}")
+        return found
 
     def close(self) -> None:
         """End it."""
