@@ -8,11 +8,15 @@ from alarm_engine.journal.kafka_cluster import Seen
 
 _log = structlog.get_logger()
 
+_PATIENCE_S = 10.0
+_LONGEST_PATIENCE_S = 320.0
+"""What lies before may also be a transaction that nobody ends: another consumer gets no further then."""
+
 
 class Part:
     """One topic of a reader."""
 
-    __slots__ = ("_end", "_id", "next", "present", "topic")
+    __slots__ = ("_asked_s", "_end", "_id", "_patience_s", "_place", "_since_s", "next", "present", "topic")
 
     def __init__(self, topic: str, start: int) -> None:
         self.topic = topic
@@ -21,6 +25,9 @@ class Part:
         self.present = False
         self._id = ""
         self._end = 0
+        self._place = -1
+        self._since_s = self._asked_s = 0.0
+        self._patience_s = _PATIENCE_S
 
     @property
     def reached(self) -> bool:
@@ -30,6 +37,23 @@ class Part:
     def advance(self, offset: int) -> None:
         """Everything below was fetched, or is no record."""
         self.next = max(self.next, offset)
+
+    def stuck(self, now_s: float) -> bool:
+        """There is more, and nothing of it has come for long: so a consumer of the library looks that has got lost.
+
+        True once each time that patience ends, which it does later each time. `now_s` is a monotonic time.
+        """
+        unwatched_s, self._asked_s = now_s - self._asked_s, now_s  # Kafka was away, or this process was
+        if self.reached or self.next != self._place or unwatched_s > _PATIENCE_S / 2:
+            self._place, self._since_s, self._patience_s = self.next, now_s, _PATIENCE_S
+            return False
+        if now_s - self._since_s < self._patience_s:
+            return False
+        _log.warning(
+            "no more records come although there are some, asking for them anew", topic=self.topic, offset=self.next, end=self._end
+        )
+        self._since_s, self._patience_s = now_s, min(_LONGEST_PATIENCE_S, 2 * self._patience_s)
+        return True
 
     def look(self, seen: Seen | None) -> bool:
         """Take in what was seen; True if the topic has to be read from another place than before."""

@@ -115,6 +115,8 @@ class KafkaReader:
         with self._lock:
             news, self._fault = fault != self._fault, fault
             changed = [part.look(seen.get(part.topic)) for part in self._parts.values()]
+            if not self._buffer:  # else it may be this side that does not take more
+                changed += [part.stuck(time.monotonic()) for part in self._parts.values()]
             self._assignment += any(changed)
             self._problem = None
         if news and fault:

@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from alarm_engine.errors import JournalError, JournalFenced, JournalUnavailable
 from alarm_engine.journal.kafka import KafkaJournal
 from alarm_engine.journal.kafka_cluster import Cluster
+from alarm_engine.journal.kafka_consumer import FollowingConsumer, Got
 from alarm_engine.journal.kafka_settings import KafkaSettings
 from alarm_engine.journal.kafka_transactions import Transactions
 from alarm_engine.journal.port import Cleanup, Position, Record, TopicSpec
@@ -80,6 +81,29 @@ async def test_nothing_acknowledged_is_lost_when_the_broker_is_killed(opened, al
     if owns:
         assert Counter(record.key for record in records) == dict.fromkeys(acknowledged, 2) | {"last": 1}
     assert [record.offset for record in records] == sorted({record.offset for record in records})
+
+
+async def test_a_consumer_that_delivers_nothing_any_more_is_replaced(opened, alive, impatient, topic, monkeypatch):
+    monkeypatch.setattr("alarm_engine.journal.kafka_parts._PATIENCE_S", 2.5)
+    journal = await opened(replace(impatient, owns=topic), TopicSpec(topic, Cleanup.DELETE))
+    reader = journal.reader([topic])
+    await journal.append([Record(topic, "first", b"")])
+    await follow(reader, "first")
+    real, lost = FollowingConsumer.poll, []
+
+    def poll(self, timeout_s):
+        if not lost:
+            lost.append(self._consumer)
+        if self._consumer is not lost[0]:
+            return real(self, timeout_s)
+        time.sleep(timeout_s)
+        return Got()
+
+    monkeypatch.setattr(FollowingConsumer, "poll", poll)
+    await until(lambda: lost)
+    await journal.append([Record(topic, "second", b""), Record(topic, "third", b"")])
+    records, _ = await asyncio.wait_for(follow(reader, "third"), 30)
+    assert [record.key for record in records] == ["second", "third"]
 
 
 async def test_an_answer_that_was_cut_off_is_none(opened, alive, impatient, topic):
