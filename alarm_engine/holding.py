@@ -26,6 +26,7 @@ from alarm_engine.replay import Replayed
 from alarm_engine.runner import Inputs, Runner, RunnerSettings, ending
 from alarm_engine.sources.shared import Share
 from alarm_engine.standby import Standby
+from alarm_engine.standstill import Standstill
 
 log = structlog.get_logger()
 
@@ -80,6 +81,7 @@ class Holding:
         self._task: asyncio.Task[None] | None = None
         self.config = settings.evaluator.config
         self._candidacy = Candidacy(self.config, ports.clock)
+        self._standstill = Standstill()
         self.runner: Runner | None = None
         """What runs it, None while it is not ours."""
         self.standby: Standby | None = None
@@ -218,6 +220,7 @@ class Holding:
         lost = asyncio.create_task(lease.lost())
         running = asyncio.create_task(self._run(lease))
         blind = asyncio.create_task(self._half_blind())
+        still = asyncio.create_task(self._standstill.watch())
         try:
             await asyncio.wait((lost, running, blind), return_when=asyncio.FIRST_COMPLETED)
             if running.done():
@@ -229,9 +232,10 @@ class Holding:
             self._candidacy.make_room()
             return str(problem)
         finally:
-            for task in (lost, running, blind):
+            tasks = (lost, running, blind, still)
+            for task in tasks:
                 task.cancel()
-            await _all_ended(lost, running, blind)
+            await _all_ended(*tasks)
 
     async def _run(self, lease: Lease) -> None:
         async with self._ports.writer(self.config) as journal:
@@ -263,21 +267,25 @@ class Holding:
     async def _may_publish(self, lease: Lease, leave: Leave) -> None:
         """Waits for leave to publish.
 
-        Raises `MakesRoom` where this engine was blind meanwhile and another one stood by all the time, with clearly more PVs: that one has
-        kept the truth, which is of no use any more once we have published what came later.
+        Raises `MakesRoom` where this engine was blind meanwhile, or stood still, and another one stood by all the time that has clearly
+        more PVs, or got what they said when they said it: that one has kept the truth, which is of no use any more once we have published
+        what came later.
         """
         others = self._ports.others
         if not await leave.answered() or others is None or not self._may_make_room:
             return
         known = self._intake.known
         heard = known - self._intake.interrupted
-        if heard >= _BLIND * known:
+        still_since = self._standstill.began(lease.doubted_at)
+        if heard >= _BLIND * known and still_since is None:
             return
+        since = lease.doubted_at if still_since is None else min(still_since, lease.doubted_at)
+        enough = heard / _BLIND if still_since is None else heard * _BLIND
         for _ in range(round(FRESH_NS / NANOS_PER_SECOND / _LOOK_S)):
-            for peer in others.peers.standing_by(self.config, lease.doubted_at):
-                if heard < _BLIND * peer.pvs_connected:
-                    why = f"this engine heard {heard} of {known} PVs all the time while Kafka was away"
-                    raise MakesRoom(f"{why}, {peer.engine} has {peer.pvs_connected} and takes over")
+            for peer in others.peers.standing_by(self.config, since):
+                if peer.pvs_connected > enough:
+                    why = f"heard {heard} of {known} PVs all the time" if still_since is None else "stood still for a while"
+                    raise MakesRoom(f"this engine {why} while Kafka was away, {peer.engine} has {peer.pvs_connected} and takes over")
             await asyncio.sleep(_LOOK_S)
 
     @property

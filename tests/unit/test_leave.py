@@ -21,6 +21,7 @@ from alarm_engine.model.severity import Severity
 from alarm_engine.runner import RunnerSettings
 from alarm_engine.sources.memory import MemorySource
 from alarm_engine.sources.shared import SharedSource
+from alarm_engine.standstill import Standstill
 from alarm_engine.wire.config import encode_config
 from alarm_engine.wire.keys import RecordType, key
 from alarm_engine.wire.topics import Topics
@@ -98,6 +99,11 @@ class Engine:
     def put(self, pv, severity) -> None:
         self.source.put(pv, severity, severity.name)
 
+    async def beaten(self) -> None:
+        """The loop has turned some times."""
+        for _ in range(10):
+            await asyncio.sleep(0.002)
+
     async def events(self) -> int:
         return await self.journal.end(T.events)
 
@@ -171,6 +177,45 @@ async def test_who_was_blind_while_it_was_in_doubt_leaves_it_to_another_that_sta
         else:
             await asyncio.wait_for(_more(it, before, len(PVS)), 10)
             assert not it.lease.withdrawn
+
+
+@pytest.mark.parametrize(
+    ("there", "still", "makes_room"),
+    [("all the time", True, True), ("only now", True, False), ("without PVs", True, False), ("all the time", False, False)],
+)
+async def test_who_stood_still_while_it_was_in_doubt_leaves_it_to_another_that_did_not(monkeypatch, there, still, makes_room):
+    """It got all at once: an alarm that outlasted its delay would not have risen."""
+    monkeypatch.setattr("alarm_engine.holding._LOOK_S", 0.001)
+    monkeypatch.setattr("alarm_engine.standstill._BEAT_S", 0.001)
+    monkeypatch.setattr("alarm_engine.standstill._STILL_S", 0.2)
+    async with engine("b") as it:
+        before = await it.events()
+        it.company.since = time.monotonic() + (0.05 if there == "only now" else 0)
+        it.company.connected = 1 if there == "without PVs" else len(PVS)
+        if still:
+            await it.beaten()
+            time.sleep(0.3)  # noqa: ASYNC251 - the loop is to stand still
+        for pv in PVS:
+            it.put(pv, Severity.MAJOR)
+        it.lease.doubt()
+        await until(lambda: it.holding.runner.intake.backlog)
+        if still:
+            await it.beaten()
+        it.lease.in_doubt = False
+        if makes_room:
+            await until(lambda: it.lease.withdrawn)
+            assert await it.events() == before
+            assert it.holding._intake.backlog >= len(PVS)
+        else:
+            await asyncio.wait_for(_more(it, before, len(PVS)), 10)
+            assert not it.lease.withdrawn
+
+
+def test_what_was_over_long_before_is_forgotten():
+    standstill = Standstill()
+    standstill._began, standstill._ended = 100.0, 115.0
+    assert [standstill.began(moment) for moment in (90.0, 101.0, 120.0, 124.9, 126.0)] == [100.0, 100.0, 100.0, 100.0, None]
+    assert Standstill().began(5.0) is None
 
 
 @pytest.mark.parametrize("could_see", [True, False])
