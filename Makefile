@@ -7,6 +7,8 @@ PYTEST  = $(BIN)/python -m pytest
 # Each has its own Kafka and Elasticsearch (about 1 GB of memory). WORKERS=0: one after the other in this process, as for a debugger.
 WORKERS ?= 2
 SHARED  = $(PYTEST) --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --max-worker-restart=2 --durations=15 --durations-min=10
+# Tests start Python hundreds of times: each would compile all modules again where the environment forbids to keep what was compiled.
+unexport PYTHONDONTWRITEBYTECODE
 # Chaos keeps both processors busy: its two long files are far apart, so that they do not run side by side.
 LONGEST = tests/chaos/test_faults.py
 CHAOS   = $(filter-out $(LONGEST),$(wildcard tests/chaos/test_*.py))
