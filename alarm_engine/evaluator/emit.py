@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from alarm_engine.evaluator.changes import Changes, ConfigWrite, LeafChange, Removal
+from alarm_engine.evaluator.late_talk import LONGEST_HELD_NS, LateTalk
 from alarm_engine.evaluator.tree import Leaf
 from alarm_engine.logic.servers import Outcome, Went
-from alarm_engine.logic.talk import Talk, annunciation, mass_disconnect, missed
+from alarm_engine.logic.talk import LATE_S, Talk, annunciation, mass_disconnect, unspoken
 from alarm_engine.model.event import CommandResult, Event, EventKind
 from alarm_engine.model.settings import Settings
-from alarm_engine.model.severity import PRIORITY, Severity
+from alarm_engine.model.severity import Severity
 from alarm_engine.model.state import Acknowledgement, Alarm, EventId, Suppression
-from alarm_engine.model.times import NANOS_PER_SECOND, Moment, Monotonic, Nanos
+from alarm_engine.model.times import NANOS_PER_SECOND, Moment, Nanos
 from alarm_engine.wire.runtime import Unsaid
 from alarm_engine.wire.state import NORMAL
 
@@ -26,7 +27,6 @@ SERVER_BACK = "server is back"
 
 MASS_DISCONNECT = 10
 """More disconnected alarms than that are spoken as one sentence."""
-_LONGEST_HELD_NS = 5 * NANOS_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +89,10 @@ class Emitter:
         """What is to be said of alarms whose PV went."""
         self._held = 0
         """How many of those are of earlier rounds."""
-        self._held_since: Monotonic | None = None
+        self._held_since: Moment | None = None
         self.late = False
         """What happens now came so long ago that it is no longer spoken of alone."""
-        self._missed: list[Talk] = []
-        self._missed_since: Monotonic | None = None
-        self._worst_missed = Severity.OK
-        self._misses = False
-        """Some of those are of this round."""
+        self._late = LateTalk("/" + config)
         self._many = 0
         """Alarms of the one sentence of this round."""
 
@@ -140,17 +136,24 @@ class Emitter:
         else:
             self.changes.steps.append(event)
         if happening.annunciate:
-            self._speak(annunciation(leaf.path, leaf.settings.description, alarm.severity), gone=alarm.message == DISCONNECTED)
+            self._speak(annunciation(leaf.path, leaf.settings.description, alarm.severity), now.wall, gone=alarm.message == DISCONNECTED)
 
-    def _speak(self, talk: Talk, *, gone: bool) -> None:
+    def _speak(self, talk: Talk, raised: Nanos, *, gone: bool) -> None:
         if self.late:
-            self._missed.append(talk)
-            self._worst_missed = max(self._worst_missed, talk.severity, key=PRIORITY.__getitem__)
-            self._misses = True
+            self._late.add(talk, raised)
             return
         self.changes.talks.append(talk)
         if gone:
             self._gone.append(talk)
+
+    def left_unsaid(self, unsaid: Unsaid, now: Moment) -> None:
+        """What the engine before had yet to say; of long ago it is no news, and is summed up with all else that is late."""
+        age_s = 0.0 if unsaid.since is None else (now.wall - unsaid.since) / NANOS_PER_SECOND
+        talk = unspoken("/" + self._config, unsaid.number, unsaid.worst, age_s)
+        if unsaid.since is None or age_s > LATE_S:
+            self._late.add(talk, unsaid.since)
+        else:
+            self.changes.talks.append(talk)
 
     def again(self, leaf: Leaf) -> None:
         """Publish a state to which nothing happened, as Phoebus does for every alarm that an acknowledgement reaches."""
@@ -246,13 +249,17 @@ class Emitter:
     @property
     def is_holding(self) -> bool:
         """Something is to be said soon."""
-        return bool(self._held or self._missed)
+        return bool(self._held or self._late.number)
 
     @property
     def unsaid(self) -> Unsaid:
         """What a successor has to say should this engine end before it does."""
-        number = self._held + len(self._missed)
-        return Unsaid(number, Severity.UNDEFINED if self._held else self._worst_missed) if number else Unsaid()
+        number = self._held + self._late.number
+        if not number:
+            return Unsaid()
+        held = self._held_since.wall if self._held_since is not None else None
+        since = min((time for time in (held, self._late.first) if time is not None), default=None)
+        return Unsaid(number, Severity.UNDEFINED if self._held else self._late.worst, since)
 
     def gather(self, now: Moment, *, more: bool) -> bool:
         """Make one sentence of alarms that could not be spoken in time, and one of many whose PVs went.
@@ -262,12 +269,14 @@ class Emitter:
         Returns True if something will be said in this round.
         """
         changes, gone = self.changes, self._gone
-        self._sum_up(now)
+        late = self._late.sum_up(now)
+        if late is not None:
+            changes.talks.append(late)
         if not gone:
             return bool(changes.talks)
         if self._held_since is None:
-            self._held_since = now.monotonic
-        hold = more and now.monotonic - self._held_since < _LONGEST_HELD_NS
+            self._held_since = now
+        hold = more and now.monotonic - self._held_since.monotonic < LONGEST_HELD_NS
         if hold or len(gone) > MASS_DISCONNECT:
             fresh = {id(talk) for talk in gone}
             changes.talks = [talk for talk in changes.talks if id(talk) not in fresh]
@@ -280,15 +289,6 @@ class Emitter:
             changes.talks[:0] = gone[: self._held]
         self._gone, self._held, self._held_since = [], 0, None
         return True
-
-    def _sum_up(self, now: Moment) -> None:
-        if not self._missed:
-            return
-        since = self._missed_since = self._missed_since or now.monotonic
-        if not self._misses or now.monotonic - since > _LONGEST_HELD_NS:
-            self.changes.talks.append(missed("/" + self._config, self._missed))
-            self._missed, self._missed_since, self._worst_missed = [], None, Severity.OK
-        self._misses = False
 
     def take(self, root: str) -> Changes:
         """Everything collected; many alarms of PVs that went are spoken as one sentence."""

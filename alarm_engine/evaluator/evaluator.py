@@ -15,7 +15,7 @@ from alarm_engine.evaluator.servers import ServerWatch
 from alarm_engine.evaluator.timing import CLOCK_CHECK_NS, LATE_NS, Timer
 from alarm_engine.evaluator.tree import AlarmTree, Leaf, Node, is_covered
 from alarm_engine.logic.alarm_logic import MAINTENANCE, TRACKED, Outcome
-from alarm_engine.logic.talk import LATE_S, nag, started, unspoken
+from alarm_engine.logic.talk import LATE_S, nag, started
 from alarm_engine.logic.timers import TimerWheel
 from alarm_engine.model.event import EventKind
 from alarm_engine.model.reading import Connection, Input, Reading
@@ -78,8 +78,8 @@ class Evaluator:
         """
         self.emitter.took_over(self.tree.root.path, by_itself("took over the configuration"), now, last_sign)
         self.emitter.talk(started(self.tree.root.path))
-        if (unsaid := self._noted.unsaid).number:
-            self.emitter.talk(unspoken(self.tree.root.path, unsaid.number, unsaid.worst))
+        if self._noted.unsaid.number:
+            self.emitter.left_unsaid(self._noted.unsaid, now)
         self.tree.mark_all()
         for leaf in self.tree.leaves.values():
             if leaf.version is None and not leaf.logic.enabled:

@@ -44,22 +44,36 @@ LATE_S = 10
 """What was to be said and could not be for longer than that is summed up: nobody can listen to minutes of alarms."""
 
 
-def missed(root: str, talks: Sequence[Talk]) -> Talk:
-    """One sentence instead of each alarm that could not be spoken in time; of what is of no alarm only where there is nothing else."""
+_TOLD_AGE_S = 120
+"""What is older says how old it is."""
+_UNITS = ((48 * 3600, 86400, "days"), (2 * 3600, 3600, "hours"), (0, 60, "minutes"))
+
+
+def missed(root: str, talks: Sequence[Talk], age_s: float = 0) -> Talk:
+    """One sentence instead of each alarm that could not be spoken in time; of what is of no alarm only where there is nothing else.
+
+    `age_s`: how long ago the first of them was raised.
+    """
     told = [talk for talk in talks if talk.alarms] or talks[-1:]
     if len(told) == 1:
         return told[0]
-    return unspoken(root, sum(talk.alarms for talk in told), max((talk.severity for talk in told), key=PRIORITY.__getitem__))
+    return unspoken(root, sum(talk.alarms for talk in told), max((talk.severity for talk in told), key=PRIORITY.__getitem__), age_s)
 
 
-def unspoken(root: str, number: int, worst: Severity) -> Talk:
+def unspoken(root: str, number: int, worst: Severity, age_s: float = 0) -> Talk:
     """One sentence of alarms of which only this is known."""
+    ago = _ago(age_s) if age_s >= _TOLD_AGE_S else ""
     what = (
-        f"1 alarm while nobody could be told: {NAMES[worst]}"
+        f"1 alarm while nobody could be told: {NAMES[worst]}{ago and f', {ago}'}"
         if number == 1
-        else f"{number} alarms while nobody could be told, the worst {NAMES[worst]}"
+        else f"{number} alarms while nobody could be told, the worst {NAMES[worst]}{ago and f', the first {ago}'}"
     )
     return Talk(root, worst, f" {what}", standout=True, alarms=number)
+
+
+def _ago(age_s: float) -> str:
+    unit_s, unit = next((unit_s, unit) for least_s, unit_s, unit in _UNITS if age_s >= least_s)
+    return f"{age_s // unit_s:.0f} {unit} ago"
 
 
 def mass_disconnect(root: str, number: int) -> Talk:

@@ -53,6 +53,8 @@ class Unsaid:
 
     number: int = 0
     worst: Severity = Severity.OK
+    since: Nanos | None = None
+    """When the first of them was raised, by the wall clock of the engine that wrote it; None: that was not noted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,8 @@ def encode_root(root: RootRuntime) -> bytes | None:
         return None
     data: dict[str, Any] = {"v": VERSION, "maintenance": root.switches.maintenance, "notify": root.switches.notify}
     if root.unsaid.number:
-        data["unsaid"] = {"number": root.unsaid.number, "worst": NAMES[root.unsaid.worst]}
+        since = {} if root.unsaid.since is None else {"since": root.unsaid.since}
+        data["unsaid"] = {"number": root.unsaid.number, "worst": NAMES[root.unsaid.worst], **since}
     return orjson.dumps(data)
 
 
@@ -114,7 +117,7 @@ def decode_root(value: bytes) -> RootRuntime:
         unsaid = data.get("unsaid")
         return RootRuntime(
             Switches(data["maintenance"] is True, data["notify"] is not False),
-            Unsaid(int(unsaid["number"]), BY_NAME[unsaid["worst"]]) if unsaid else Unsaid(),
+            _decode_unsaid(unsaid) if unsaid else Unsaid(),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise WireError(f"not a runtime record of a configuration ({problem!r}): {value[:200]!r}") from problem
@@ -125,6 +128,10 @@ def _load(value: bytes) -> dict[str, Any]:
     if data["v"] != VERSION:
         raise WireError(f"runtime record of form version {data['v']}: this tocsin reads version {VERSION}; update it")
     return data
+
+
+def _decode_unsaid(data: dict[str, Any]) -> Unsaid:
+    return Unsaid(int(data["number"]), BY_NAME[data["worst"]], moment(data["since"]) if "since" in data else None)
 
 
 def _encode_alarm(alarm: Alarm) -> list[Any]:
