@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from alarm_engine.journal.kafka_cluster import Cluster
 from alarm_engine.journal.kafka_errors import error_of, reason
 from alarm_engine.journal.kafka_settings import PARTITION
+from alarm_engine.journal.port import Position
 
 _COORDINATOR_MOVES = frozenset(
     {"COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR", "UNSTABLE_OFFSET_COMMIT", "_WAIT_COORD"}
 )
 _TURN_S = 0.5
+REFRESH_S = 12 * 3600.0
+"""A position that stays is written again after this time: Kafka forgets one after a week (offsets.retention.minutes)."""
 
 
 def read_position(cluster: Cluster, group: str, topic: str, *, decided: bool = True) -> TopicPartition | None:
@@ -50,6 +53,29 @@ def position_of(cluster: Cluster, consumer: Consumer, topic: str, doing: str) ->
         else:
             cluster.complaints.forget()
             return found if found.offset >= 0 else None
+
+
+class KeptPositions:
+    """What Kafka has to be told again, or it would forget it."""
+
+    def __init__(self) -> None:
+        self._at: dict[tuple[str, str], tuple[int, float]] = {}
+
+    def found(self, position: Position) -> None:
+        """One that is there already."""
+        self._at.setdefault((position.group, position.topic), (position.offset, time.monotonic()))
+
+    def written(self, positions: Iterable[Position]) -> None:
+        """They were told just now."""
+        now = time.monotonic()
+        self._at.update({(p.group, p.topic): (p.offset, now) for p in positions})
+
+    def beside(self, positions: Sequence[Position]) -> list[Position]:
+        """What is to be written: these, and those that would be forgotten."""
+        given = {(position.group, position.topic) for position in positions}
+        old = time.monotonic() - REFRESH_S
+        again = [Position(*key, offset) for key, (offset, at) in self._at.items() if at < old and key not in given]
+        return [*positions, *again]
 
 
 class PositionWriter:

@@ -12,10 +12,12 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from alarm_engine.errors import JournalError, JournalFenced, JournalUnavailable
+from alarm_engine.journal.kafka_calls import OVERDUE_S, Caller, Overdue
 from alarm_engine.journal.kafka_cluster import Cluster
 from alarm_engine.journal.kafka_doubt import Doubt
 from alarm_engine.journal.kafka_errors import FENCED, error_of, listen, translate
 from alarm_engine.journal.kafka_ownership import Owner, find_owner, owner_group
+from alarm_engine.journal.kafka_positions import REFRESH_S, KeptPositions
 from alarm_engine.journal.kafka_settings import PARTITION
 from alarm_engine.journal.port import Position, Record
 
@@ -24,11 +26,8 @@ _log = structlog.get_logger()
 _PURGED = frozenset({"_PURGE_QUEUE", "_PURGE_INFLIGHT"})
 _ABORT_S = 2.0
 """An abort that takes longer is left to the next producer, which ends what this one began."""
-_TURN_S = 0.2
 _READABLE_S = 1.0
 _UNDECIDED_S = 15.0
-_REFRESH_S = 12 * 3600.0
-"""A position that stays is written again after this time: Kafka forgets one after a week (offsets.retention.minutes)."""
 
 
 class Transactions:
@@ -47,7 +46,8 @@ class Transactions:
         self._fenced: JournalFenced | None = None
         self._doubt = Doubt(cluster)
         self._groups: dict[str, Any] = {}
-        self._kept: dict[tuple[str, str], tuple[int, float]] = {}
+        self._kept = KeptPositions()
+        self._calls = self._caller()
 
     def take_over(self) -> None:
         """Fence whoever wrote before, and leave our mark. What it had not committed is gone when this returns."""
@@ -61,7 +61,7 @@ class Transactions:
 
     def keep(self, position: Position) -> None:
         """A position that was found: it is refreshed as those that are written."""
-        self._kept.setdefault((position.group, position.topic), (position.offset, time.monotonic()))
+        self._kept.found(position)
 
     def in_doubt(self, batch: Sequence[Record]) -> bool:
         """It was written, and it is not known whether it is there: it must be written alone."""
@@ -88,10 +88,10 @@ class Transactions:
         self._doubt.begin(topics)
         refused: list[tuple[KafkaError, str]] = []
         try:
-            self._transaction(self._producer, batches, self._with_kept(positions), deadline, refused)
+            self._transaction(self._producer, batches, self._kept.beside(positions), deadline, refused)
         except KafkaException as problem:
             self._cluster.forget_topics()
-            raise self._recover(self._producer, batches, error_of(problem), refused) from problem
+            raise self._recover(self._producer, batches, problem, refused) from problem
         self._doubt.over(batches, self._await_readable(topics, deadline))
         self._written(positions)
 
@@ -106,9 +106,8 @@ class Transactions:
         return there
 
     def _written(self, positions: Sequence[Position]) -> None:
-        now = time.monotonic()
-        self._kept.update({(p.group, p.topic): (p.offset, now) for p in positions})
-        self._marked_at = now if self._marks() else self._marked_at
+        self._kept.written(positions)
+        self._marked_at = time.monotonic() if self._marks() else self._marked_at
 
     def _await_readable(self, topics: set[str], deadline: float) -> dict[str, int]:
         """Where the topics end.
@@ -127,6 +126,9 @@ class Transactions:
         """End the producer."""
         self._drop()
 
+    def _caller(self) -> Caller:
+        return Caller(f"kafka-calls {self._id}", lambda: self._cluster.given_up)
+
     def _connect(self) -> None:
         self._cluster.require_open("begin to write")
         timeout_s = self._settings.write_timeout_s
@@ -138,9 +140,13 @@ class Transactions:
             "delivery.report.only.error": True,
         }
         producer = self._cluster.client(Producer, properties)
+        self._calls = self._caller()
         try:
-            self._insist(producer.init_transactions, time.monotonic() + timeout_s, ())
+            self._insist(producer.init_transactions, time.monotonic() + timeout_s)
+        except Overdue as problem:
+            raise self._left_behind("begin to write") from problem
         except KafkaException as problem:
+            self._calls.end()
             listen(producer)
             raise self._translated("begin to write", error_of(problem)) from problem
         self._producer = producer
@@ -158,7 +164,7 @@ class Transactions:
             if error is not None:
                 refused.append((error, message.topic() or ""))
 
-        producer.begin_transaction()
+        self._insist(lambda _: producer.begin_transaction(), deadline, refused)
         for record in (record for batch in batches for record in batch):
             headers: list[tuple[str, str | bytes | None]] | None = [*record.headers] or None
             while True:
@@ -167,18 +173,11 @@ class Transactions:
                     break
                 except BufferError:
                     producer.poll(0.05)
-                    self._check_time(deadline)
+                    self._calls.check_time(deadline)
         for group, offsets in self._offsets(positions).items():
             self._insist(partial(producer.send_offsets_to_transaction, offsets, self._group(group)), deadline, refused)
         self._doubt.commits(batches)
         self._insist(producer.commit_transaction, deadline, refused)
-
-    def _with_kept(self, positions: Sequence[Position]) -> list[Position]:
-        """The positions, and those that Kafka would forget."""
-        given = {(position.group, position.topic) for position in positions}
-        old = time.monotonic() - _REFRESH_S
-        again = [Position(*key, offset) for key, (offset, at) in self._kept.items() if at < old and key not in given]
-        return [*positions, *again]
 
     def _offsets(self, positions: Sequence[Position]) -> dict[str, list[TopicPartition]]:
         found: dict[str, list[TopicPartition]] = {}
@@ -194,7 +193,7 @@ class Transactions:
         """The next transaction carries our mark: the first one that can, and now and then one after it."""
         if self._settings.owns is None or not self._cluster.knows(self._settings.owns):
             return False
-        return self._marked_at is None or self._marked_at < time.monotonic() - _REFRESH_S
+        return self._marked_at is None or self._marked_at < time.monotonic() - REFRESH_S
 
     def _group(self, group: str) -> Any:
         """What the library wants to know of a group: without members, it is only the name."""
@@ -205,20 +204,23 @@ class Transactions:
         return self._groups[group]
 
     def _recover(
-        self, producer: Producer, batches: Sequence[Sequence[Record]], error: KafkaError, refused: Sequence[tuple[KafkaError, str]]
+        self, producer: Producer, batches: Sequence[Sequence[Record]], problem: KafkaException, refused: Sequence[tuple[KafkaError, str]]
     ) -> JournalError:
         """Undo the transaction, or give the producer up; returns what to tell the caller."""
+        error = error_of(problem)
         if self._cluster.given_up:
             self._drop()  # whoever writes next ends what this one began
             return JournalUnavailable("cannot write: the journal was closed before Kafka has confirmed the records")
+        if isinstance(problem, Overdue):
+            return self._left_behind("write")
         if error.fatal():
             return self._lost(error)
         cause, topic = error, ""
         try:
-            producer.abort_transaction(_ABORT_S)
+            self._calls.make(partial(producer.abort_transaction, _ABORT_S), _ABORT_S, _ABORT_S + OVERDUE_S)
             self._doubt.over(batches)
-        except KafkaException as problem:
-            abort = error_of(problem)
+        except KafkaException as abort_problem:
+            abort = error_of(abort_problem)
             if abort.fatal():
                 return self._lost(abort)
             _log.warning("transaction could not be undone, a new producer does it", problem=abort.str())
@@ -228,6 +230,13 @@ class Transactions:
                 cause, topic = reason, where
                 break
         return self._translated("write", cause, topic)
+
+    def _left_behind(self, doing: str) -> JournalError:
+        """The producer is in a call that has not returned; the next one ends what it began, and it writes no more then."""
+        self._drop()
+        _log.warning("a call of the Kafka client has not returned: a new producer goes on", id=self._id)
+        why = f"Kafka at {self._settings.servers} has not answered in time, and its client hangs"
+        return JournalUnavailable(f"cannot {doing}: {why}: it is left behind, and the next try has a new one")
 
     def _lost(self, error: KafkaError) -> JournalError:
         """The producer is of no use any more: fenced by another writer, or by the broker since its transaction took too long."""
@@ -268,26 +277,10 @@ class Transactions:
 
     def _drop(self) -> None:
         producer, self._producer = self._producer, None
-        if producer is not None:
+        self._calls.end()
+        if producer is not None and not self._calls.is_lost:
             # Nothing of it is to be sent any more. The library ends it when the last reference goes: its `close` would wait for an abort.
             producer.purge()
 
-    def _insist(self, step: Callable[[float], None], deadline: float, refused: Sequence[object]) -> None:
-        """A step of a transaction: again while the library says that this may help.
-
-        In short turns: with one record refused, the library would wait all the time for those behind it, which it holds back.
-        """
-        while True:
-            try:
-                step(max(0.01, min(_TURN_S, deadline - time.monotonic())))
-            except KafkaException as problem:
-                error = error_of(problem)
-                if refused or not error.retriable() or error.fatal() or error.txn_requires_abort():
-                    raise
-                self._check_time(deadline)
-            else:
-                return
-
-    def _check_time(self, deadline: float) -> None:
-        if self._cluster.given_up or time.monotonic() > deadline:
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the broker has not confirmed the records in time"))
+    def _insist(self, step: Callable[[float], object], deadline: float, refused: Sequence[object] = ()) -> None:
+        self._calls.insist(step, deadline, refused)

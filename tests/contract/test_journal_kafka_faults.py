@@ -249,6 +249,98 @@ def refuse_once(step):
     return insist_or_refuse
 
 
+class Hanging(Producer):
+    """A producer of whose calls one does not return, once: what it was to do is done (`done`) or not."""
+
+    which = ""
+    done = False
+    over: threading.Event
+
+    def _hang(self, name, call):
+        if Hanging.which != name:
+            return call()
+        Hanging.which = ""
+        result = call() if Hanging.done else None
+        self.over.wait()
+        return result
+
+    def init_transactions(self, timeout):
+        return self._hang("init", lambda: super(Hanging, self).init_transactions(timeout))
+
+    def send_offsets_to_transaction(self, positions, group, timeout):
+        return self._hang("positions", lambda: super(Hanging, self).send_offsets_to_transaction(positions, group, timeout))
+
+    def commit_transaction(self, timeout):
+        return self._hang("commit", lambda: super(Hanging, self).commit_transaction(timeout))
+
+
+@pytest.fixture
+def hanging(monkeypatch):
+    monkeypatch.setattr("alarm_engine.journal.kafka_transactions.Producer", Hanging)
+    Hanging.over, Hanging.done = threading.Event(), False
+    yield Hanging
+    Hanging.which = ""
+    Hanging.over.set()
+
+
+@pytest.mark.parametrize("owns", [True, False])
+@pytest.mark.parametrize("call", [("positions", False), ("positions", True), ("commit", False), ("commit", True)])
+async def test_a_call_of_the_library_that_does_not_return_holds_nobody_up(opened, impatient, topic, hanging, owns, call):
+    """And what was written is there once, whether or not the call had done it."""
+    journal = await opened(replace(impatient, owns=topic if owns else None), TopicSpec(topic, Cleanup.DELETE))
+    await journal.append([Record(topic, "before", b"1"), Record(topic, "before", b"2")])
+    hanging.which, hanging.done = call
+    batch, begun = [Record(topic, "during", b"1"), Record(topic, "during", b"2")], time.monotonic()
+    with pytest.raises(JournalUnavailable, match="its client hangs"):
+        await journal.append(batch, [Position("g", topic, 2)])
+    assert time.monotonic() - begun < impatient.write_timeout_s + 8
+    await insist(journal, batch, [Position("g", topic, 2)])
+    await insist(journal, [Record(topic, "after", b"1"), Record(topic, "after", b"2")])
+    keys = [record.key for record in await read_all(journal, topic) if record.value is not None]
+    assert keys == ["before"] * 2 + ["during"] * 2 + ["after"] * 2
+    assert await journal.position("g", topic) == 2
+
+
+async def test_a_take_over_whose_call_does_not_return_can_be_tried_again(impatient, topic, hanging):
+    journal = KafkaJournal(replace(impatient, owns=topic))
+    hanging.which = "init"
+    with pytest.raises(JournalUnavailable, match="its client hangs"):
+        await journal.start()
+    await until(lambda: tried(journal.start))
+    await journal.close()
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.003, 0.01])
+async def test_a_broker_that_is_killed_while_it_takes_positions(opened, alive, impatient, topic, monkeypatch, after_s):
+    """librdkafka 2.15 waits for the coordinator of the group then, whatever time limit it was given (its issue 5456)."""
+    asked = threading.Event()
+
+    class Aimed(Producer):
+        def send_offsets_to_transaction(self, *args):
+            asked.set()
+            return super().send_offsets_to_transaction(*args)
+
+    journal = await opened(replace(impatient, owns=topic), TopicSpec(topic, Cleanup.DELETE))
+    await insist(journal, [Record(topic, "before", b"")], [Position("g", topic, 1)])
+    monkeypatch.setattr("alarm_engine.journal.kafka_transactions.Producer", Aimed)
+    journal._transactions._drop()  # the next one is aimed at
+    batch = [Record(topic, "during", b"1"), Record(topic, "during", b"2")]
+    asked.clear()
+    writing = asyncio.create_task(journal.append(batch, [Position("g", topic, 2)]))
+    await asyncio.to_thread(asked.wait, 30)
+    await asyncio.sleep(after_s)
+    alive.brokers[0].kill()
+    with contextlib.suppress(JournalUnavailable):  # it may have been quicker
+        await asyncio.wait_for(writing, impatient.write_timeout_s + 8)
+    alive.brokers[0].start()
+    alive.wait()
+    async with asyncio.timeout(60):
+        await insist(journal, batch, [Position("g", topic, 2)])
+        await insist(journal, [Record(topic, "after", b"")])
+    assert [record.key for record in await read_all(journal, topic) if record.value is not None] == ["before", "during", "during", "after"]
+    assert await journal.position("g", topic) == 2
+
+
 @pytest.mark.parametrize("owns", [True, False])
 async def test_a_writer_that_rested_while_the_broker_was_started_again(opened, alive, impatient, topic, owns):
     """Nobody wrote meanwhile, so nothing told the client that its connections are of no use: librdkafka 2.16.0 waits for ever then."""
