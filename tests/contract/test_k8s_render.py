@@ -159,6 +159,18 @@ def test_a_tree_with_errors_is_refused(make, tmp_path):
         read_configurations(site.settings)
 
 
+@pytest.mark.parametrize(("comment", "is_taken"), [("a" * 240_000, True), ("a" * 255_000, False), ("<" * 50_000, False)])
+def test_a_tree_that_kubectl_could_not_apply_as_a_config_map_is_refused(make, comment, is_taken):
+    """kubectl writes what it applied into an annotation, as JSON that spells out the signs of HTML; all annotations take 256 KiB."""
+    site = make()
+    site.configurations[0].file.write_text(f"{TREE}# {comment}\n", "utf-8")
+    if is_taken:
+        assert render(site)
+    else:
+        with pytest.raises(SettingsError, match=r"give kubernetes\.git_repository"):
+            render(site)
+
+
 def test_the_command_writes_compares_and_leaves_others_alone(make, tmp_path):
     make()
     out = tmp_path / "deploy"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -25,8 +26,8 @@ from tocsin.trees import Loaded, configurations, load, refuse_another_name
 
 DASHBOARDS = "/dashboards/dashboards"
 """Where `tocsin dashboards follow` puts them in the pod of Grafana."""
-MAX_BYTES = 700_000
-"""Of the files in one ConfigMap: Kubernetes takes 1 MiB, with what is around them."""
+MAX_BYTES = 250_000
+"""Of the files in one ConfigMap, as JSON has them: `kubectl apply` keeps what it applied in an annotation, and these take 256 KiB."""
 
 _NOTE = "# Written by `tocsin k8s render` from the settings of the site: edit those, not this file.\n"
 
@@ -111,10 +112,19 @@ def _tree_files(site: ClusterSite) -> dict[str, tuple[str, bytes]]:
                 ) from None
             path = f"{one.name}/{below}"
             found[path.replace("/", "__")] = (path, file.read_bytes())
-    size = sum(len(content) for _, content in found.values())
+    size = sum(len(key) + _in_json(content) for key, (_, content) in found.items())
     if size > MAX_BYTES:
-        raise SettingsError(f"the files of the trees have {size:,} bytes, a ConfigMap takes {MAX_BYTES:,}: give kubernetes.git_repository")
+        raise SettingsError(
+            f"the files of the trees take {size:,} bytes as JSON, and kubectl applies a ConfigMap of at most {MAX_BYTES:,}: "
+            "give kubernetes.git_repository"
+        )
     return found
+
+
+def _in_json(content: bytes) -> int:
+    """Bytes that a file takes there: kubectl spells out what could be taken for HTML."""
+    text = json.dumps(content.decode("utf-8", "replace"), ensure_ascii=False)
+    return len(text.encode()) + 5 * sum(text.count(sign) for sign in "<>&")
 
 
 def _at_the_host(site: ClusterSite) -> dict[str, bytes]:
