@@ -95,6 +95,8 @@ class KafkaJournal:
         Whoever looks after the brokers decides. Raises `JournalCorrupt` for a topic with several partitions.
         """
         self.topic_faults = await self._request(lambda: ensure(self._cluster, list(topics)))
+        if self._transactions is not None:
+            self._transactions.cover(topics)
         if self._mender is not None:
             self._mender.cover(topics)
             await self._request(self._mender.settle)

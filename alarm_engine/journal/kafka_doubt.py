@@ -7,16 +7,26 @@ and readers would have the same records twice.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import NamedTuple
 
 from alarm_engine.errors import JournalUnavailable
 from alarm_engine.journal.kafka_cluster import Cluster
 from alarm_engine.journal.kafka_consumer import FollowingConsumer
-from alarm_engine.journal.port import Record, StoredRecord
+from alarm_engine.journal.port import Cleanup, Record, StoredRecord, TopicSpec
 
 _POLL_S = 0.1
 _MOST = 100
 """Transactions in doubt that are remembered: more than anybody has who tries again what failed."""
+_SHORT_LIVED_S = 600
+
+
+class Witness(NamedTuple):
+    """What is looked for of a transaction in doubt."""
+
+    record: Record
+    start: int
+    """From which offset on it would be: others may follow it."""
 
 
 class Doubt:
@@ -26,8 +36,19 @@ class Doubt:
         self._cluster = cluster
         self._ends: dict[str, int] = {}
         """Where each topic ended when it was last known, and not before what was written then."""
-        self._open: dict[Record, int] = {}
-        """The first record of each transaction whose end is not known, and from which offset on it would be: others may follow it."""
+        self._open: dict[Record, Witness] = {}
+        """The first record of each transaction whose end is not known, and which of its records tells."""
+        self._lasting: frozenset[str] = frozenset()
+        """Topics that keep what they have for long, and all of it."""
+        self._passing: frozenset[str] = frozenset()
+        """Topics that soon forget."""
+
+    def cover(self, specs: Iterable[TopicSpec]) -> None:
+        """How topics forget; from any thread. Of others it is taken that they keep the last of each key."""
+        deleting = [spec for spec in specs if spec.cleanup is Cleanup.DELETE]
+        passing = {spec.name for spec in deleting if spec.retention_s is not None and spec.retention_s <= _SHORT_LIVED_S}
+        self._passing |= passing
+        self._lasting |= {spec.name for spec in deleting} - passing
 
     def begin(self, topics: Set[str]) -> None:
         """Something is about to be written to these. Raises `JournalUnavailable` if their end cannot be found."""
@@ -37,26 +58,50 @@ class Doubt:
 
     def commits(self, batches: Sequence[Sequence[Record]]) -> None:
         """They are about to be committed: from now on it is not known whether they are."""
-        for first in (batch[0] for batch in batches if batch):
-            self._open[first] = self._ends.get(first.topic, 0)
+        for batch in filter(None, batches):
+            record = self._witness(batch)
+            self._open[batch[0]] = Witness(record, self._ends.get(record.topic, 0))
         while len(self._open) > _MOST:
             del self._open[next(iter(self._open))]
 
     def over(self, batches: Sequence[Sequence[Record]], ends: Mapping[str, int] | None = None) -> None:
         """It is known of these. `ends`: where topics end that have what was written; without them it was undone."""
-        for first in (batch[0] for batch in batches if batch):
-            self._open.pop(first, None)
+        for batch in filter(None, batches):
+            self._open.pop(batch[0], None)
+            if ends is not None:
+                for topic in {record.topic for record in batch} - ends.keys():
+                    self._ends.pop(topic, None)  # else what was just written could be taken for what comes next
         self._ends |= ends or {}
 
     def concerns(self, batch: Sequence[Record]) -> bool:
         """Whether it was written without an answer. Told by its first record: what is tried again may end otherwise (see `Publisher`)."""
         return bool(batch) and batch[0] in self._open
 
-    def is_committed(self, first: Record) -> bool:
-        """What is there and committed has this record, which is in doubt. All must be decided. Blocks; raises `JournalUnavailable`."""
-        end = self._cluster.ends([first.topic]).get(first.topic, 0)
-        found = read(self._cluster, first.topic, self._open[first], end)
-        return any(Record(one.topic, one.key, one.value, one.headers) == first for one in found)
+    def topic(self, batch: Sequence[Record]) -> str:
+        """Where it can be seen what became of a batch in doubt."""
+        return self._open[batch[0]].record.topic
+
+    def is_committed(self, batch: Sequence[Record]) -> bool:
+        """A batch in doubt is there and committed. All of its topic must be decided. Blocks; raises `JournalUnavailable`."""
+        wanted, start = self._open[batch[0]]
+        end = self._cluster.ends([wanted.topic]).get(wanted.topic, 0)
+        found = read(self._cluster, wanted.topic, start, end)
+        return any(Record(one.topic, one.key, one.value, one.headers) == wanted for one in found)
+
+    def _witness(self, batch: Sequence[Record]) -> Record:
+        """The record that stands for all: one that is still there after an outage in which Kafka has tidied up its topics.
+
+        A compacted topic loses, after a minute, what has a newer record of the same key, and deletions after a day.
+        """
+        for record in batch:
+            if record.topic in self._lasting:
+                return record
+        last = {(record.topic, record.key): record for record in batch}
+
+        def risk(record: Record) -> tuple[bool, bool, bool]:
+            return record.topic in self._passing, last[record.topic, record.key] is not record, record.value is None
+
+        return min(batch, key=risk)
 
 
 def read(cluster: Cluster, topic: str, start: int, end: int, *, committed: bool = True) -> list[StoredRecord]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ from alarm_engine.journal.kafka_errors import FENCED, error_of, listen, translat
 from alarm_engine.journal.kafka_ownership import Owner, find_owner, owner_group
 from alarm_engine.journal.kafka_positions import REFRESH_S, KeptPositions
 from alarm_engine.journal.kafka_settings import PARTITION
-from alarm_engine.journal.port import Position, Record
+from alarm_engine.journal.port import Position, Record, TopicSpec
 
 _log = structlog.get_logger()
 
@@ -58,6 +58,10 @@ class Transactions:
         if self._settings.owns in self._cluster.look([self._settings.owns or ""]):
             self.write([], [], time.monotonic() + self._settings.write_timeout_s)
         _log.info("writer of the configuration", config=self._settings.owns, before=str(self._predecessor or "nobody known"))
+
+    def cover(self, specs: Iterable[TopicSpec]) -> None:
+        """How the topics forget that are written to; from any thread."""
+        self._doubt.cover(specs)
 
     def keep(self, position: Position) -> None:
         """A position that was found: it is refreshed as those that are written."""
@@ -100,8 +104,8 @@ class Transactions:
 
         One record stands for all. Others of its topics may stay hidden until something else is written to them: see `kafka_mender`.
         """
-        ends = self._await_readable({batch[0].topic}, deadline)
-        there = self._doubt.is_committed(batch[0])
+        ends = self._await_readable({self._doubt.topic(batch)}, deadline)
+        there = self._doubt.is_committed(batch)
         self._doubt.over([batch], ends)
         return there
 
