@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -15,6 +14,7 @@ import structlog
 from alarm_engine.candidacy import Candidacy
 from alarm_engine.clock import Clock
 from alarm_engine.errors import JournalCorrupt, JournalError, JournalFenced, JournalUnavailable
+from alarm_engine.garbage import set_aside, take_back, tidy_up
 from alarm_engine.intake import Intake
 from alarm_engine.journal.port import Journal
 from alarm_engine.leave import Leave, MakesRoom
@@ -169,6 +169,7 @@ class Holding:
                 self._failures = 0
             if others is not None and self._candidacy.leaves_it(others.peers):
                 await ownership.withdraw(self.config)  # else it could be given back at once, and nobody would have it
+            tidy_up()  # nothing refers to its tree any more
             await asyncio.sleep(pause_s)
 
     # ------------------------------------------------------------------ not ours
@@ -238,13 +239,14 @@ class Holding:
             await _all_ended(*tasks)
 
     async def _run(self, lease: Lease) -> None:
-        async with self._ports.writer(self.config) as journal:
+        async with self._ports.writer(self.config) as journal, AsyncExitStack() as kept:
             permitted = partial(self._may_publish, lease, Leave(lease, journal, self.config))
             runner = Runner(self._settings, journal, Inputs(self._ports.share, self._intake), self._ports.clock, permitted)
             try:
                 await runner.start(self._known)
                 self._known = None
-                gc.freeze()  # the tree stays: looking through it for garbage takes a second with 100,000 alarms
+                kept.callback(take_back)
+                set_aside()  # the tree stays: looking through it for garbage takes a second with 100,000 alarms
                 if not runner.evaluator.tree.leaves:
                     log.warning(
                         "the configuration has no alarm: is its name right? `tocsin config sync` brings the files of a tree into force",
@@ -262,7 +264,6 @@ class Holding:
                     await _all_ended(asyncio.create_task(runner.stop()))
                 finally:
                     self._intake.rest()  # else what comes from now on would be kept for nobody
-                    gc.unfreeze()
 
     async def _may_publish(self, lease: Lease, leave: Leave) -> None:
         """Waits for leave to publish.

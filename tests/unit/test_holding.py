@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import weakref
 from contextlib import asynccontextmanager, nullcontext
 
@@ -11,6 +12,7 @@ import pytest
 from alarm_engine.clock import SystemClock
 from alarm_engine.engine import Engine, EnginePorts, EngineSettings
 from alarm_engine.errors import JournalCorrupt, JournalError, JournalFenced, JournalUnavailable
+from alarm_engine.garbage import set_aside, take_back
 from alarm_engine.holding import Others
 from alarm_engine.journal.memory import MemoryJournal
 from alarm_engine.model.reading import Reading
@@ -285,3 +287,20 @@ async def test_what_was_read_to_take_over_is_not_kept_for_as_long_as_it_runs(jou
     assert len(made) == 1
     assert made[0]() is None
     await it.stop()
+
+
+async def test_a_configuration_that_is_lost_does_not_bring_back_what_another_one_set_aside(journal):
+    """Else each look for garbage would go through the tree of the one that stays."""
+    ownership = Lendable()
+    it = holding(journal, ownership, lambda _: nullcontext(journal))
+    set_aside()  # as the other one does
+    try:
+        await it.start()
+        tree = weakref.ref(it.runner.evaluator.tree)
+        ownership.ended.set()
+        await until(lambda: tree() is None)
+        assert gc.get_freeze_count() > 0
+        await it.stop()
+    finally:
+        take_back()
+    assert gc.get_freeze_count() == 0
