@@ -81,3 +81,10 @@ def test_an_address_where_nobody_listens_names_the_option_of_the_prompt():
     assert "--url or TOCSIN_URL name another" in found.stderr
     found = ask("ack", "/A/B/C", "--url", "http://127.0.0.1:9")
     assert "--url or TOCSIN_URL name another" in found.stderr
+
+
+def test_nobody_waits_for_python_to_look_through_what_is_loaded_and_what_runs_is_looked_through():
+    code = "import gc, sys\nfrom tocsin.__main__ import main\nfrom tocsin.cli import look\nlook.alarms = lambda: print(gc.isenabled())\n"
+    code += "sys.argv = ['tocsin', 'alarms']\ntry:\n    main()\nfinally:\n    print(gc.get_freeze_count() > 10_000)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (found.stdout.split(), found.stderr) == (["True", "True"], "")
