@@ -102,6 +102,12 @@ def test_the_job_with_more_options_is_what_the_page_makes_of_it():
     assert container["args"] == ["history", "restore", "--settings", "/etc/tocsin/site.yaml", "--over", "--at=2026-11-30T08:15:00Z"]
 
 
+def test_a_job_that_is_made_again_is_deleted_before():
+    """Its name is that of the one that refused: Kubernetes makes no second one."""
+    lines = [line for line in commands("When the journal is lost") if re.search(r"(create|delete) job restore\b", line)]
+    assert [re.search("create|delete", line)[0] for line in lines] == ["create", "delete", "create"]
+
+
 def test_the_page_names_objects_that_are_there():
     there = {(one["kind"].lower(), one["metadata"]["name"]) for name in OVERLAYS for one in overlay(name)}
     named = re.findall(r"\b(deployment|cronjob|kafka|service)/([\w-]+)", PAGE)
