@@ -56,8 +56,9 @@ async def opened():
 
 @pytest.fixture(scope="module")
 def mortal():
-    """A broker that may be killed."""
-    with start_or_skip(ClusterOptions(properties={"transaction.abort.timed.out.transaction.cleanup.interval.ms": "200"})) as cluster:
+    """A broker that may be killed; its listener `DETOUR` is for a proxy of the test."""
+    properties = {"transaction.abort.timed.out.transaction.cleanup.interval.ms": "200"}
+    with start_or_skip(ClusterOptions(properties=properties, behind=("DETOUR",))) as cluster:
         yield cluster
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
 from alarm_engine.journal.port import Fetched, Journal, JournalReader, Position, Record, TopicSpec
 from tests.kafka_broker import shared_broker
@@ -72,3 +73,14 @@ class _Reader:
 
     async def close(self) -> None:
         await self._reader.close()
+
+
+def alter(admin: AdminClient, topic: str, **config: str) -> None:
+    """Change settings of a topic, with `_` for `.` in their names."""
+    entries = [
+        ConfigEntry(name.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET, source=None)
+        for name, value in config.items()
+    ]
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
+    for future in admin.incremental_alter_configs([resource]).values():
+        future.result(20)

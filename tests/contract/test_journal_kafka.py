@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import structlog.testing
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic
+from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
 
 from alarm_engine.errors import JournalCorrupt, JournalError, JournalFenced, JournalUnavailable, SettingsError
 from alarm_engine.journal.kafka import KafkaJournal
@@ -20,7 +20,7 @@ from alarm_engine.journal.kafka_watch import PERIOD_S
 from alarm_engine.journal.port import Cleanup, Position, Record, TopicSpec
 from alarm_engine.journal.reading import read_to_end
 from tests.contract.journals import read_all, tried, until
-from tests.contract.kafka_topics import servers_or_skip
+from tests.contract.kafka_topics import alter, servers_or_skip
 from tests.kafka_broker import random_topic
 
 pytestmark = pytest.mark.timeout(120)  # the first one starts a broker
@@ -41,16 +41,6 @@ def admin(settings):
 def make(admin, topic, partitions=1, **config):
     config = {name.replace("_", "."): value for name, value in config.items()}
     for future in admin.create_topics([NewTopic(topic, partitions, 1, config=config)]).values():
-        future.result(20)
-
-
-def alter(admin, topic, **config):
-    entries = [
-        ConfigEntry(name.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET, source=None)
-        for name, value in config.items()
-    ]
-    resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
-    for future in admin.incremental_alter_configs([resource]).values():
         future.result(20)
 
 

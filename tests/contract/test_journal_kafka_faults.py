@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from alarm_engine.errors import JournalError, JournalFenced, JournalUnavailable
 from alarm_engine.journal.kafka import KafkaJournal
@@ -19,6 +20,7 @@ from alarm_engine.journal.kafka_settings import KafkaSettings
 from alarm_engine.journal.kafka_transactions import Transactions
 from alarm_engine.journal.port import Cleanup, Position, Record, TopicSpec
 from tests.contract.journals import read_all, tried, until
+from tests.contract.kafka_topics import alter
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -310,35 +312,104 @@ async def test_a_take_over_whose_call_does_not_return_can_be_tried_again(impatie
     await journal.close()
 
 
-@pytest.mark.parametrize("after_s", [0.0, 0.003, 0.01])
-async def test_a_broker_that_is_killed_while_it_takes_positions(opened, alive, impatient, topic, monkeypatch, after_s):
+class Detour:
+    """A way to a broker that sees what is asked of it; `seen` is called with the number of each request before it is passed on."""
+
+    def __init__(self, ports, seen):
+        self._told, self._own = ports
+        self._seen = seen
+
+    async def __aenter__(self):
+        self._open, self._tasks = [], []
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._told)
+
+    async def __aexit__(self, *_):
+        self._server.close()
+        for writer in self._open:
+            writer.close()
+        await asyncio.gather(*self._tasks)
+
+    async def _connected(self, asking, answering):
+        self._tasks.append(asyncio.current_task())
+        self._open.append(answering)
+        with contextlib.suppress(OSError):  # the broker is away
+            answered, asked = await asyncio.open_connection("127.0.0.1", self._own)
+            self._open.append(asked)
+            await asyncio.gather(self._there(asking, asked), self._back(answered, answering))
+        answering.close()
+
+    async def _there(self, asking, asked):
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                size = await asking.readexactly(4)
+                request = await asking.readexactly(int.from_bytes(size, "big"))
+                self._seen(int.from_bytes(request[:2], "big"))
+                asked.write(size + request)
+        asked.close()
+
+    async def _back(self, answered, answering):
+        with contextlib.suppress(OSError):
+            while data := await answered.read(65536):
+                answering.write(data)
+        answering.close()
+
+
+async def test_a_broker_that_is_killed_while_it_takes_positions(opened, alive, impatient, topic):
     """librdkafka 2.15 waits for the coordinator of the group then, whatever time limit it was given (its issue 5456)."""
-    asked = threading.Event()
+    takes_positions, aimed = 28, threading.Event()
 
-    class Aimed(Producer):
-        def send_offsets_to_transaction(self, *args):
-            asked.set()
-            return super().send_offsets_to_transaction(*args)
+    def seen(request):
+        if request == takes_positions and aimed.is_set():
+            aimed.clear()
+            alive.brokers[0].kill()
 
-    journal = await opened(replace(impatient, owns=topic), TopicSpec(topic, Cleanup.DELETE))
-    await insist(journal, [Record(topic, "before", b"")], [Position("g", topic, 1)])
-    monkeypatch.setattr("alarm_engine.journal.kafka_transactions.Producer", Aimed)
-    journal._transactions._drop()  # the next one is aimed at
-    batch = [Record(topic, "during", b"1"), Record(topic, "during", b"2")]
-    asked.clear()
-    writing = asyncio.create_task(journal.append(batch, [Position("g", topic, 2)]))
-    await asyncio.to_thread(asked.wait, 30)
-    await asyncio.sleep(after_s)
-    alive.brokers[0].kill()
-    with contextlib.suppress(JournalUnavailable):  # it may have been quicker
-        await asyncio.wait_for(writing, impatient.write_timeout_s + 8)
-    alive.brokers[0].start()
-    alive.wait()
-    async with asyncio.timeout(60):
-        await insist(journal, batch, [Position("g", topic, 2)])
-        await insist(journal, [Record(topic, "after", b"")])
-    assert [record.key for record in await read_all(journal, topic) if record.value is not None] == ["before", "during", "during", "after"]
-    assert await journal.position("g", topic) == 2
+    (ports,) = alive.detours("DETOUR")
+    async with Detour(ports, seen):
+        journal = await opened(replace(impatient, owns=topic, servers=f"127.0.0.1:{ports[0]}"), TopicSpec(topic, Cleanup.DELETE))
+        await insist(journal, [Record(topic, "before", b"")], [Position("g", topic, 1)])
+        aimed.set()
+        batch, begun = [Record(topic, "during", b"1"), Record(topic, "during", b"2")], time.monotonic()
+        with pytest.raises(JournalUnavailable, match="hangs"):
+            await asyncio.wait_for(journal.append(batch, [Position("g", topic, 2)]), 20)
+        assert time.monotonic() - begun < impatient.write_timeout_s + 8
+        alive.brokers[0].start()
+        await asyncio.to_thread(alive.wait)
+        async with asyncio.timeout(60):
+            await insist(journal, batch, [Position("g", topic, 2)])
+            await insist(journal, [Record(topic, "after", b"")])
+        keys = [record.key for record in await read_all(journal, topic) if record.value is not None]
+        assert keys == ["before", "during", "during", "after"]
+        assert await journal.position("g", topic) == 2
+        await journal.close()
+        # The call that was left behind returns now that there is a broker again.
+        await until(lambda: all(not thread.name.startswith("kafka-calls") for thread in threading.enumerate()), 60)
+
+
+async def test_what_compaction_has_removed_is_not_written_again(opened, alive, impatient, topic, monkeypatch):
+    """Kafka tidied up while the answer to a commit was missing: of a batch with two states of one alarm the newer one is left."""
+    specs = [TopicSpec(topic, Cleanup.COMPACT), TopicSpec(f"{topic}Events", Cleanup.DELETE)]
+    writer, other = await opened(replace(impatient, owns=topic), *specs), await opened(impatient)
+    alter(AdminClient({"bootstrap.servers": alive.servers}), topic, segment_ms="50", min_cleanable_dirty_ratio="0.0")
+    ask, answers = Cluster.decided_ends, iter([True])
+
+    def silent(cluster, topics, patience_s):
+        if cluster is writer._cluster and next(answers, False):
+            raise JournalUnavailable("away")
+        return ask(cluster, topics, patience_s)
+
+    batch = [Record(topic, "state", b"1"), Record(f"{topic}Events", "event", b"1"), Record(topic, "state", b"2")]
+    monkeypatch.setattr(Cluster, "decided_ends", silent)
+    with pytest.raises(JournalUnavailable, match="away"):
+        await writer.append(batch)
+
+    async def tidied_up():
+        await other.append([Record(topic, "other", b"")])
+        return [record.value for record in await read_all(other, topic) if record.key == "state"] == [b"2"]
+
+    await until(tidied_up, 60)
+    await insist(writer, batch)
+    assert [record.value for record in await read_all(writer, topic) if record.key == "state"] == [b"2"]
+    assert len(await read_all(writer, f"{topic}Events")) == 1
 
 
 @pytest.mark.parametrize("owns", [True, False])
