@@ -15,6 +15,7 @@ SOURCE = ROOT / "tocsin" / "client" / "asynchronous"
 TARGET = ROOT / "tocsin" / "client" / "synchronous"
 
 _NAMES = {
+    "AsyncAsk": "Ask",
     "AsyncAsker": "Asker",
     "AsyncBaseTransport": "BaseTransport",
     "AsyncClient": "Client",
@@ -23,6 +24,7 @@ _NAMES = {
     "AsyncFigureQuestions": "FigureQuestions",
     "AsyncIterator": "Iterator",
     "AsyncLiveQuestions": "LiveQuestions",
+    "AsyncPages": "Pages",
     "AsyncPastQuestions": "PastQuestions",
     "AsyncRetrying": "Retrying",
     "AsyncSubscribing": "Subscribing",

@@ -38,7 +38,9 @@ PALETTE: dict[str, Shade] = {
     "INVALID_ACK": Shade("#4A166E", "#C3ABEC", "invalid ✓"),
     "UNDEFINED_ACK": Shade("#228186", "#C6E4FA", "undef ✓"),
     "SHELVED": Shade("#434D58", "#B6B8BE", "shelved"),
+    "DISABLED": Shade("#434D58", "#B6B8BE", "disabled"),
     "STALE": Shade("#F7F7F7", "#0D0D0D", "STALE"),
     "NEUTRAL": Shade("#7A8CA8", "#7A8CA8", ""),
 }
-"""By severity name, and for states beside severity: SHELVED (also out of service), STALE (no data), NEUTRAL (bars, floods)."""
+"""By severity name, and for states beside severity: SHELVED and DISABLED (out of service), which have one colour, STALE (no data),
+NEUTRAL (bars, floods)."""

@@ -17,6 +17,7 @@ from alarm_engine.model.path import ancestors, is_below
 from alarm_engine.model.path import canonical as canonical_path
 from alarm_engine.model.settings import AlarmSettings, TitledText
 from alarm_engine.model.severity import NAMES
+from alarm_engine.wire.runtime import Runtime
 from backend.api.encoding import alarm_object, time_text
 from backend.api.forms import AlarmAnswer, AlarmPage, ConfigurationList
 from backend.api.freshness import live_response, trust
@@ -208,7 +209,8 @@ def alarms_router(services: Services) -> APIRouter:
         if tree is None or found is None:
             what = "a component, not an alarm" if tree is not None and path in tree.nodes else "not in the alarm tree"
             raise Problem(404, f"{path[:500]} is {what}")
-        return live_response({"alarm": {**alarm_object(found), "settings": _settings(found, tree, services)}}, [tree])
+        body = {**alarm_object(found), "waiting": _waiting(tree.runtime(path)), "settings": _settings(found, tree, services)}
+        return live_response({"alarm": body}, [tree])
 
     return router
 
@@ -232,6 +234,20 @@ def _configuration(tree: Follower) -> dict[str, Any]:
         "maintenance": freshness.maintenance,
         "notify": freshness.notify,
         **trust([tree]),
+    }
+
+
+def _waiting(runtime: Runtime | None) -> dict[str, Any] | None:
+    """What waits for its delay: the form `WaitingForm`."""
+    if runtime is None or runtime.pending is None or runtime.deadline is None:
+        return None
+    pending = runtime.pending
+    return {
+        "severity": NAMES[pending.severity],
+        "message": pending.message,
+        "value": pending.value,
+        "time": time_text(pending.time),
+        "due": time_text(runtime.deadline),
     }
 
 

@@ -24,6 +24,7 @@ from backend.api.problems import PREFIX, RESPONSES, fault, faulty_request
 from backend.history.matching import MAX_RANGE_NS
 from backend.history.port import MAX_PAGE, MAX_RANGE_DAYS, EventQuery
 from backend.past.export import PAGE, Format, pages
+from backend.past.reach import Asked, page_remark
 from backend.services import Services
 
 _AHEAD_NS = 3600 * NANOS_PER_SECOND
@@ -150,9 +151,9 @@ def events_router(services: Services) -> APIRouter:
         now, oldest_first = services.clock.now().wall, question.order == "oldest"
         query = event_query(question, tree.config, now, limit=question.limit, oldest_first=oldest_first)
         found = await services.history.events(query)
-        return history_response(
-            {"events": [event_object(event) for event in found.events], "next": str(found.next) if found.next else None}
-        )
+        remark = await page_remark(services.history, query, found, now, Asked(bool(question.start), tree))
+        body = {"events": [event_object(event) for event in found.events], "next": str(found.next) if found.next else None}
+        return history_response({**body, "complete": not remark, "remark": remark})
 
     @router.get("/events/export", summary="All events of a question, as a file", responses=_FILES, response_class=Response)
     async def export(question: Annotated[ExportQuestion, Query()]) -> StreamingResponse:

@@ -123,9 +123,20 @@ class SettingsForm(Form):
     actions: list[ActionForm]
 
 
+class WaitingForm(Form):
+    """An alarm that rises when its delay is over, if its PV does not recover before."""
+
+    severity: SeverityName
+    message: str
+    value: str
+    time: Time = Field(description="Time stamp of the PV. " + _TIME)
+    due: Time = Field(description="When it rises, by the clock of the engine. " + _TIME)
+
+
 class AlarmDetail(AlarmRow):
     """One alarm with its settings."""
 
+    waiting: WaitingForm | None = Field(description="Its delay is running; null: it is not.")
     settings: SettingsForm
 
 
@@ -234,8 +245,17 @@ class EventRow(Form):
     )
 
 
-class EventPageForm(Form):
+class Page(Form):
+    """A part of what happened in a range."""
+
+    next: str | None = Field(description="Give it as `after` for the following page; null at the end.")
+    complete: bool = Field(
+        description="Everything that happened in the part of the range that this page covers is known. False: do not read silence as calm."
+    )
+    remark: str = Field(description="Why it is not; empty if it is.")
+
+
+class EventPageForm(Page):
     """Events, page by page."""
 
     events: list[EventRow]
-    next: str | None = Field(description="Give it as `after` for the following page; null at the end.")

@@ -16,11 +16,12 @@ from backend.api.events import EventFilters, event_query, history_response, read
 from backend.api.lookup import Path, Question, one_tree
 from backend.api.past_forms import AcknowledgementPage, IntervalsAnswer
 from backend.api.problems import PREFIX, RESPONSES, Problem, fault, faulty_request
-from backend.history.port import Interval
+from backend.history.port import EventPage, Interval
 from backend.live.follower import Follower
 from backend.past.acknowledgements import Acknowledged, acknowledgements
 from backend.past.paths import alarms_below
-from backend.past.reach import span_remark
+from backend.past.reach import Asked, page_remark, span_remark
+from backend.past.tree import standing_then
 from backend.services import Services
 
 MAX_LINES = 1_000
@@ -82,11 +83,13 @@ def over_time_router(services: Services) -> APIRouter:
         """Acknowledgements, newest first, with the time from the annunciation on."""
         tree = one_tree(live, question.config, question.path)
         filters = EventFilters(**question.model_dump(include={"start", "end", "path", "user", "after"}))
-        query = event_query(filters, tree.config, services.clock.now().wall, limit=question.limit)
+        now = services.clock.now().wall
+        query = event_query(filters, tree.config, now, limit=question.limit)
         found, following = await acknowledgements(history, query)
-        return history_response(
-            {"acknowledgements": [acknowledged_object(one) for one in found], "next": str(following) if following else None}
-        )
+        page = EventPage(tuple(one.event for one in found), following)
+        remark = await page_remark(history, query, page, now, Asked(bool(question.start), tree))
+        body = {"acknowledgements": [acknowledged_object(one) for one in found], "next": str(following) if following else None}
+        return history_response({**body, "complete": not remark, "remark": remark})
 
     return router
 
@@ -107,6 +110,7 @@ def interval_object(one: Interval) -> dict[str, Any]:
         "end": time_text(one.end),
         "seconds": (one.end - one.start) / NANOS_PER_SECOND,
         "severity": None if one.severity is None else NAMES[one.severity],
+        "state": standing_then(one).value,
         "suppressed": one.suppressed,
         "connected": one.connected,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from backend.api.forms import AlarmRow, Form, NodeForm, SeverityName, Time
+from backend.api.forms import AlarmRow, Form, NodeForm, Page, SeverityName, Time
 from backend.live import Standing
 from backend.past.difference import ChangeKind
 
@@ -70,7 +70,8 @@ class IntervalForm(Form):
     end: Time
     seconds: float
     severity: SeverityName | None = Field(description="Null: nothing is known (before the first event, after the alarm was removed).")
-    suppressed: bool
+    state: Standing = Field(description="What the alarm counted as; `unknown` where nothing is known.")
+    suppressed: bool = Field(description="Shelved or out of service (`disabled`).")
     connected: bool
 
 
@@ -113,8 +114,7 @@ class AcknowledgementRow(Form):
     after_s: float | None = Field(description="Seconds from then on; null where that is not known, or maintenance mode acknowledged.")
 
 
-class AcknowledgementPage(Form):
+class AcknowledgementPage(Page):
     """Who acknowledged what, page by page."""
 
     acknowledgements: list[AcknowledgementRow]
-    next: str | None = Field(description="Give it as `after` for the following page; null at the end.")

@@ -21,7 +21,7 @@ from alarm_engine.model.path import is_below
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.state import EventId
 from alarm_engine.model.times import Nanos
-from backend.history.intervals import decode_state, is_out_of_service
+from backend.history.intervals import decode_state
 from backend.history.port import PastAlarm, PastStates
 
 EVENTS_BETWEEN = 10_000
@@ -102,4 +102,4 @@ def _shown(state: int) -> tuple[Severity, bool, bool, bool]:
     """Severity, suppressed, out of service, connected; there are only some dozen states."""
     what = decode_state(state)
     assert what.severity is not None, "removed alarms are left out"
-    return what.severity, what.suppressed, is_out_of_service(state), what.connected
+    return what.severity, what.suppressed, what.out_of_service, what.connected

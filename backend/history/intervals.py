@@ -25,10 +25,12 @@ class Condition(NamedTuple):
 
     severity: Severity | None
     suppressed: bool
+    out_of_service: bool
+    """Suppressed without an end."""
     connected: bool
 
 
-UNKNOWN = Condition(None, suppressed=False, connected=False)
+UNKNOWN = Condition(None, suppressed=False, out_of_service=False, connected=False)
 """Before the first event, and after the alarm was removed from the tree."""
 
 
@@ -39,7 +41,8 @@ def condition(event: Event) -> Condition | None:
     snapshot = event.snapshot
     if snapshot is None:
         return None
-    return Condition(snapshot.alarm.severity, snapshot.suppression is not None, snapshot.connected)
+    hidden = snapshot.suppression
+    return Condition(snapshot.alarm.severity, hidden is not None, hidden is not None and hidden.until is None, snapshot.connected)
 
 
 def encode_state(event: Event) -> int | None:
@@ -49,21 +52,20 @@ def encode_state(event: Event) -> int | None:
         return None
     if what.severity is None:
         return REMOVED if event.snapshot is None else REMOVED_WITH_SNAPSHOT
-    suppression = event.snapshot.suppression if event.snapshot else None
-    hidden = 0 if suppression is None else _SUPPRESSED if suppression.until is not None else _SUPPRESSED | _OUT_OF_SERVICE
-    return int(what.severity) | hidden | (_CONNECTED if what.connected else 0)
+    bits = (what.suppressed, _SUPPRESSED), (what.out_of_service, _OUT_OF_SERVICE), (what.connected, _CONNECTED)
+    return int(what.severity) | sum(bit for holds, bit in bits if holds)
 
 
 def decode_state(state: int | None) -> Condition:
     """The condition that `encode_state` packed; `UNKNOWN` for nothing and for a removed alarm."""
     if state is None or state < 0:
         return UNKNOWN
-    return Condition(Severity(state & _SEVERITY), bool(state & _SUPPRESSED), bool(state & _CONNECTED))
+    return Condition(Severity(state & _SEVERITY), bool(state & _SUPPRESSED), bool(state & _OUT_OF_SERVICE), bool(state & _CONNECTED))
 
 
-def is_out_of_service(state: int) -> bool:
-    """Whether the condition that `encode_state` packed is suppressed without an end."""
-    return bool(state & _OUT_OF_SERVICE)
+def condition_of(interval: Interval) -> Condition:
+    """The condition that an interval has."""
+    return Condition(interval.severity, interval.suppressed, interval.out_of_service, interval.connected)
 
 
 def fill(path: str, span: tuple[Nanos, Nanos], before: Condition, changes: Iterable[tuple[Nanos, Condition]]) -> list[Interval]:
@@ -83,6 +85,6 @@ def _close(found: list[Interval], path: str, span: tuple[Nanos, Nanos], what: Co
     start, end = span
     if start >= end:
         return
-    if found and (found[-1].severity, found[-1].suppressed, found[-1].connected) == what:
+    if found and condition_of(found[-1]) == what:
         start = found.pop().start  # what lay between lasted no time
     found.append(Interval(path, start, end, *what))

@@ -12,7 +12,7 @@ from alarm_engine.model.severity import NAMES
 from alarm_engine.model.state import EventId
 from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
 from backend.history.dead_letters import CANNOT_BE_WRITTEN, body_of, letter_of
-from backend.history.intervals import UNKNOWN, Condition, condition
+from backend.history.intervals import UNKNOWN, Condition, condition, condition_of
 from backend.history.matching import check_buckets, check_limit, check_query, check_range, check_time, fold, glob, search_text
 from backend.history.memory_summaries import MemorySummaries
 from backend.history.port import Bucket, CountBy, DeadLetter, EventPage, EventQuery, Frequency, Interval, PastAlarm, PastStates
@@ -102,7 +102,7 @@ class MemoryHistory:
             own: list[Interval] = []
             for edge, following in pairwise(edges):
                 what = _at(events, edge)
-                if own and (own[-1].severity, own[-1].suppressed, own[-1].connected) == what:
+                if own and condition_of(own[-1]) == what:
                     edge = own.pop().start
                 own.append(Interval(path, edge, following, *what))
             found += own if start < end else []
@@ -161,9 +161,7 @@ def _past(event: Event) -> PastAlarm | None:
     what = condition(event)
     if what is None or what.severity is None:
         return None
-    suppression = event.snapshot.suppression if event.snapshot else None
-    out_of_service = suppression is not None and suppression.until is None
-    return PastAlarm(event.path, what.severity, what.suppressed, out_of_service, what.connected, event.id, event.time)
+    return PastAlarm(event.path, what.severity, what.suppressed, what.out_of_service, what.connected, event.id, event.time)
 
 
 def _is_rise(event: Event) -> bool:

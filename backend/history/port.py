@@ -67,6 +67,8 @@ class Interval:
     severity: Severity | None
     """None: nothing is known (before the first event, after the alarm was removed from the tree)."""
     suppressed: bool
+    out_of_service: bool
+    """Suppressed without an end; else it is shelved."""
     connected: bool
 
 

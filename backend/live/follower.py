@@ -15,6 +15,7 @@ from alarm_engine.model.event import Event
 from alarm_engine.model.state import EventId
 from alarm_engine.model.times import NANOS_PER_SECOND, Monotonic
 from alarm_engine.wire.keys import RecordType, key
+from alarm_engine.wire.runtime import Runtime
 from alarm_engine.wire.status import decode_status
 from alarm_engine.wire.topics import status_topic
 from backend.history.port import History
@@ -113,6 +114,10 @@ class Follower:
     def notable(self) -> Mapping[Standing, Mapping[str, LiveAlarm]]:
         """Alarms that are in alarm or suppressed, by what they are and by path: usually few among many."""
         return self._tree.notable
+
+    def runtime(self, path: str) -> Runtime | None:
+        """What the engine keeps of an alarm for a restart: a delay that runs, among other things; None: nothing."""
+        return self._tree.runtime(path)
 
     def answer(self, correlation: str) -> Event | None:
         """The event that closed a command, None if there is none yet (or it was long ago)."""

@@ -23,7 +23,7 @@ from alarm_engine.wire.config import decode_config
 from alarm_engine.wire.event import decode_event
 from alarm_engine.wire.headers import STATE
 from alarm_engine.wire.keys import RecordType, key, parse_key
-from alarm_engine.wire.runtime import Switches, decode_root, decode_runtime
+from alarm_engine.wire.runtime import Runtime, Switches, decode_root, decode_runtime
 from alarm_engine.wire.state import NORMAL, NodeState, decode_extras, decode_state
 from alarm_engine.wire.topics import Topics
 from backend.live.facts import Facts, StateWord
@@ -105,6 +105,11 @@ class Tree:
     def nodes(self) -> Mapping[str, LiveNode]:
         """All components by path, the root included."""
         return self._nodes
+
+    def runtime(self, path: str) -> Runtime | None:
+        """What the engine keeps of an alarm for a restart: a delay that runs, among other things; None: nothing."""
+        facts = self._facts.get(path)
+        return None if facts is None else facts.runtime
 
     @property
     def maintenance(self) -> bool:

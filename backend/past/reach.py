@@ -9,7 +9,7 @@ from alarm_engine.model.path import is_below
 from alarm_engine.model.times import Nanos, iso
 from backend.history.horizon import horizon, stands_ahead
 from backend.history.matching import MAX_RANGE_NS
-from backend.history.port import EventQuery, History, PastStates
+from backend.history.port import EventPage, EventQuery, History, PastStates
 from backend.live.model import LiveTree
 
 
@@ -28,6 +28,16 @@ class Moment:
     def complete(self) -> bool:
         """Everything that happened until then is in it."""
         return not self.remark
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a question for events says beside its query."""
+
+    has_start: bool
+    """It names the begin of its range."""
+    tree: LiveTree
+    """How the tree is now: it tells whether history is behind."""
 
 
 async def moment(history: History, config: str, time: Nanos, now: Nanos, prefix: str | None = None, tree: LiveTree | None = None) -> Moment:
@@ -53,6 +63,24 @@ async def span_remark(history: History, config: str, span: tuple[Nanos, Nanos], 
         return ""
     since = "before" if taken_over.since is None else f"from {iso(taken_over.since)} on"
     return f"an engine took over at {iso(taken_over.time)}: what happened {since}, while none ran, is not known"
+
+
+async def page_remark(history: History, query: EventQuery, page: EventPage, now: Nanos, asked: Asked) -> str:
+    """Why a page of events may not be all that happened in the part of the range that it covers; empty: it is.
+
+    Without a start the range begins with the oldest event that there is.
+    """
+    times = [event.time for event in page.events]
+    first, last = (times[0], times[-1]) if times else (None, None)
+    begin = query.start if asked.has_start else first if query.oldest_first else last
+    end = min(query.end, now)
+    if query.oldest_first:
+        since, until = (begin if query.after is None else first), (end if page.next is None else last)
+    else:
+        since, until = (begin if page.next is None else last), (end if query.after is None else first)
+    if until is None:
+        return ""  # the page after the last one
+    return await span_remark(history, query.config, (until if since is None else min(since, until), until), now, asked.tree)
 
 
 async def ahead_since(history: History, config: str, now: Nanos) -> Nanos | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from alarm_engine.model.path import build, name, natural_key, parent, split, system
 from alarm_engine.model.settings import AlarmSettings, NodeSettings
 from alarm_engine.model.times import Nanos
-from backend.history.port import History, PastAlarm, PastStates
+from backend.history.port import History, Interval, PastAlarm, PastStates
 from backend.live.model import LiveAlarm, LiveNode
 from backend.live.standing import Standing, count, standing_by
 
@@ -15,8 +15,10 @@ _SEARCHED_AT_ONCE = 1_000
 """Alarms whose descriptions are held at a time."""
 
 
-def standing_then(alarm: PastAlarm) -> Standing:
+def standing_then(alarm: PastAlarm | Interval) -> Standing:
     """What an alarm counted as."""
+    if alarm.severity is None:
+        return Standing.UNKNOWN
     if alarm.suppressed:
         return Standing.DISABLED if alarm.out_of_service else Standing.SHELVED
     return standing_by(alarm.severity, connected=alarm.connected)

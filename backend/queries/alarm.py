@@ -13,7 +13,7 @@ from backend.live.standing import Standing, standing
 from backend.queries.guidance import is_url
 from backend.queries.live import spoken
 from backend.queries.request import Ask, Row, Sources
-from backend.queries.scope import STALE, age_s, is_suppressed, span, stale_note
+from backend.queries.scope import STALE, age_s, span, stale_note, state_name
 
 _NONE = "–"
 
@@ -43,8 +43,8 @@ def _state(tree: LiveTree, alarm: LiveAlarm, sources: Sources) -> Iterator[tuple
         yield "Warning", stale_note(freshness)
         yield "Last severity", alarm.severity.name if snapshot else _NONE
     else:
-        is_unknown = standing(alarm) is Standing.UNKNOWN
-        yield "Severity", "unknown" if is_unknown else "SHELVED" if is_suppressed(alarm) else alarm.severity.name
+        now = standing(alarm)
+        yield "Severity", "unknown" if now is Standing.UNKNOWN else state_name(now, alarm.severity)
     if snapshot is None:
         yield "Warning", "No engine has said anything about this alarm yet"
         return

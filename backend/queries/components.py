@@ -10,7 +10,7 @@ from backend.live.standing import Standing, counted, standing
 from backend.queries.ages import live_age_s
 from backend.queries.live import NO_DATA, spoken, system_row
 from backend.queries.request import Ask, Row, Sources
-from backend.queries.scope import STALE, Subsystem, age_s, is_suppressed, stale_note
+from backend.queries.scope import STALE, Subsystem, age_s, stale_note, state_name
 
 _MAX_NEIGHBOURS = 200
 
@@ -77,8 +77,7 @@ def neighbours(sources: Sources, ask: Ask) -> list[Row]:
 
 def _neighbour(alarm: LiveAlarm, sources: Sources) -> Row:
     snapshot = alarm.snapshot
-    is_unknown = standing(alarm) is Standing.UNKNOWN
-    word = NO_DATA if is_unknown else "SHELVED" if is_suppressed(alarm) else alarm.severity.name
+    word = NO_DATA if standing(alarm) is Standing.UNKNOWN else state_name(standing(alarm), alarm.severity)
     return {
         "severity": word,
         "pv": alarm.pv,

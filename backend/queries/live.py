@@ -52,7 +52,8 @@ def system_row(system: Subsystem, stale: bool, age: float | None) -> Row:
         if counts.unknown:
             word, rank, tile = NO_DATA, NO_DATA_RANK, f"{NO_DATA} {counts.unknown}"
         elif shelved and shelved == counts.total:
-            word, tile = "SHELVED", f"SHELVED {shelved}"
+            word = "SHELVED" if counts.shelved else "DISABLED"
+            tile = f"{word} {shelved}"
     if stale:
         word, rank, tile = STALE, STALE_RANK, STALE
     figures = {

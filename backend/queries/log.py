@@ -73,7 +73,7 @@ def _event_row(event: Event, tree: LiveTree) -> Row:
     description = spoken(event.description) or event.comment or event.reason
     level = _LEVELS.get(event.to_severity, "info")
     about_alarm = snapshot is not None or event.kind is EventKind.REMOVED
-    to = NEUTRAL if not about_alarm else "SHELVED" if event.kind in _HIDDEN else event.to_severity.name
+    to = NEUTRAL if not about_alarm else event.kind.name if event.kind in _HIDDEN else event.to_severity.name
     return {
         "timestamp": to_ms(event.time),
         "time": to_ms(event.time),

@@ -12,7 +12,7 @@ from alarm_engine.model.subsystem import title
 from alarm_engine.model.times import Nanos, to_ms
 from backend.history.port import PastAlarm
 from backend.live.model import LiveAlarm, LiveTree
-from backend.live.standing import NOTABLE, Standing, counted
+from backend.live.standing import NOTABLE, counted, standing
 from backend.past.acknowledgements import Acknowledged, acknowledgements
 from backend.past.difference import Change, difference
 from backend.past.reach import Moment, moment
@@ -21,11 +21,10 @@ from backend.queries.ages import past_age_s
 from backend.queries.live import spoken, system_row
 from backend.queries.log import events_asked
 from backend.queries.request import Ask, Row, Sources
-from backend.queries.scope import STALE, Subsystem, dash_of
+from backend.queries.scope import STALE, Subsystem, dash_of, state_name
 
 _MAX_ALARMS = 1_000
 _MAX_ACKNOWLEDGED = 200
-_HIDDEN = (Standing.SHELVED, Standing.DISABLED)
 
 
 async def systems(sources: Sources, ask: Ask) -> list[Row]:
@@ -140,7 +139,7 @@ def _alarm_row(found: Moment, tree: LiveTree, alarm: LiveAlarm) -> Row:
     assert snapshot is not None, "only alarms with a state are looked up"
     return {
         "time": to_ms(found.time),
-        "severity": "SHELVED" if snapshot.suppression else alarm.severity.name,
+        "severity": state_name(standing(alarm), alarm.severity),
         "rank": int(alarm.severity),
         "acked": alarm.severity.is_acknowledged,
         "ack_by": snapshot.acknowledgement.user if snapshot.acknowledgement else "",
@@ -175,9 +174,7 @@ def _change_row(tree: LiveTree, change: Change) -> Row:
 
 
 def _word(alarm: PastAlarm | None) -> str | None:
-    if alarm is None:
-        return None
-    return "SHELVED" if standing_then(alarm) in _HIDDEN else alarm.severity.name
+    return None if alarm is None else state_name(standing_then(alarm), alarm.severity)
 
 
 def _acknowledged_row(one: Acknowledged, tree: LiveTree) -> Row:

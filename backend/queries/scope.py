@@ -15,6 +15,7 @@ from backend.queries.request import Ask, Sources
 
 STALE = "STALE"
 LIVE = "LIVE"
+_HIDDEN = (Standing.SHELVED, Standing.DISABLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +66,14 @@ def dash_of(tree: LiveTree, system: str) -> str:
     return system_uid(tree.config, system, "" if node is None else tree.ids.get(node.path, ""))
 
 
+def state_name(now: Standing, severity: Severity) -> str:
+    """The state that a row names: what hides the alarm (SHELVED, DISABLED), else its severity."""
+    return now.name if now in _HIDDEN else severity.name
+
+
 def is_suppressed(alarm: LiveAlarm) -> bool:
     """Shelved or out of service."""
-    return standing(alarm) in (Standing.SHELVED, Standing.DISABLED)
+    return standing(alarm) in _HIDDEN
 
 
 def subsystems(tree: LiveTree, ask: Ask) -> list[Subsystem]:

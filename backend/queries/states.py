@@ -13,9 +13,10 @@ from backend.history.port import EventQuery, Interval
 from backend.live.model import LiveAlarm, LiveTree
 from backend.live.standing import Standing, standing
 from backend.past.reach import ahead_since
+from backend.past.tree import standing_then
 from backend.queries.components import parts
 from backend.queries.request import Ask, Row, Sources
-from backend.queries.scope import STALE, Subsystem, alarms_of, knows, subsystems
+from backend.queries.scope import STALE, Subsystem, alarms_of, knows, state_name, subsystems
 from backend.queries.timeline import Span, cut_stale, is_unknown, own_line, roll_up, span_rows, widen
 
 _MAX_LINES = 30
@@ -107,7 +108,7 @@ def _alarm_row(interval: Interval) -> Row:
     if severity is None or is_unknown(interval):
         return _row(interval.start, interval.end, None, None, None)
     ack = "–" if severity is Severity.OK else "acknowledged" if severity.is_acknowledged else "open"
-    name = "SHELVED" if interval.suppressed else severity.name
+    name = state_name(standing_then(interval), severity)
     return _row(interval.start, interval.end, name, ack, "connected" if interval.connected else "disconnected")
 
 
@@ -131,7 +132,7 @@ async def _intervals(tree: LiveTree, alarms: Iterable[LiveAlarm], ask: Ask, sour
             is_any_quiet = True
     found = await sources.history.intervals(tree.config, look_up, ask.start, ask.end) if look_up else []
     if is_any_quiet:  # one stands for all of them
-        found = [*found, Interval("", ask.start, ask.end, Severity.OK, suppressed=False, connected=True)]
+        found = [*found, Interval("", ask.start, ask.end, Severity.OK, suppressed=False, out_of_service=False, connected=True)]
     return found
 
 

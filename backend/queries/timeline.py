@@ -10,8 +10,9 @@ from itertools import groupby, pairwise
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.times import Nanos, to_ms
 from backend.history.port import Interval
+from backend.past.tree import standing_then
 from backend.queries.request import Row
-from backend.queries.scope import STALE
+from backend.queries.scope import STALE, state_name
 
 VISIBLE_PARTS = 1000
 """A span shorter than that part of the range would not be seen, and is drawn longer."""
@@ -24,7 +25,7 @@ class Span:
     start: Nanos
     end: Nanos
     state: str | None
-    """Severity name, SHELVED, STALE; None: nothing is known."""
+    """Severity name, SHELVED, DISABLED, STALE; None: nothing is known."""
 
     @property
     def weight(self) -> int:
@@ -59,8 +60,8 @@ def roll_up(intervals: Iterable[Interval], start: Nanos, end: Nanos) -> list[Spa
 
 
 def own_line(intervals: Iterable[Interval]) -> list[Span]:
-    """One alarm as a line: SHELVED while it is suppressed."""
-    return merge(Span(i.start, i.end, None if i.severity is None else "SHELVED" if i.suppressed else i.severity.name) for i in intervals)
+    """One alarm as a line: SHELVED or DISABLED while it is suppressed."""
+    return merge(Span(i.start, i.end, None if i.severity is None else state_name(standing_then(i), i.severity)) for i in intervals)
 
 
 def merge(spans: Iterable[Span]) -> list[Span]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -24,7 +23,7 @@ class Threaded:
 
         def call(*given: Any, **named: Any) -> Any:
             answer = method(*given, **named)
-            return list(answer) if inspect.isgenerator(answer) else answer
+            return list(answer) if hasattr(answer, "__next__") else answer
 
         async def threaded(*given: Any, **named: Any) -> Any:
             return await asyncio.to_thread(call, *given, **named)
@@ -43,7 +42,7 @@ class Awaited:
 
         async def awaited(*given: Any, **named: Any) -> Any:
             answer = method(*given, **named)
-            return [one async for one in answer] if inspect.isasyncgen(answer) else await answer
+            return [one async for one in answer] if hasattr(answer, "__anext__") else await answer
 
         return awaited
 

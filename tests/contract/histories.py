@@ -95,14 +95,16 @@ def months(number: float) -> float:
     return begin - BASE // SECOND + number % 1 * 28 * 86_400
 
 
-def snapshot(severity: Severity, message: str = "HIHI_ALARM", *, suppressed: bool = False, connected: bool = True) -> Snapshot:
-    """State of an alarm."""
+def snapshot(
+    severity: Severity, message: str = "HIHI_ALARM", *, suppressed: bool = False, until: Nanos | None = None, connected: bool = True
+) -> Snapshot:
+    """State of an alarm; a suppressed one is out of service, or shelved `until` some time."""
     return Snapshot(
         alarm=Alarm(Severity.OK if suppressed else severity, "Disabled" if suppressed else message, "1", at(0)),
         current=Sample(severity, message, "1", at(0)),
         connected=connected,
         since=at(0),
-        suppression=Suppression("u", "h", "r", at(0), None) if suppressed else None,
+        suppression=Suppression("u", "h", "r", at(0), until) if suppressed else None,
     )
 
 

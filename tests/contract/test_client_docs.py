@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import contextlib
 import dataclasses
 import doctest
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.contract.docstring_examples import run_examples
 from tests.contract.documented_site import documented_site
 from tocsin import client
 from tocsin.client import asynchronous, frames, synchronous
@@ -44,7 +46,7 @@ def members(kind: type) -> list[str]:
 
 PUBLIC = public()
 EXAMPLES = {name: thing for name, thing in PUBLIC.items() if not name.startswith("Async") and name != "Update"}
-"""What is for asyncio is the source that the others are made of; its classes are run, too."""
+AWAITING = {name: thing for name, thing in PUBLIC.items() if name.startswith("Async")}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,15 @@ def test_every_public_name_has_an_example(name):
     assert ">>> " in text, f"{name} has no example"
 
 
-@pytest.mark.parametrize("name", [*EXAMPLES, "AsyncClient"])
+@pytest.mark.parametrize("name", AWAITING)
+async def test_every_example_that_awaits_is_true(name, site):
+    async with client.AsyncClient(site.url, user="docs") as own:
+        text = (inspect.getdoc(AWAITING[name]) or "").replace("asyncio.run(", "await (")
+        assert await run_examples(text, site.names() | {"client": own}, name)
+    await asyncio.to_thread(site.restore)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_every_example_is_true(name, site):
     text = inspect.getdoc(PUBLIC[name]) or ""
     parsed = doctest.DocTestParser().get_doctest(text, site.names() | {"frames": frames}, name, None, None)
@@ -93,7 +103,8 @@ def test_the_code_of_the_how_to_is_right(site):
 
 
 def test_the_client_without_asyncio_has_the_same_examples():
-    for kind, other in ((client.AsyncClient, client.Client), (client.AsyncSubscription, client.Subscription)):
+    of_both = (client.AsyncClient, client.Client), (client.AsyncSubscription, client.Subscription), (client.AsyncPages, client.Pages)
+    for kind, other in of_both:
         for method in members(kind):
             plain = {"aclose": "close"}.get(method, method)
             asked = (inspect.getdoc(getattr(kind, method)) or "").count(">>>")

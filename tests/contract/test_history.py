@@ -177,25 +177,29 @@ async def test_intervals(store):
             event(1, 10),
             event(2, 20, kind=K.CHANGED),  # nothing that an interval shows
             command(3, 25, path),
-            event(4, 30, kind=K.SHELVED, state=snapshot(S.MAJOR, suppressed=True)),
-            event(5, 40, kind=K.CHANGED, state=snapshot(S.MAJOR, suppressed=True, connected=False)),
-            event(6, 50, severity=S.MINOR),
-            event(7, 50, severity=S.OK, kind=K.CLEARED),
-            event(8, 60, kind=K.REMOVED, state=None),
+            event(4, 30, kind=K.SHELVED, state=snapshot(S.MAJOR, suppressed=True, until=at(99))),
+            event(5, 40, kind=K.CHANGED, state=snapshot(S.MAJOR, suppressed=True, until=at(99), connected=False)),
+            event(9, 45, kind=K.DISABLED, state=snapshot(S.MAJOR, suppressed=True, connected=False)),
+            event(10, 50, severity=S.MINOR),
+            event(11, 50, severity=S.OK, kind=K.CLEARED),
+            event(12, 60, kind=K.REMOVED, state=None),
         ]
     )
     pieces = await store.intervals("Demo", [path, other], at(0), at(100))
+    shelved = Interval(path, at(30), at(40), S.OK, suppressed=True, out_of_service=False, connected=True)
+    major = replace(shelved, start=at(10), end=at(30), severity=S.MAJOR, suppressed=False)
+    unknown = Interval(path, at(0), at(10), None, suppressed=False, out_of_service=False, connected=False)
     assert pieces == [
-        Interval(path, at(0), at(10), None, suppressed=False, connected=False),
-        Interval(path, at(10), at(30), S.MAJOR, suppressed=False, connected=True),
-        Interval(path, at(30), at(40), S.OK, suppressed=True, connected=True),
-        Interval(path, at(40), at(50), S.OK, suppressed=True, connected=False),
-        Interval(path, at(50), at(60), S.OK, suppressed=False, connected=True),
-        Interval(path, at(60), at(100), None, suppressed=False, connected=False),
-        Interval(other, at(0), at(100), None, suppressed=False, connected=False),
+        unknown,
+        major,
+        shelved,
+        replace(shelved, start=at(40), end=at(45), connected=False),
+        replace(shelved, start=at(45), end=at(50), out_of_service=True, connected=False),
+        replace(major, start=at(50), end=at(60), severity=S.OK),
+        replace(unknown, start=at(60), end=at(100)),
+        replace(unknown, path=other, end=at(100)),
     ]
-    major = Interval(path, at(12), at(15), S.MAJOR, suppressed=False, connected=True)
-    assert await store.intervals("Demo", [path], at(12), at(15)) == [major]
+    assert await store.intervals("Demo", [path], at(12), at(15)) == [replace(major, start=at(12), end=at(15))]
     assert await store.intervals("Demo", [path], at(10), at(10.5)) == [replace(major, start=at(10), end=at(10.5))]
     assert [piece.severity for piece in await store.intervals("Demo", [path], at(9), at(10))] == [None]
     assert [piece.severity for piece in await store.intervals("Demo", [path], at(29), at(31))] == [S.MAJOR, S.OK]

@@ -23,7 +23,12 @@ ALL = EventQuery("Demo", at(0), at(1000))
 
 PATHS = ["/Demo/A/P1", "/Demo/A0", "/Demo/A/P2", "/Demo/A/B/P1", "/Demo/A2/p1", "/Demo/Ä/x\\/y", "/Demo/P9", "/Demo"]
 STATES = st.none() | st.builds(
-    snapshot, st.sampled_from(S), st.sampled_from(["HIHI", "lolo x"]), suppressed=st.booleans(), connected=st.booleans()
+    snapshot,
+    st.sampled_from(S),
+    st.sampled_from(["HIHI", "lolo x"]),
+    suppressed=st.booleans(),
+    until=st.sampled_from([None, at(99)]),
+    connected=st.booleans(),
 )
 EVENTS = st.builds(
     event,

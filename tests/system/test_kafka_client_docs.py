@@ -15,6 +15,7 @@ import pytest
 
 from alarm_engine.journal.kafka_settings import KafkaSettings
 from alarm_engine.model.severity import Severity
+from tests.contract.docstring_examples import run_examples
 from tests.contract.journals import until as until_within
 from tests.contract.kafka_topics import servers_or_skip
 from tests.kafka_broker import random_topic
@@ -75,17 +76,37 @@ async def test_every_example_is_true():
         engine.source.put("GC1", Severity.MAJOR, "HIHI_ALARM")
         engine.source.put("GC2", Severity.OK, "NO_ALARM", value="1")
         await until(lambda: engine.engine.runners[0].evaluator.tree.leaves[f"/{config}/Vacuum/GC1"].logic.alarm.severity is Severity.MAJOR)
-        await asyncio.to_thread(run_examples, settings, config)
+        await asyncio.to_thread(run_plain_examples, settings, config)
+        await run_awaiting_examples(settings, config)
 
 
-def run_examples(settings: KafkaSettings, config: str) -> None:
-    things = {**NAMES, "AsyncKafkaClient": library.AsyncKafkaClient}
+async def run_awaiting_examples(settings: KafkaSettings, config: str) -> None:
+    things = {"AsyncKafkaClient": AsyncKafkaClient, **{own(name): getattr(AsyncKafkaClient, own(name)) for name in OWN}}
     for name, thing in things.items():
-        text = (inspect.getdoc(thing) or "").replace("'Acc'", f"'{config}'").replace('"Acc"', f'"{config}"')
+        text = example_of(thing, config).replace("asyncio.run(", "await (")
+        async with AsyncKafkaClient(settings.servers, config=config, cell=settings.cell, start_s=60) as client:
+            await client.wait_ready(60)
+            names = {
+                **vars(library),
+                "client": client,
+                "servers": settings.servers,
+                "cell": settings.cell,
+                "AsyncKafkaClient": AsyncKafkaClient,
+            }
+            assert await run_examples(text, names, name)
+
+
+def example_of(thing: object, config: str) -> str:
+    return (inspect.getdoc(thing) or "").replace("'Acc'", f"'{config}'").replace('"Acc"', f'"{config}"')
+
+
+def run_plain_examples(settings: KafkaSettings, config: str) -> None:
+    for name, thing in NAMES.items():
+        text = example_of(thing, config)
         with KafkaClient(settings.servers, config=config, cell=settings.cell, start_s=60) as client:
             client.wait_ready(60)
-            names = {"client": client, "servers": settings.servers, "cell": settings.cell, "asyncio": asyncio, **vars(library)}
-            names |= {"KafkaClient": KafkaClient, "AsyncKafkaClient": AsyncKafkaClient}
+            names = {"client": client, "servers": settings.servers, "cell": settings.cell, **vars(library)}
+            names["KafkaClient"] = KafkaClient
             told: list[str] = []
             result = doctest.DocTestRunner().run(doctest.DocTestParser().get_doctest(text, names, name, None, None), out=told.append)
             assert result.failed == 0, "".join(told)

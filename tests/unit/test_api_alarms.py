@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import datetime
 
 from alarm_engine.model.settings import Action, AlarmSettings, NodeSettings, TitledText
 from alarm_engine.model.severity import Severity
@@ -12,6 +13,7 @@ from backend.api.ordering import ORDERS
 from tests.unit.backend_world import PVS, number_notable, standing_alarms, until, world
 
 S = Severity
+GC1 = "/Acc/Vacuum/GC1"
 DEEP = base64.urlsafe_b64encode(b'["severity",' + b"[" * 900 + b"]" * 900 + b"]").decode().rstrip("=")
 
 
@@ -234,6 +236,21 @@ async def test_one_alarm_with_settings_and_inherited_guidance():
         assert alarm.settings.displays[0].details == "vacuum.bob"
         assert (alarm.settings.delay_s, alarm.settings.actions[0].delay_s) == (3, 10)
         assert not alarm.known
+
+
+async def test_an_alarm_that_waits_for_its_delay_says_until_when():
+    async with world({GC1: AlarmSettings("Pressure", delay_s=3600)}) as site, site.client() as client:
+        site.feed("GC1", S.OK, "NO_ALARM")
+        await site.shows(GC1, S.OK)
+        site.feed("GC1", S.MAJOR, value="49")
+        begun = site.clock.now().wall
+        await until(lambda: site.tree.runtime(GC1) is not None)
+        alarm = forms.AlarmAnswer.model_validate((await client.get(f"/api/v1/alarms{GC1}")).json()).alarm
+        assert (alarm.severity, alarm.waiting.severity, alarm.waiting.value) == ("OK", "MAJOR", "49")
+        assert 3590 < datetime.fromisoformat(alarm.waiting.due).timestamp() - begun / 1e9 < 3610
+        site.feed("GC1", S.OK, "NO_ALARM")
+        await until(lambda: site.tree.runtime(GC1) is None)
+        assert (await client.get(f"/api/v1/alarms{GC1}")).json()["alarm"]["waiting"] is None
 
 
 async def test_slashes_in_names_find_their_alarm():

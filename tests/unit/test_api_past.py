@@ -16,7 +16,7 @@ from alarm_engine.model.event import EventKind, Origin
 from alarm_engine.model.settings import AlarmSettings
 from alarm_engine.model.severity import Severity
 from alarm_engine.model.times import NANOS_PER_MS, NANOS_PER_SECOND, Nanos, iso
-from backend.api import past_forms
+from backend.api import forms, past_forms
 from backend.api.events import ExportQuestion, events_router
 from backend.history.port import EventPage
 from backend.past import export
@@ -281,8 +281,42 @@ async def test_intervals_of_one_alarm_a_component_and_a_list():
         several = await get(client, f"{API}/intervals", path=[TOP, "/Acc/Vacuum", V1], start=past.text(650))
         assert [line["pv"] for line in several["alarms"]] == ["INTERLOCK", "GC1", "GC2", "GC10"]
         assert several["end"] <= iso(site.clock.now().wall)
+        await past.add(190, V2, K.SHELVED, S.OK, state=snapshot(S.MAJOR, suppressed=True, until=past.time(-60)))
+        hidden = await get(client, f"{API}/intervals", path=V2, start=past.text(650), end=past.text(100))
+        assert [(one["state"], one["suppressed"], one["seconds"]) for one in hidden["alarms"][0]["intervals"]] == [
+            ("ok", False, 50.0),
+            ("disabled", True, 410.0),
+            ("shelved", True, 90.0),
+        ]
         cut = await get(client, f"{API}/intervals", path="/Acc", start="-1h", limit=2)
         assert (cut["total"], cut["cut"], len(cut["alarms"])) == (6, True, 2)
+
+
+async def test_a_page_of_events_says_whether_all_is_known_of_its_part_of_the_range():
+    async def page(client, **asked):
+        body = await get(client, "/api/v1/events", **asked)
+        forms.EventPageForm.model_validate(body)
+        assert body["complete"] == (not body["remark"])
+        return body
+
+    async with world() as site, site.client() as client:
+        past = await story(site)
+        within = {"start": past.text(950), "end": past.text(350)}
+        assert (await page(client, **within))["complete"]
+        assert "nothing was recorded by then" in (await page(client, start=past.text(2000), end=past.text(350)))["remark"]
+        assert "nothing was recorded by then" in (await page(client, start=past.text(2000), end=past.text(350), order="oldest"))["remark"]
+        # Without a start as far back as anything is known.
+        assert (await page(client, end=past.text(350)))["complete"]
+        await past.add(655, "/Acc", K.ENGINE, S.OK, state=None, since=past.time(660))
+        newest = await page(client, **within, limit=2)
+        assert newest["complete"]
+        older = await page(client, **within, after=newest["next"])
+        assert "an engine took over" in older["remark"]
+        assert (await page(client, **within, order="oldest", limit=2))["complete"]
+        assert "an engine took over" in (await page(client, **within, order="oldest"))["remark"]
+        who = await get(client, f"{API}/acknowledgements", **within)
+        past_forms.AcknowledgementPage.model_validate(who)
+        assert "an engine took over" in who["remark"]
 
 
 async def test_who_acknowledged_what_and_how_soon():

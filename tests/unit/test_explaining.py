@@ -27,6 +27,7 @@ from tocsin.client.types import (
     State,
     Suppression,
     Text,
+    Waiting,
 )
 from tocsin.explaining import AlarmFacts, ComponentFacts, Past, SettingsSource, explain_alarm, explain_component
 
@@ -157,6 +158,14 @@ def test_a_delay_counts_from_the_first_sample_that_waits():
     assert "the alarm rises at 03:00:03, in 3 s" in why(story, "delayed")
     counting = explain(replace(QUIET, current=major, settings=settings(delay_s=10, count=3)), past=Past(events=events))
     assert "alarm number 3 within 10 s, of which 2 have come" in why(counting, "delayed")
+
+
+def test_when_a_delay_is_over_is_what_the_engine_says():
+    """A takeover begins it anew, and the history may be away."""
+    major = sample("MAJOR", "HIHI_ALARM", "12.0", 2)
+    waits = Waiting(severity=Severity.MAJOR, message="HIHI_ALARM", value="12.0", time=major.time, due=NOW + timedelta(seconds=5))
+    story = explain(replace(QUIET, current=major, settings=settings(delay_s=10), waiting=waits))
+    assert "the alarm rises at 03:00:05, in 5 s" in why(story, "delayed")
 
 
 def test_a_worse_pv_waits_for_its_delay_while_the_alarm_stands():

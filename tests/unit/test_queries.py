@@ -67,6 +67,21 @@ async def test_a_system_that_is_wholly_shelved_is_not_just_ok():
         assert by(await rows(site, "systems"), "system")["RF"]["tile"] == "SHELVED 1"
 
 
+async def test_what_is_out_of_service_is_called_so_and_not_shelved():
+    control = scenario()
+    control.command(CommandKind.DISABLE, "/Demo/RF")
+    control.advance(60)
+    (path,) = [path for path in ALARMS if path.startswith("/Demo/RF/")]
+    async with running_site(control) as site:
+        asked = {"path": path, "from": to_ms(START.wall)}
+        assert by(await rows(site, "systems"), "system")["RF"]["tile"] == "DISABLED 1"
+        assert [row["state"] for row in await rows(site, "pv_intervals", **asked)][-1] == "DISABLED"
+        assert [row["severity"] for row in await rows(site, "pv/intervals", **asked)][-1] == "DISABLED"
+        assert {row["severity"] for row in await rows(site, "past/alarms", **asked)} == {"DISABLED"}
+        assert {row["after"] for row in await rows(site, "past/changes", **asked)} == {"DISABLED"}
+        assert [row["to"] for row in await rows(site, "events", kind="disabled", **asked)] == ["DISABLED"]
+
+
 async def test_nothing_looks_calm_while_the_engine_is_silent(site):
     site.later(5.5)
     for row in await rows(site, "systems"):
@@ -354,10 +369,10 @@ def span(start, end, state):
 def test_roll_up_is_the_highest_that_is_not_suppressed():
     found = roll_up(
         [
-            Interval("a", Nanos(0), Nanos(60), Severity.MINOR, False, True),
-            Interval("b", Nanos(20), Nanos(40), Severity.MAJOR, False, True),
-            Interval("c", Nanos(0), Nanos(100), Severity.INVALID, True, True),
-            Interval("d", Nanos(0), Nanos(100), None, False, True),
+            Interval("a", Nanos(0), Nanos(60), Severity.MINOR, False, False, True),
+            Interval("b", Nanos(20), Nanos(40), Severity.MAJOR, False, False, True),
+            Interval("c", Nanos(0), Nanos(100), Severity.INVALID, True, True, True),
+            Interval("d", Nanos(0), Nanos(100), None, False, False, True),
         ],
         Nanos(0),
         Nanos(120),

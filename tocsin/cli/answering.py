@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from alarm_engine.model.palette import PALETTE
-from tocsin.cli.printing import plain
+from tocsin.cli.printing import hidden_word, plain
 from tocsin.client.types import Alarm
 
 _WHOLE = {"UNDEFINED": "UNDEFINED", "UNDEFINED_ACK": "undefined ✓"}
@@ -78,7 +78,7 @@ def _named(value: Any) -> Any:
 def shade(alarm: Alarm) -> str:
     """Name of the colours of an alarm in the palette."""
     if alarm.suppression is not None:
-        return "SHELVED"
+        return hidden_word(for_good=alarm.suppression.until is None)
     return str(alarm.severity) if alarm.known else "STALE"
 
 

@@ -38,17 +38,16 @@ def table(*columns: str) -> Table:
 
 
 def hidden_word(*, for_good: bool) -> str:
-    """What stands in place of the severity of an alarm that nobody sees; `for_good`: until somebody enables it."""
+    """What stands in place of the severity of an alarm that nobody sees, a key of `PALETTE`; `for_good`: until somebody enables it."""
     return "DISABLED" if for_good else "SHELVED"
 
 
 def badge(name: str, word: str | None = None) -> Text:
     """The name of a severity, or another word, in the colours of one; they are readable on dark and on light terminals.
 
-    `name`: a key of `PALETTE`, or a `hidden_word`: both ways of being hidden have one colour, and the word tells them apart. A name that
-    this version does not know stays without colours.
+    `name`: a key of `PALETTE`. A name that this version does not know stays without colours.
     """
-    shade = PALETTE.get("SHELVED" if name == hidden_word(for_good=True) else name)
+    shade = PALETTE.get(name)
     text = plain(name if word is None else word)
     return Text(text) if shade is None else Text(text, f"{shade.text(light=False)} on {shade.fill_dark}")
 

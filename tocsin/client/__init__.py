@@ -85,23 +85,28 @@ from tocsin.client.types import (
     TunedSettings,
     Update,
     Verdict,
+    Waiting,
     WhatIf,
 )
 from tocsin.client.types.kafka import KafkaStatus, PastRead
 
 if TYPE_CHECKING:
     from tocsin.client.asynchronous.client import AsyncClient
+    from tocsin.client.asynchronous.paging import AsyncPages
     from tocsin.client.asynchronous.subscribing import AsyncSubscription
     from tocsin.client.kafka import AsyncKafkaClient, KafkaClient
     from tocsin.client.synchronous.client import Client
+    from tocsin.client.synchronous.paging import Pages
     from tocsin.client.synchronous.subscribing import Subscription
 
 _LATER = {
     "AsyncClient": "tocsin.client.asynchronous.client",
     "AsyncKafkaClient": "tocsin.client.kafka",
+    "AsyncPages": "tocsin.client.asynchronous.paging",
     "AsyncSubscription": "tocsin.client.asynchronous.subscribing",
     "Client": "tocsin.client.synchronous.client",
     "KafkaClient": "tocsin.client.kafka",
+    "Pages": "tocsin.client.synchronous.paging",
     "Subscription": "tocsin.client.synchronous.subscribing",
 }
 """Names that are loaded when they are used."""
@@ -127,6 +132,7 @@ __all__ = [
     "AlarmState",
     "AsyncClient",
     "AsyncKafkaClient",
+    "AsyncPages",
     "AsyncSubscription",
     "BadClientSettings",
     "BadRequest",
@@ -171,6 +177,7 @@ __all__ = [
     "NotSent",
     "Origin",
     "Outcome",
+    "Pages",
     "PastAlarms",
     "PastRead",
     "PastTree",
@@ -204,5 +211,6 @@ __all__ = [
     "Unreachable",
     "Update",
     "Verdict",
+    "Waiting",
     "WhatIf",
 ]

@@ -176,7 +176,9 @@ def _counted(facts: AlarmFacts, now: datetime) -> str:
 
 
 def deadline(facts: AlarmFacts, current: Sample) -> datetime:
-    """When a delay that runs is over: it began with the first sample that is waiting, whatever came after it."""
+    """When a delay that runs is over: the engine says it; of a server that does not, it began with the first sample that is waiting."""
+    if facts.alarm.waiting is not None:
+        return facts.alarm.waiting.due
     return _began(facts.past.events, current) + timedelta(seconds=facts.alarm.settings.delay_s)
 
 

@@ -9,9 +9,12 @@ from enum import Enum
 from typing import Any
 
 from tocsin.client import errors, frames
+from tocsin.client.kafka import AsyncKafkaClient, KafkaClient
+from tocsin.client.kafka_options import KafkaOptions
 from tocsin.client.synchronous.client import Client
+from tocsin.client.synchronous.paging import Pages
 from tocsin.client.synchronous.subscribing import Subscription
-from tocsin.client.types import commands, events, figures, files, live, names, past, trust, tuning, updates
+from tocsin.client.types import commands, events, figures, files, kafka, live, names, past, trust, tuning, updates
 from tocsin.reference.markdown import code, documented, page, prose, table
 
 _FAMILIES = {
@@ -24,11 +27,18 @@ _FAMILIES = {
     "Where the trees come from": files,
     "Commands": commands,
     "Subscriptions": updates,
+    "How Kafka is followed": kafka,
 }
 _INTRODUCTION = (
     "`from tocsin import Client, AsyncClient`. What is to be known to use them is on [its own page](../how-to/use-the-python-client.md). "
     "`AsyncClient` has the same methods: `await` what returns an answer, `async for` what is an iterator, `aclose()` instead of `close()`. "
     "All types and errors are in `tocsin.client`. In the examples `client` is a `Client`."
+)
+
+
+_KAFKA = (
+    "`from tocsin import KafkaClient, AsyncKafkaClient`: all of the above without a backend, and what follows here besides. What is to be "
+    "known to use them is on [its own page](../how-to/read-alarms-from-kafka.md). In these examples `client` is a `KafkaClient`."
 )
 
 
@@ -40,8 +50,19 @@ def client_page() -> str:
         "## Client",
         *_of_class(Client, "Client"),
         *(part for name, method in _methods(Client) for part in _of_method(f"Client.{name}", method)),
+        "## Long answers",
+        *_text(Pages),
+        *_properties(Pages),
         "## Subscription",
         *_text(Subscription),
+        "## Straight from Kafka",
+        prose(_KAFKA),
+        *_of_class(KafkaClient, "KafkaClient"),
+        table(["option", "type", "meaning"], list(_options(KafkaOptions))),
+        *(part for name, member in _own(KafkaClient) for part in _of_member(f"KafkaClient.{name}", member)),
+        "### AsyncKafkaClient",
+        *_text(AsyncKafkaClient),
+        *_text(AsyncKafkaClient.__init__),
         "## Data frames",
         *_of_method("frames.frame", frames.frame),
         "## Errors",
@@ -65,6 +86,24 @@ def _methods(kind: type[Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
         for name, method in vars(base).items():
             if inspect.isfunction(method) and not name.startswith("_"):
                 yield name, method
+
+
+def _own(kind: type[Any]) -> Iterator[tuple[str, Any]]:
+    """What a client has that the others do not, or do in another way."""
+    for name, member in vars(kind).items():
+        if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, property)):
+            yield name, member
+
+
+def _of_member(name: str, member: Any) -> list[str]:
+    return [f"### {name}", *_text(member)] if isinstance(member, property) else _of_method(name, member)
+
+
+def _options(kind: type[Any]) -> Iterator[list[str]]:
+    """The keyword arguments that both clients take, as they are declared."""
+    meanings = documented(kind)
+    for name, annotation in kind.__annotations__.items():
+        yield [code(name), code(getattr(annotation, "__forward_arg__", annotation)), meanings.get(name, "")]
 
 
 def _of_class(kind: type[Any], name: str) -> list[str]:

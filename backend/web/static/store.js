@@ -16,7 +16,7 @@ export function groupOf(row) {
 }
 
 /** Name of the shade that a row is painted in. */
-export const shadeOf = (row) => (row.suppression ? "SHELVED" : row.severity);
+export const shadeOf = (row) => (row.suppression ? (row.suppression.until ? "SHELVED" : "DISABLED") : row.severity);
 
 /** Compares event ids `config.epoch.n`; "" is before all. */
 export function compareIds(a, b) {

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 from tocsin.client.answers import convert, objects, renamed
 from tocsin.client.asking import Several, When, parameters, pinned, utc_now, when, words
 from tocsin.client.asynchronous.asker import AsyncAsker
+from tocsin.client.asynchronous.paging import AsyncPages
+from tocsin.client.pages import Page
 from tocsin.client.types.events import Acknowledged, Event
 from tocsin.client.types.live import Alarm
 from tocsin.client.types.past import Difference, Intervals, PastAlarms, PastTree
 
 MOST_ROWS = 10_000
-_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _AcknowledgedPage:
     acknowledgements: tuple[Acknowledged, ...]
     next: str | None
+    complete: bool | None = None
+    remark: str = ""
 
 
 class AsyncPastQuestions(AsyncAsker):
     """Questions about what was."""
 
-    async def events(
+    def events(
         self,
         path: str | None = None,
         *,
@@ -41,8 +43,8 @@ class AsyncPastQuestions(AsyncAsker):
         oldest_first: bool = False,
         after: str | None = None,
         limit: int | None = None,
-    ) -> AsyncIterator[Event]:
-        """Events of a range of time, newest first, read page by page as they are taken.
+    ) -> AsyncPages[Event]:
+        """Events of a range of time, newest first, read page by page as they are taken; `complete` and `remark` say whether all is known.
 
         None is left out or comes twice while new ones arrive. Without `start` as far back as can be asked, without `end` until now. `pv`: a
         name with `*` and `?`. `severity` after the event, MAJOR includes MAJOR_ACK. `text`: a part of path, description, message or
@@ -53,7 +55,7 @@ class AsyncPastQuestions(AsyncAsker):
         >>> [event.user async for event in client.events(kind=["acknowledged", "shelved"], oldest_first=True)]
         ['mara', 'jo']
         """
-        now, taken = utc_now(), 0
+        now = utc_now()
         asked = parameters(
             path=path,
             config=self._config(config, path),
@@ -66,19 +68,16 @@ class AsyncPastQuestions(AsyncAsker):
             q=text,
             order="oldest" if oldest_first else "newest",
         )
-        while limit is None or taken < limit:
-            size = _PAGE if limit is None else min(_PAGE, limit - taken)
-            page = objects(
-                (await self._connection.answer("GET", "api/v1/events", params={**asked, "limit": size, **parameters(after=after)})).content
-            )
-            for event in page.get("events", ()):
-                taken += 1
-                yield convert(Event, renamed(event))
-            after = page.get("next")
-            if after is None:
-                return
 
-    async def acknowledgements(
+        async def page(size: int, cursor: str | None) -> Page[Event]:
+            given = {**asked, "limit": size, **parameters(after=cursor)}
+            found = objects((await self._connection.answer("GET", "api/v1/events", params=given)).content)
+            events = [convert(Event, renamed(event)) for event in found.get("events", ())]
+            return Page(rows=events, next=found.get("next"), complete=found.get("complete"), remark=found.get("remark", ""))
+
+        return AsyncPages(page, limit, after)
+
+    def acknowledgements(
         self,
         path: str | None = None,
         *,
@@ -88,26 +87,23 @@ class AsyncPastQuestions(AsyncAsker):
         user: str | None = None,
         after: str | None = None,
         limit: int | None = None,
-    ) -> AsyncIterator[Acknowledged]:
+    ) -> AsyncPages[Acknowledged]:
         """Who acknowledged what, and how soon; newest first, read page by page as they are taken.
 
         >>> [(one.pv, one.user) async for one in client.acknowledgements(start=timedelta(days=1))]
         [('P1', 'mara')]
         """
-        now, taken = utc_now(), 0
+        now = utc_now()
         asked = parameters(
             path=path, config=self._config(config, path), start=pinned(start, "start", now), end=pinned(end, "end", now), user=user
         )
-        while limit is None or taken < limit:
-            size = _PAGE if limit is None else min(_PAGE, limit - taken)
-            given = {**asked, "limit": size, **parameters(after=after)}
-            page = await self._connection.get(_AcknowledgedPage, "history/acknowledgements", given)
-            for one in page.acknowledgements:
-                taken += 1
-                yield one
-            after = page.next
-            if after is None:
-                return
+
+        async def page(size: int, cursor: str | None) -> Page[Acknowledged]:
+            given = {**asked, "limit": size, **parameters(after=cursor)}
+            found = await self._connection.get(_AcknowledgedPage, "history/acknowledgements", given)
+            return Page(rows=found.acknowledgements, next=found.next, complete=found.complete, remark=found.remark)
+
+        return AsyncPages(page, limit, after)
 
     async def intervals(self, paths: Several, *, start: When = "1d", end: When | None = None, limit: int | None = None) -> Intervals:
         """Alarms over a range of time, without gaps: an alarm, all alarms below a component, or several paths of one configuration.

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from tocsin.client.answers import convert, objects, renamed
 from tocsin.client.asking import Several, When, parameters, pinned, utc_now, when, words
+from tocsin.client.pages import Page
 from tocsin.client.synchronous.asker import Asker
+from tocsin.client.synchronous.paging import Pages
 from tocsin.client.types.events import Acknowledged, Event
 from tocsin.client.types.live import Alarm
 from tocsin.client.types.past import Difference, Intervals, PastAlarms, PastTree
 
 MOST_ROWS = 10_000
-_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _AcknowledgedPage:
     acknowledgements: tuple[Acknowledged, ...]
     next: str | None
+    complete: bool | None = None
+    remark: str = ""
 
 
 class PastQuestions(Asker):
@@ -41,8 +43,8 @@ class PastQuestions(Asker):
         oldest_first: bool = False,
         after: str | None = None,
         limit: int | None = None,
-    ) -> Iterator[Event]:
-        """Events of a range of time, newest first, read page by page as they are taken.
+    ) -> Pages[Event]:
+        """Events of a range of time, newest first, read page by page as they are taken; `complete` and `remark` say whether all is known.
 
         None is left out or comes twice while new ones arrive. Without `start` as far back as can be asked, without `end` until now. `pv`: a
         name with `*` and `?`. `severity` after the event, MAJOR includes MAJOR_ACK. `text`: a part of path, description, message or
@@ -53,7 +55,7 @@ class PastQuestions(Asker):
         >>> [event.user for event in client.events(kind=["acknowledged", "shelved"], oldest_first=True)]
         ['mara', 'jo']
         """
-        now, taken = utc_now(), 0
+        now = utc_now()
         asked = parameters(
             path=path,
             config=self._config(config, path),
@@ -66,17 +68,14 @@ class PastQuestions(Asker):
             q=text,
             order="oldest" if oldest_first else "newest",
         )
-        while limit is None or taken < limit:
-            size = _PAGE if limit is None else min(_PAGE, limit - taken)
-            page = objects(
-                (self._connection.answer("GET", "api/v1/events", params={**asked, "limit": size, **parameters(after=after)})).content
-            )
-            for event in page.get("events", ()):
-                taken += 1
-                yield convert(Event, renamed(event))
-            after = page.get("next")
-            if after is None:
-                return
+
+        def page(size: int, cursor: str | None) -> Page[Event]:
+            given = {**asked, "limit": size, **parameters(after=cursor)}
+            found = objects((self._connection.answer("GET", "api/v1/events", params=given)).content)
+            events = [convert(Event, renamed(event)) for event in found.get("events", ())]
+            return Page(rows=events, next=found.get("next"), complete=found.get("complete"), remark=found.get("remark", ""))
+
+        return Pages(page, limit, after)
 
     def acknowledgements(
         self,
@@ -88,26 +87,23 @@ class PastQuestions(Asker):
         user: str | None = None,
         after: str | None = None,
         limit: int | None = None,
-    ) -> Iterator[Acknowledged]:
+    ) -> Pages[Acknowledged]:
         """Who acknowledged what, and how soon; newest first, read page by page as they are taken.
 
         >>> [(one.pv, one.user) for one in client.acknowledgements(start=timedelta(days=1))]
         [('P1', 'mara')]
         """
-        now, taken = utc_now(), 0
+        now = utc_now()
         asked = parameters(
             path=path, config=self._config(config, path), start=pinned(start, "start", now), end=pinned(end, "end", now), user=user
         )
-        while limit is None or taken < limit:
-            size = _PAGE if limit is None else min(_PAGE, limit - taken)
-            given = {**asked, "limit": size, **parameters(after=after)}
-            page = self._connection.get(_AcknowledgedPage, "history/acknowledgements", given)
-            for one in page.acknowledgements:
-                taken += 1
-                yield one
-            after = page.next
-            if after is None:
-                return
+
+        def page(size: int, cursor: str | None) -> Page[Acknowledged]:
+            given = {**asked, "limit": size, **parameters(after=cursor)}
+            found = self._connection.get(_AcknowledgedPage, "history/acknowledgements", given)
+            return Page(rows=found.acknowledgements, next=found.next, complete=found.complete, remark=found.remark)
+
+        return Pages(page, limit, after)
 
     def intervals(self, paths: Several, *, start: When = "1d", end: When | None = None, limit: int | None = None) -> Intervals:
         """Alarms over a range of time, without gaps: an alarm, all alarms below a component, or several paths of one configuration.

@@ -37,6 +37,7 @@ from tocsin.client.types.live import (
     System,
     Text,
     Tree,
+    Waiting,
 )
 from tocsin.client.types.names import Differs, EventKind, Origin, Outcome, Severity, State, Verdict
 from tocsin.client.types.past import Difference, DifferentAlarm, Interval, Intervals, Line, Moment, PastAlarms, PastTree, Then
@@ -109,5 +110,6 @@ __all__ = [
     "TunedSettings",
     "Update",
     "Verdict",
+    "Waiting",
     "WhatIf",
 ]

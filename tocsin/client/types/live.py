@@ -174,6 +174,23 @@ class AlarmSettings(Answer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Waiting(Answer):
+    """An alarm that rises when its delay is over, if its PV does not recover before.
+
+    >>> client.alarm("/Acc/Vacuum/GC1").waiting is None
+    True
+    """
+
+    severity: Severity
+    message: str
+    value: str
+    time: datetime
+    """Time stamp of the PV."""
+    due: datetime
+    """When it rises, by the clock of the engine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class AlarmDetail(Alarm, Trusted):
     """Everything about one alarm.
 
@@ -182,6 +199,8 @@ class AlarmDetail(Alarm, Trusted):
     ('Pressure of sector 1', False, True)
     """
 
+    waiting: Waiting | None = None
+    """Its delay is running; None: it is not, or the server does not tell."""
     settings: AlarmSettings
     as_of: str | None
     """Newest event that is in the answer; None before the first."""

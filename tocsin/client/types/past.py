@@ -118,8 +118,8 @@ class Interval(Answer):
     """A span of time in which an alarm had one severity, cut to the range.
 
     >>> line = client.intervals("/Acc/Vacuum/GC1", start="1h").alarms[0]
-    >>> [interval.severity for interval in line.intervals]
-    [None, 'MAJOR']
+    >>> [(interval.severity, interval.state) for interval in line.intervals]
+    [(None, 'unknown'), ('MAJOR', 'active')]
     """
 
     start: datetime
@@ -127,7 +127,10 @@ class Interval(Answer):
     seconds: float
     severity: Severity | None
     """None: nothing is known (before the first event, after the alarm was removed)."""
+    state: State
+    """What the alarm counted as; UNKNOWN where nothing is known."""
     suppressed: bool
+    """SHELVED or DISABLED (out of service)."""
     connected: bool
 
 
