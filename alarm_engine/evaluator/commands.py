@@ -11,10 +11,11 @@ from alarm_engine.evaluator.configuration import apply_enablement
 from alarm_engine.evaluator.emit import Cause, Happening
 from alarm_engine.evaluator.evaluator import Evaluator
 from alarm_engine.evaluator.tree import Leaf
+from alarm_engine.logic import shelving
 from alarm_engine.model.command import Command, CommandKind
 from alarm_engine.model.event import CommandResult, EventKind
 from alarm_engine.model.severity import Severity
-from alarm_engine.model.times import LATEST, NANOS_PER_SECOND, Moment, iso, within
+from alarm_engine.model.times import NANOS_PER_SECOND, Moment
 from alarm_engine.wire.config import whole_second
 from alarm_engine.wire.runtime import Switches
 
@@ -97,10 +98,8 @@ class Commander:
         if command.kind is CommandKind.SHELVE:
             if command.until is None:
                 return "shelve needs a time until which the alarm is shelved"
-            if command.until <= now.wall:
-                return f"shelve until {iso(within(command.until))}: that time has passed"
-            if command.until > LATEST:
-                return "shelve until later than 2100: take it out of service instead"
+            if why := shelving.refusal(command.until, now.wall):
+                return f"the time until which it is shelved {why}"
         return ""
 
     def _on_leaves(self, command: Command, cause: Cause, now: Moment) -> CommandResult:

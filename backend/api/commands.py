@@ -12,10 +12,11 @@ from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from alarm_engine.errors import JournalError
+from alarm_engine.logic import shelving
 from alarm_engine.model.command import Command, CommandKind
 from alarm_engine.model.path import canonical, is_path, split
 from alarm_engine.model.state import EventId
-from alarm_engine.model.times import LATEST, NANOS_PER_SECOND, Nanos, iso
+from alarm_engine.model.times import NANOS_PER_SECOND, Nanos
 from backend.api.freshness import Trust, trust
 from backend.api.lookup import event_id, moment, span_s, tree_of
 from backend.api.problems import PREFIX, RESPONSES, Problem, ProblemDocument, fault, faulty_request
@@ -71,7 +72,9 @@ class CommandBody(BaseModel):
     user: Text = Field("", max_length=100, description="Who asks; counts only where nobody has to log in.")
     reason: Text = Field("", max_length=2000, description="Why; stands in the history.")
     until: str | int | None = Field(
-        None, description="For shelve: when the alarm comes back. ISO 8601 with zone, milliseconds since the epoch, or +2h."
+        None,
+        description="For shelve: when the alarm comes back. ISO 8601 with zone, milliseconds since the epoch, or +2h; "
+        f"{shelving.LONGEST_DAYS} days from now at most.",
     )
     duration: str | int | float | None = Field(None, description="For shelve, instead of `until`: 90s, 15m, 2h, 1d, or seconds.")
     seen: str | None = Field(
@@ -182,10 +185,8 @@ def _until(body: CommandBody, now: Nanos) -> Nanos | None:
         until = Nanos(now + round(span_s(str(body.duration)) * NANOS_PER_SECOND))
     else:
         return None
-    if until > LATEST:
-        raise ValueError("must end before 2100: take the alarm out of service instead")
-    if until <= now:
-        raise ValueError(f"must be in the future: {iso(until)} has passed")
+    if why := shelving.refusal(until, now):
+        raise ValueError(why)
     return until
 
 

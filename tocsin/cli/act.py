@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from alarm_engine.errors import TocsinError
+from alarm_engine.logic.shelving import LONGEST_DAYS
 from alarm_engine.model.state import EventId
 from tocsin.cli.alarm_lines import alarm_table
 from tocsin.cli.answering import Form, Printed, say_json, say_ndjson
@@ -26,8 +27,6 @@ from tocsin.client.types import Alarm, CommandResult
 
 _UNKNOWN = 2
 """Exit code: it may or may not have been carried out."""
-_LONGEST = timedelta(days=400)
-"""For longer nobody shelves: what is to be away for years is out of service, and seen as that."""
 
 Targets = Annotated[
     list[str],
@@ -89,7 +88,7 @@ def shelve(  # noqa: PLR0913, PLR0917 - each is an option
     alarms: Targets,
     reason: NeededReason,
     duration: Annotated[
-        str | None, typer.Option("--for", metavar="SPAN", help=f"For how long: 15m, 1h, 7d; {_LONGEST.days}d at most.", show_default=False)
+        str | None, typer.Option("--for", metavar="SPAN", help=f"For how long: 15m, 1h, 7d; {LONGEST_DAYS}d at most.", show_default=False)
     ] = None,
     until: Annotated[
         str | None, typer.Option("--until", metavar="TIME", help="Until when: 18:00, '2026-12-01 07:00', +2h.", show_default=False)
@@ -119,8 +118,8 @@ def _end(duration: str | None, until: str | None) -> dict[str, Any]:
 
 
 def _refuse_too_long(span: timedelta, text: str, hint: str) -> None:
-    if span > _LONGEST:
-        told = f"{text!r} is more than {_LONGEST.days} days: for as long as that take it out of service with `tocsin disable`"
+    if span > timedelta(days=LONGEST_DAYS):
+        told = f"{text!r} is more than {LONGEST_DAYS} days: for as long as that take it out of service with `tocsin disable`"
         raise typer.BadParameter(told, param_hint=hint)
 
 
