@@ -51,19 +51,20 @@ STORY = [
 ]
 
 
+async def stored(directory, events):
+    store = SqliteHistory(SqliteFile(directory / "tocsin.db"))
+    await store.start()
+    await store.write(events)
+    await store.close()
+
+
 @pytest.fixture
 def ask(tmp_path):
     """Runs a command on a site whose history holds the story."""
     file = tmp_path / "site.yaml"
     file.write_text(f"store: {tmp_path}/tocsin.db\nconfigurations:\n  - name: Acc\n    tree: {tmp_path}/none.yaml\n")
 
-    async def fill():
-        store = SqliteHistory(SqliteFile(tmp_path / "tocsin.db"))
-        await store.start()
-        await store.write(STORY)
-        await store.close()
-
-    asyncio.run(fill())
+    asyncio.run(stored(tmp_path, STORY))
 
     def run(command, *arguments, code=0):
         result = CliRunner().invoke(app, [command, "--settings", str(file), *map(str, arguments)], catch_exceptions=False)
@@ -167,6 +168,18 @@ def test_intervals(ask):
     until_now = ask("intervals", GC1, "--start", ago(750))
     assert "not complete: " in until_now.stderr
     assert "nothing has been recorded since" in until_now.stderr
+
+
+def test_both_ways_of_being_hidden_are_told_apart(ask, tmp_path):
+    more = [
+        happened(7, 350, GC1, K.DISABLED, S.OK, state=snapshot(S.MAJOR, suppressed=True)),
+        happened(8, 300, GC1, K.SHELVED, S.OK, state=snapshot(S.MAJOR, suppressed=True, until=Nanos(NOW))),
+    ]
+    asyncio.run(stored(tmp_path, more))
+    lines = ask("intervals", GC1, "--start", ago(450), "--end", ago(250)).stdout.splitlines()
+    assert [line.split()[3] for line in lines[1:]] == ["MAJOR_ACK", "DISABLED", "SHELVED"]
+    body = json.loads(ask("intervals", GC1, "--start", ago(450), "--end", ago(250), "--format", "json").stdout)
+    assert [one["state"] for one in body["alarms"][0]["intervals"]] == ["acknowledged", "disabled", "shelved"]
 
 
 def test_who_acknowledged(ask):

@@ -125,6 +125,18 @@ def test_silence_and_a_subscription_that_failed_are_no_connection():
     assert banner_of([feed], 3.0) is None
 
 
+def test_what_a_client_names_by_its_arguments_is_an_option_here_also_where_it_is_old():
+    why = "http://x cannot be reached: Connection refused. Is the backend running? url= or TOCSIN_URL name another"
+    failed, old = Feed("Ring"), Feed("Ring")
+    failed.fail(why)
+    old.take(snapshot(), 1.0)
+    old.take(Stale(why=why, since=NOW), 1.0)
+    for feed in (failed, old):
+        text = banner_of([feed], 1.0).text
+        assert "url=" not in text
+        assert "--url or TOCSIN_URL name another" in text
+
+
 def test_one_of_several_configurations_that_is_old_is_told_by_name():
     good, bad = Feed("Ring"), Feed("Linac")
     for feed in (good, bad):

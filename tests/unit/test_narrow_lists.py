@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import io
+import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
+from typer.main import get_command
 from typer.testing import CliRunner
 
+from alarm_engine.model.settings import AlarmSettings
+from alarm_engine.model.severity import Severity as Rank
+from alarm_engine.model.times import Nanos
+from backend.history.port import Interval, PastAlarm
+from backend.live.model import LiveAlarm
+from backend.past.acknowledgements import Acknowledged
+from backend.past.difference import Change
+from tests.contract.histories import event
 from tests.unit.live_alarms import NOW, acknowledged, alarm, shelved
+from tocsin.cli import history_tables
 from tocsin.cli.alarm_lines import alarm_table
 from tocsin.cli.at import changes_table, parts_table
 from tocsin.cli.event_lines import EventLine, event_table
@@ -159,4 +171,46 @@ def test_help_breaks_no_list_of_words(command):
     shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
     assert shown.exit_code == 0
     assert "|" not in shown.output
-    assert "<list[" not in shown.output.replace("<list[str]>", "")
+
+
+def every_command(command, *names):
+    yield command, names
+    for name, one in getattr(command, "commands", {}).items():
+        yield from every_command(one, *names, name)
+
+
+@pytest.mark.parametrize("names", [names for _, names in every_command(get_command(app))], ids=" ".join)
+def test_help_has_no_words_of_python(names):
+    shown = CliRunner().invoke(app, [*names, "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
+    assert shown.exit_code == 0
+    assert not re.search(r"<(list|str|bool|int|float|path|file|directory|datetime)\b", shown.output)
+
+
+INTERVAL = Interval("/Demo/Cryogenics/Cold box/CRYO:TURB1:SPEED", Nanos(10**18), Nanos(10**18 + 10**10), Rank.OK, True, True, False)
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_span_of_the_past_takes_one_line_and_names_its_alarm(width):
+    lines = printed(history_tables.intervals_table([INTERVAL, replace(INTERVAL, out_of_service=False)], width), width)
+    rows = [line for line in lines if "2001-09-09" in line]
+    assert ["DISABLED" in line for line in rows] == [True, False]
+    assert "SHELVED" in rows[1]
+    assert all("CRYO:TURB1:SPEED" in line for line in rows)
+    assert all((INTERVAL.path in line, "10.000" in line) == (width == 200, width == 200) for line in rows)
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_lists_of_the_history_take_one_line_for_each_alarm(width):
+    path = INTERVAL.path
+    happened = event(1, 10, path, user="mara.lindqvist", host="ops1", comment="the turbine is being changed, group is informed")
+    then = PastAlarm(path, Rank.MAJOR, False, False, True, happened.id, happened.time)
+    past = LiveAlarm(path, "CRYO:TURB1:SPEED", "Cryogenics", AlarmSettings("Speed of the first turbine"), happened.snapshot, happened.id)
+    for table in (
+        history_tables.acknowledged_table([Acknowledged(happened, happened)], width),
+        history_tables.changes_table([Change(path, then, then._replace(suppressed=True))], width),
+        history_tables.alarms_table([past], width),
+    ):
+        lines = printed(table, width)
+        assert len([line for line in lines if "CRYO:TURB1:SPEED" in line]) == 1
+        assert "CRYO:TURB1:SPEED" in lines[-1]
+        assert (path in lines[-1]) == (width == 200)

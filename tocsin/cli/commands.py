@@ -9,9 +9,10 @@ from importlib import import_module
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
 from alarm_engine.garbage import nothing_collected
+from tocsin.cli.metavars import Group, readable
 
 
 class Panel(StrEnum):
@@ -47,11 +48,12 @@ class Entry:
         if self.function:
             kind = import_module("tocsin.cli.moments").TimesFirst if self.spans else None
             app.command(self.name, cls=kind, short_help=self.help, rich_help_panel=self.panel)(getattr(module, self.function))
-            return
-        group = module.app
-        if not group.registered_commands or self.more:
-            _add_once(group, self.more)
-        app.add_typer(group, name=self.name, short_help=self.help, rich_help_panel=self.panel)
+        else:
+            group = module.app
+            if not group.registered_commands or self.more:
+                _add_once(group, self.more)
+            app.add_typer(group, name=self.name, short_help=self.help, rich_help_panel=self.panel)
+        readable(app)
 
 
 def _add_once(group: Any, more: tuple[str, ...]) -> None:
@@ -131,7 +133,7 @@ class _WhenAsked(Mapping[str, Any]):
         return len(_BY_NAME)
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """The group of all commands, which can list them without loading any."""
 
     def __init__(self, **attrs: Any) -> None:

@@ -14,7 +14,6 @@ from rich.table import Table
 
 from alarm_engine.errors import TocsinError
 from alarm_engine.model.event import Event, EventKind
-from alarm_engine.model.path import name
 from alarm_engine.model.state import EventId
 from alarm_engine.model.times import iso
 from backend.api.lookup import event_id
@@ -35,7 +34,8 @@ from tocsin.cli.history_asking import (
     read_severities,
     the_config,
 )
-from tocsin.cli.printing import console, hidden_word, plain, severity_text, table
+from tocsin.cli.history_tables import acknowledged_table
+from tocsin.cli.printing import console, hidden_word
 from tocsin.cli.run import SettingsFile
 from tocsin.histories import visiting_history
 from tocsin.settings import Settings, load
@@ -74,7 +74,7 @@ def events(  # noqa: PLR0913, PLR0917 - each is an option
     text: Annotated[
         str | None, typer.Option(help="Part of path, description, message or comment, in any case.", show_default=False)
     ] = None,
-    oldest_first: Annotated[bool, typer.Option("--oldest-first/--newest-first", help="Which comes first.")] = False,
+    oldest_first: Annotated[bool, typer.Option("--oldest-first", help="The oldest comes first, not the newest.")] = False,
     limit: Annotated[
         int | None, typer.Option(min=1, help=f"Events at most; if not given: {_SHOWN} of a table, all of a file.", show_default=False)
     ] = None,
@@ -205,20 +205,7 @@ def acknowledged(  # noqa: PLR0913, PLR0917 - each is an option
         body = {"acknowledgements": [acknowledged_object(one) for one in found], "next": str(following) if following else None}
         typer.echo(orjson.dumps(body).decode())
         return
-    rows = table("time (UTC)", "after", "severity", "alarm", "by", "comment", "path")
-    for one in found:
-        event = one.event
-        by = plain(event.user or event.reason) + (f" on {plain(event.host)}" if event.host else "")
-        after_s = "–" if one.after_s is None else f"{one.after_s:,.1f} s"
-        rows.add_row(
-            iso(event.time),
-            after_s,
-            severity_text(event.from_severity),
-            plain(name(event.path)),
-            by,
-            plain(event.comment),
-            plain(event.path),
-        )
+    rows = acknowledged_table(found, console().width)
     _print(rows, f"there are more: --limit, or --after {following}" if following else "" if found else "nothing was acknowledged")
 
 

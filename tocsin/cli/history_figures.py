@@ -44,7 +44,7 @@ def figures(  # noqa: PLR0913, PLR0917 - each is an option
     path: Annotated[str | None, typer.Option(help="Only this component or alarm: /CONFIG/SYSTEM/...")] = None,
     start: Annotated[str, typer.Option(help="From this time on: ISO 8601 with zone, or a span from now like -7d.")] = "-30d",
     end: Annotated[str, typer.Option(help="Before this time.")] = "now",
-    lost_connections: Annotated[bool, typer.Option(help="Count lost connections among the alarms.")] = False,
+    lost_connections: Annotated[bool, typer.Option("--lost-connections", help="Count lost connections among the alarms.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each configuration, with all lists.")] = False,
 ) -> None:
     """Figures of alarm performance (ISA-18.2, IEC 62682) of what is stored, each with its target and verdict.

@@ -10,18 +10,15 @@ from typing import Annotated, Any
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from alarm_engine.clock import SystemClock
 from alarm_engine.model.path import name, system
-from alarm_engine.model.severity import Severity
-from alarm_engine.model.state import Suppression
-from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, iso
+from alarm_engine.model.times import Nanos, iso
 from backend.api.encoding import alarm_object
 from backend.api.over_time import interval_object
 from backend.api.past import MAX_ALARMS, about_object, change_object
 from backend.api.tree import node_object
-from backend.history.port import Interval, PastAlarm
+from backend.history.port import Interval
 from backend.live.model import LiveAlarm, LiveNode
 from backend.live.standing import NOTABLE
 from backend.past.difference import Change, difference
@@ -40,7 +37,8 @@ from tocsin.cli.history_asking import (
     read_range,
     the_config,
 )
-from tocsin.cli.printing import console, hidden_word, plain, severity_text, table
+from tocsin.cli.history_tables import alarms_table, changes_table, intervals_table, parts_table
+from tocsin.cli.printing import console, plain
 from tocsin.cli.run import SettingsFile
 from tocsin.histories import visiting_history
 from tocsin.settings import Settings, load
@@ -97,44 +95,14 @@ def _show(out: Console, found: Moment, where: tuple[str, LiveNode | None], shown
     path, top = where
     out.print(f"{plain(path)} at {iso(found.time)}")
     if top is not None and top.counts.total:
-        out.print(_parts(top))
+        out.print(parts_table(top, out.width))
     elif not found.states.alarms:
         out.print("No alarm is known.")
         return
     if not shown:
         out.print("No alarm stood.")
         return
-    rows = table("severity", "since (UTC)", "alarm", "message", "value", "acknowledged by", "description", "path")
-    for one in shown:
-        snapshot = one.snapshot
-        assert snapshot is not None, "only alarms with a state are looked up"
-        ack = snapshot.acknowledgement
-        rows.add_row(
-            severity_text(one.severity, _hidden(snapshot.suppression)),
-            iso(snapshot.since),
-            plain(one.pv),
-            plain(snapshot.alarm.message),
-            plain(snapshot.alarm.value),
-            plain(ack.user) if ack else "",
-            plain(one.settings.description),
-            plain(one.path),
-        )
-    out.print(rows)
-
-
-def _parts(top: LiveNode) -> Table:
-    parts = table("", "severity", "active", "acknowledged", "shelved", "out of service", "alarms")
-    for node in (top, *top.nodes.values()):
-        counts = node.counts
-        figures = (
-            sum(counts.severities[Severity.MINOR :]),
-            sum(counts.severities[Severity.MINOR_ACK : Severity.MINOR]),
-            counts.shelved,
-            counts.disabled,
-            counts.total,
-        )
-        parts.add_row(plain(node.path), severity_text(node.severity), *map(str, figures))
-    return parts
+    out.print(alarms_table(shown, out.width))
 
 
 def _end(*moments: Moment) -> None:
@@ -177,28 +145,7 @@ def _show_changes(out: Console, changes: list[Change]) -> None:
     if not changes:
         out.print("No alarm differs.")
         return
-    rows = table("change", "before", "after", "connected", "since (UTC)", "path")
-    for one in changes:
-        last = one.after or one.before
-        rows.add_row(
-            one.kind.value,
-            _severity(one.before),
-            _severity(one.after),
-            "" if last is None else "yes" if last.connected else "no",
-            "" if last is None else iso(last.time),
-            plain(one.path),
-        )
-    out.print(rows)
-
-
-def _severity(alarm: PastAlarm | None) -> Any:
-    if alarm is None:
-        return severity_text(None)
-    return severity_text(alarm.severity, hidden_word(for_good=alarm.out_of_service) if alarm.suppressed else "")
-
-
-def _hidden(suppression: Suppression | None) -> str:
-    return "" if suppression is None else hidden_word(for_good=suppression.until is None)
+    out.print(changes_table(changes, out.width))
 
 
 def intervals(
@@ -227,19 +174,8 @@ def intervals(
         about = {"start": iso(since), "end": iso(until), "complete": not remark, "remark": remark}
         typer.echo(orjson.dumps({**about, "alarms": alarms}).decode())
         return
-    rows = table("from (UTC)", "to (UTC)", "seconds", "severity", "connected", "path")
-    for one in found:
-        seconds = f"{(one.end - one.start) / NANOS_PER_SECOND:,.3f}"
-        connected = "" if one.severity is None else "yes" if one.connected else "no"
-        rows.add_row(
-            iso(one.start),
-            iso(one.end),
-            seconds,
-            severity_text(one.severity, hidden_word(for_good=False) if one.suppressed else ""),
-            connected,
-            plain(one.path),
-        )
-    console().print(rows)
+    out = console()
+    out.print(intervals_table(found, out.width))
     if remark:
         typer.echo(f"not complete: {remark}", err=True)
 

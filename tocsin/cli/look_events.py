@@ -68,25 +68,26 @@ def events(  # noqa: PLR0913, PLR0917 - each is an option
     with reach.open() as client, hinting(client, path, reach.config):
         place = None if path is None else resolve(client, path, reach.config)
         newest = next(iter(client.events(place, config=reach.config, limit=1)), None) if follow else None
-        found = list(
-            client.events(
-                place,
-                config=reach.config,
-                start=start,
-                end=end,
-                pv=pv,
-                severity=wanted.severities,
-                kind=wanted.kinds,
-                user=user,
-                text=text,
-                limit=None if most is None else most + 1,
-            )
+        pages = client.events(
+            place,
+            config=reach.config,
+            start=start,
+            end=end,
+            pv=pv,
+            severity=wanted.severities,
+            kind=wanted.kinds,
+            user=user,
+            text=text,
+            limit=None if most is None else most + 1,
         )
+        found = list(pages)
         more, found = most is not None and len(found) > most, found[:most]
         found.reverse()
         _print(found, form, lines=follow)
         if more:
             note(f"there are older ones: --limit for more than {most}, --since and --until for another range")
+        if pages.remark:
+            note(f"not complete: {plain(pages.remark)}")
         if follow:
             _follow(reach, client, place, (newest, found), wanted, form)
     if not found:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import inspect
-import types
 import typing
 from collections.abc import Callable, Iterator
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 import typer
 from typer.models import ArgumentInfo, OptionInfo
 
+from tocsin.cli.metavars import declared, metavar
 from tocsin.reference.markdown import code, page, prose, table
-
-_WORDS: dict[Any, str] = {int: "NUMBER", float: "NUMBER", str: "TEXT", Path: "FILE"}
 
 
 def cli_page(app: typer.Typer) -> str:
@@ -50,7 +47,7 @@ def _section(name: str, callback: Callable[..., Any]) -> str:
     usage, rows = [name], []
     hints = typing.get_type_hints(callback, include_extras=True)
     for parameter in inspect.signature(callback).parameters.values():
-        base, info = _declared(hints[parameter.name])
+        base, info = declared(hints[parameter.name])
         required = parameter.default is inspect.Parameter.empty
         if isinstance(info, ArgumentInfo):
             shown = info.metavar or parameter.name.upper()
@@ -59,7 +56,7 @@ def _section(name: str, callback: Callable[..., Any]) -> str:
         elif isinstance(info, OptionInfo):
             options = _spellings(info) or ["--" + parameter.name.replace("_", "-")]
             if base is not bool:
-                options[0] += " " + (info.metavar or _metavar(base))
+                options[0] += " " + (info.metavar or metavar(base))
             if required:
                 usage.append(options[0])
             rows.append([code(", ".join(options)), info.help or "", "must be given" if required else _default(parameter.default)])
@@ -70,28 +67,10 @@ def _section(name: str, callback: Callable[..., Any]) -> str:
     return "\n\n".join(text)
 
 
-def _declared(annotation: Any) -> tuple[Any, Any]:
-    """The type of a parameter, without `None`, and what typer is told about it."""
-    base, info = annotation, None
-    if typing.get_origin(annotation) is typing.Annotated:
-        base, info = typing.get_args(annotation)[:2]
-    if typing.get_origin(base) in (types.UnionType, typing.Union):
-        [base] = [one for one in typing.get_args(base) if one is not type(None)]
-    if typing.get_origin(base) is list:
-        [base] = typing.get_args(base)
-    return base, info
-
-
 def _spellings(info: OptionInfo) -> list[str]:
     """With `Annotated`, typer keeps the first spelling where the default would stand."""
     first = [info.default] if isinstance(info.default, str) else []
     return sorted([*first, *(info.param_decls or ())], key=lambda spelling: not spelling.startswith("--"))
-
-
-def _metavar(base: Any) -> str:
-    if isinstance(base, type) and issubclass(base, Enum):
-        return "|".join(str(one.value) for one in base)
-    return _WORDS.get(base, "VALUE")
 
 
 def _default(default: Any) -> str:

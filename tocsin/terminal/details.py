@@ -12,6 +12,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Label, Markdown, Static
 
+from tocsin.cli.printing import at_prompt
 from tocsin.client.errors import ClientError
 from tocsin.client.types import Alarm, AlarmDetail, Event
 from tocsin.terminal import facts
@@ -66,7 +67,7 @@ class Details(ModalScreen[str]):
         try:
             self.detail, events = await self.ask(self.path)
         except ClientError as problem:
-            await self.query_one("#guidance", Markdown).update(f"Not loaded: {problem}")
+            await self.query_one("#guidance", Markdown).update(f"Not loaded: {at_prompt(str(problem))}")
             self.query_one("#settings", Static).update("")
             self.query_one("#events", Static).update("")
             return

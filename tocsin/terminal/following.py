@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 
 from alarm_engine.errors import TocsinError
-from tocsin.cli.printing import at_prompt
 from tocsin.client import AsyncClient
 from tocsin.client.types import Beat, Change, Fresh, Snapshot, Update
 from tocsin.terminal.rows import Rows
@@ -27,7 +26,7 @@ async def follow(client: AsyncClient, feed: Feed, rows: Rows, changed: Callable[
                     changed()
             feed.fail("the subscription ended")
         except TocsinError as problem:
-            feed.fail(at_prompt(str(problem)))
+            feed.fail(str(problem))
         changed()
         await asyncio.sleep(AGAIN_S)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tocsin.cli.printing import span
+from tocsin.cli.printing import at_prompt, span
 from tocsin.client.types import Beat, Change, Fresh, Snapshot, Stale, Update
 
 SILENCE_S = 6.0
@@ -80,7 +80,7 @@ class Feed:
 
 
 def _sentence(text: str) -> str:
-    text = text.strip()
+    text = at_prompt(text.strip())
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
