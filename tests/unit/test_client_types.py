@@ -76,6 +76,7 @@ OBJECTS: dict[str, type] = {
     "TreeAnswer": t.Tree,
     "TrialForm": t.Trial,
     "TunedSettingsForm": t.TunedSettings,
+    "WaitingForm": t.Waiting,
     "WhatIfForm": t.WhatIf,
 }
 """Objects of the interface that are one type here."""

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 from alarm_engine.garbage import nothing_collected
-from tocsin.cli.metavars import Group, readable
+from tocsin.cli.metavars import Group, in_words, readable
 
 
 class Panel(StrEnum):
@@ -157,7 +157,7 @@ class Commands(Group):
         try:
             return super().invoke(ctx)
         except typer.BadParameter as problem:
-            problem.message = problem.message.removeprefix("Value error, ")
+            problem.message = in_words(problem.message)
             raise
 
     def format_help(self, ctx: Any, formatter: Any) -> None:

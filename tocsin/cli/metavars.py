@@ -52,7 +52,7 @@ def readable(app: typer.Typer) -> None:
 
 
 def _readable_class(given: Any, ours: Any) -> Any:
-    return given if issubclass(given, _Readable) else ours if issubclass(ours, given) else type(given.__name__, (_Readable, given), {})
+    return given if issubclass(given, _Readable) else ours if issubclass(ours, given) else type(given.__name__, (ours, given), {})
 
 
 def _name_values(callback: Callable[..., Any]) -> None:
@@ -63,6 +63,23 @@ def _name_values(callback: Callable[..., Any]) -> None:
             info.metavar = metavar(base)
     # Read once: as text, they would be other objects whenever somebody looks.
     callback.__annotations__ = hints
+
+
+_WORDS_OF_NUMBERS = (
+    ("Value error, ", ""),
+    ("Input should be greater than or equal to ", "expected at least "),
+    ("Input should be less than or equal to ", "expected at most "),
+    ("Input should be a valid integer, unable to parse string as an integer", "expected a whole number"),
+    ("Input should be a valid integer, got a number with a fractional part", "expected a whole number"),
+    ("Input should be a valid number, unable to parse string as a number", "expected a number"),
+)
+
+
+def in_words(message: str) -> str:
+    """What is wrong with an option, without the words of the library that found it."""
+    for theirs, ours in _WORDS_OF_NUMBERS:
+        message = message.replace(theirs, ours)
+    return message
 
 
 class _Readable:
@@ -86,6 +103,17 @@ def _nothing(ctx: Any) -> None:
 
 class Command(_Readable, TyperCommand):
     """A command whose help is readable."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What stands after its name: `[OPTIONS] ALARM... [PATH]`."""
+        return [self.options_metavar or "", *(_in_usage(one) for one in self.get_params(ctx) if isinstance(one, TyperArgument))]
+
+
+def _in_usage(argument: TyperArgument) -> str:
+    name = argument.metavar or (argument.name or "").upper()
+    if argument.nargs != 1 and not name.endswith("..."):
+        name += "..."
+    return name if argument.required else f"[{name}]"
 
 
 class Group(_Readable, TyperGroup):
