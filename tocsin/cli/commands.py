@@ -83,7 +83,7 @@ ENTRIES: tuple[Entry, ...] = (
         Panel.PAST,
         "Ask the history store itself; alone: the part that fills it.",
         "history",
-        more=("history_mending", "history_import", "history_restoring", "history_figures", "history_events", "history_past"),
+        more=("history_events", "history_past", "history_figures", "history_mending", "history_import", "history_restoring"),
     ),
     Entry("demo", Panel.RUN, "A small accelerator with alarms, to try everything on.", "demo", "demo"),
     Entry("run", Panel.RUN, "Everything in one process, for PVs of your own.", "run", "run"),

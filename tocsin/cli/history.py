@@ -28,6 +28,9 @@ def history(
         if settings is not None or health_port is not None:
             raise typer.BadParameter(f"give options after the subcommand: tocsin history {context.invoked_subcommand} --settings FILE")
         return
+    if settings is None and health_port is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
     if settings is None:
         raise typer.BadParameter("must be given: the settings file of the site", param_hint="'--settings' / '-s'")
     run_history(settings, health_port)

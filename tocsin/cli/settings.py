@@ -30,7 +30,8 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="Settings fi
         simple_panels(settings.dashboards.panels, f"{file}: ")
     security = make_security(settings)
     check_exposure(settings.backend.host, settings.backend.commands, security.settings.mode)
-    typer.echo(f"{file} is good: {len(settings.configurations)} configuration(s), page on port {settings.backend.port}")
+    number = len(settings.configurations)
+    typer.echo(f"{file} is good: {number} configuration{'' if number == 1 else 's'}, page on port {settings.backend.port}")
 
 
 @app.command()
