@@ -3,6 +3,7 @@
 TocsinError
 ├── JournalError            the ordered log of records
 │   ├── JournalUnavailable      cannot be reached, locked, disk full: may pass, is retried
+│   │   └── JournalDenied           a right is missing: passes when somebody gives it
 │   ├── JournalFenced           somebody else has taken over: this writer must not write any more
 │   └── JournalCorrupt          what is stored cannot be trusted: somebody has to act
 ├── HistoryError            stored events
@@ -29,6 +30,10 @@ class JournalError(TocsinError):
 
 class JournalUnavailable(JournalError):
     """The journal cannot be used now; the same call may work later."""
+
+
+class JournalDenied(JournalUnavailable):
+    """A right is missing; the message says which, and how it is given. Trying again helps only when somebody has given it."""
 
 
 class JournalFenced(JournalError):

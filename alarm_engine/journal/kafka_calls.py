@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -43,6 +44,7 @@ class Caller:
         self._asked: SimpleQueue[Call | None] = SimpleQueue()
         self._answers: SimpleQueue[Exception | None] = SimpleQueue()
         self._thread = threading.Thread(target=_serve, args=(self._asked, self._answers), name=name, daemon=True)
+        weakref.finalize(self, self._asked.put, None).atexit = False  # whoever has no use for it any more need not say so
         self.is_lost = False
         """A call has not returned: no other can be made."""
 

@@ -10,7 +10,7 @@ import threading
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
-from alarm_engine.errors import JournalError, JournalUnavailable
+from alarm_engine.errors import JournalDenied, JournalError, JournalUnavailable
 from alarm_engine.journal.kafka_settings import KafkaSettings
 
 _log = structlog.get_logger()
@@ -159,7 +159,8 @@ def translate(doing: str, error: KafkaError, complaints: Complaints, settings: K
     if name in _PERMANENT:
         return JournalError(f"cannot {doing}: {_PERMANENT[name].format(**values)}")
     if name in _PASSING:
-        return JournalUnavailable(f"cannot {doing}: {_PASSING[name].format(**values)}")
+        kind = JournalDenied if name.endswith("AUTHORIZATION_FAILED") else JournalUnavailable
+        return kind(f"cannot {doing}: {_PASSING[name].format(**values)}")
     if name in NO_TOPIC:
         return JournalUnavailable(f"cannot {doing}: topic {topic!r} is not there (any more)")
     return JournalUnavailable(f"cannot {doing}: {error.str()} ({name})")

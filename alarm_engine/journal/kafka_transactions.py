@@ -131,7 +131,8 @@ class Transactions:
         self._drop()
 
     def _caller(self) -> Caller:
-        return Caller(f"kafka-calls {self._id}", lambda: self._cluster.given_up)
+        cluster = self._cluster  # not `self`, which would keep itself alive by this, and its producer
+        return Caller(f"kafka-calls {self._id}", lambda: cluster.given_up)
 
     def _connect(self) -> None:
         self._cluster.require_open("begin to write")

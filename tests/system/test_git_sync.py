@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 from datetime import UTC
+from functools import partial
 
 import pytest
 
@@ -21,6 +22,7 @@ from alarm_engine.wire.config import encode_config
 from alarm_engine.wire.headers import REVISION, headers
 from alarm_engine.wire.revision import Revision, RevisionState, encode_revision
 from tests.contract.kafka_topics import servers_or_skip
+from tests.kafka_broker import KafkaCluster
 from tests.system.git_site import GitSite
 from tests.system.site import DB
 
@@ -154,6 +156,29 @@ async def test_a_sync_that_is_killed_in_the_middle_has_changed_nothing_and_the_n
             await site.event(lambda e: e.path == f"/{site.config}" and e.reason.endswith(": 4000 added, 2 removed"))
         left = {path for path, value in (await site.configs()).items() if value is not None}
         assert left == {f"/{site.config}/Vacuum", *(site.path(name) for name in many)}
+
+
+async def test_a_sync_whose_broker_is_killed_in_the_middle_goes_on_when_it_is_back(tmp_path, iocs):
+    servers_or_skip()
+    many = {f"P{n}": f"Signal {n}" for n in range(3000)}
+    with KafkaCluster() as kafka:
+        site = GitSite(tmp_path, iocs(DB), kafka.servers)
+        site.turn(site.commit(site.tree(**TWO), "Begin"))
+        await site.until(partial(_has_synced, site), "the first tree")  # a fresh broker takes a while to answer everything
+        site.turn(site.commit(site.tree(**many), "Replace all"))
+        async with site.running("config", "sync", name="second") as sync:
+            await site.record(site.topics.settings, lambda r: r.key.startswith("revision:") and b'"number":2' in r.value)
+            await asyncio.to_thread(kafka.brokers[0].kill)
+            kafka.brokers[0].start()
+            assert await asyncio.to_thread(sync.wait, 100) == 0, site.output("second")
+        left = {path for path, value in (await site.configs()).items() if value is not None}
+        assert left == {f"/{site.config}/Vacuum", *(site.path(name) for name in many)}
+        assert (await site.marks())[-1].state is RevisionState.CLOSED
+        assert await site.config_command("diff") == 0, site.output("diff")
+
+
+async def _has_synced(site: GitSite) -> bool:
+    return await site.config_command("sync") == 0
 
 
 async def test_two_syncs_at_once_leave_one_whole_tree(site):

@@ -96,6 +96,18 @@ def test_a_step_that_helps_never_is_made_until_the_deadline_and_not_all_the_time
     it.end()
 
 
+def test_its_thread_ends_when_nobody_refers_to_it_any_more():
+    it = caller()
+    it.make(lambda: None, 1, 1)
+    thread = it._thread
+    gc.disable()
+    try:
+        del it
+        _await(lambda: not thread.is_alive())
+    finally:
+        gc.enable()
+
+
 def test_what_calls_work_on_ends_when_the_caller_lets_go_of_it():
     class Client:
         def step(self):

@@ -7,6 +7,7 @@ import getpass
 import os
 import random
 import socket
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -20,10 +21,10 @@ from alarm_engine.config.diff import ChangeKind, diff
 from alarm_engine.config.in_force import in_force
 from alarm_engine.config.load import read_tree
 from alarm_engine.config.plan import SyncPlan, plan
-from alarm_engine.config.sync import Author, Synchroniser, Wanted
+from alarm_engine.config.sync import Author, Synchroniser, Wanted, Writer
 from alarm_engine.config.tree import ConfigTree, arrange
 from alarm_engine.config.write import date, to_yaml
-from alarm_engine.errors import JournalFenced, SettingsError
+from alarm_engine.errors import JournalDenied, JournalFenced, JournalUnavailable, SettingsError
 from alarm_engine.model.settings import AlarmSettings, NodeSettings, Settings
 from alarm_engine.model.times import Nanos
 from tocsin import logs
@@ -36,6 +37,14 @@ from tocsin.settings import load
 from tocsin.trees import refuse_another_name
 
 _PAUSE_S = 2.0
+_TIMES = 3
+"""So often another sync may shut this one out."""
+_PATIENCE_S = 30.0
+"""So long the journal may be away in the middle: a broker that is started again takes less."""
+_THEN = (
+    "A tree comes into force as a whole or not at all; `tocsin config diff` says which."
+    " Run the same again when the journal answers: it does what is left."
+)
 
 SettingsFile = Annotated[Path, typer.Option("--settings", "-s", help="Settings file of the site.", show_default=False)]
 
@@ -167,16 +176,37 @@ async def _sync(site: SiteSettings, tree: ConfigTree) -> tuple[dict[str, Setting
             before = dict(synchroniser.in_force.topic)
             commit = await asyncio.to_thread(find_commit, _file_of(site, tree), site.sync.commit)
             wanted = Wanted(tree, Author(_user(), socket.gethostname()), commit, keep=site.sync.edits == "keep")
-            for last in (False, False, True):
-                try:
-                    return before, await synchroniser.bring(wanted, revision_writer(site, journal, tree.name))
-                except JournalFenced:  # another sync has written meanwhile: what is left to do, in the view of these files, is done then
-                    if last:
-                        raise
-                    await asyncio.sleep(_PAUSE_S * random.random())
-            raise AssertionError
+            patience_s = _PATIENCE_S if site.journal == "kafka" else 0.0  # the writer of a file has waited for its lock already
+            return before, await bring_patiently(synchroniser, wanted, revision_writer(site, journal, tree.name), patience_s)
         finally:
             await synchroniser.close()
+
+
+async def bring_patiently(synchroniser: Synchroniser, wanted: Wanted, writer: Writer, patience_s: float) -> SyncPlan:
+    """Once more after another sync has written: what is left to do, in the view of these files, is done then. And after an outage."""
+    times, away_since = 1, None
+    while True:
+        try:
+            return await synchroniser.bring(wanted, writer)
+        except JournalFenced:
+            if times == _TIMES:
+                raise
+            times += 1
+        except JournalDenied:
+            raise
+        except JournalUnavailable as problem:
+            now = time.monotonic()
+            if away_since is None:
+                away_since = now
+                if patience_s:
+                    _say(f"{problem}. It is tried again for {patience_s:.0f} s, with what is left to do.")
+            if now - away_since >= patience_s:
+                raise JournalUnavailable(f"{problem}. {_THEN}") from problem
+        await asyncio.sleep(_PAUSE_S * random.random())
+
+
+def _say(text: str) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
 
 
 def _file_of(site: SiteSettings, tree: ConfigTree) -> Path:
