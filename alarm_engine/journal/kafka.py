@@ -83,7 +83,7 @@ class KafkaJournal:
         if self._settings.owns is None:
             self._plain = PlainWriter(self._cluster, "kafka-plain-writer")
             self._plain.start()
-        self._mender = None if self._settings.owns is None else Mender(self._cluster, self._write_and_wait)
+        self._mender = None if self._settings.owns is None else Mender(self._cluster, self._end_open)
         self._positions = PositionWriter(self._cluster)
         self._watch = Watch(self._cluster, "kafka-watch", self._mender.tick if self._mender is not None else lambda: None)
         if self._mender is not None:
@@ -136,13 +136,13 @@ class KafkaJournal:
         self._writer.submit(job)
         await asyncio.wrap_future(job.future)
 
-    def _job(self, records: Sequence[Record], positions: Sequence[Position] = ()) -> Job:
-        return Job(records, positions, time.monotonic() + self._settings.write_timeout_s, size_of(records))
+    def _job(self, records: Sequence[Record], positions: Sequence[Position] = (), *, taken_back: bool = False) -> Job:
+        return Job(records, positions, time.monotonic() + self._settings.write_timeout_s, size_of(records), taken_back)
 
-    def _write_and_wait(self, records: Sequence[Record]) -> None:
-        """On a thread other than the writer's."""
+    def _end_open(self, record: Record, taken_back: bool) -> None:
+        """On a thread other than the writer's; see `Mender`."""
         assert self._writer is not None
-        job = self._job(records)
+        job = self._job([record], taken_back=taken_back)
         self._writer.submit(job)
         job.future.result()
 

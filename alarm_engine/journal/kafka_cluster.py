@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from alarm_engine.errors import JournalError, JournalUnavailable, SettingsError
 from alarm_engine.journal.kafka_errors import NO_TOPIC, Complaints, error_of, library_logger, translate
 from alarm_engine.journal.kafka_settings import PARTITION, KafkaSettings
+from alarm_engine.model.times import NANOS_PER_MS, Nanos
 
 _log = structlog.get_logger()
 T = TypeVar("T")
@@ -23,6 +24,7 @@ T = TypeVar("T")
 _EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _STALE = frozenset({"_NOENT", "FENCED_LEADER_EPOCH", "UNKNOWN_LEADER_EPOCH", "NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"})
 _LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+_NONE = -1
 _SETTLE_S = 1.0
 _TURN_S = 0.1
 
@@ -148,6 +150,12 @@ class Cluster:
         """Where the topics end, with what is not decided."""
         return self._decided_and_ends(sorted(set(topics)))[1]
 
+    def offsets_at(self, topics: Iterable[str], time: Nanos) -> dict[str, int]:
+        """Where the first record of each topic lies that is of that time or later; only topics that have one."""
+        spec: OffsetSpec = OffsetSpec.for_timestamp(time // NANOS_PER_MS)
+        found = self._offsets(self._list(sorted(set(topics)), spec, IsolationLevel.READ_UNCOMMITTED), or_none=True)
+        return {topic: offset for topic, offset in found.items() if offset != _NONE}
+
     def _decided_and_ends(self, topics: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
         fresh = False
         while True:
@@ -172,14 +180,16 @@ class Cluster:
         )
         return answers
 
-    def _offsets(self, request: Mapping[TopicPartition, Future[Any]]) -> dict[str, int]:
-        """Offset per topic; one that has just been deleted is left out."""
+    def _offsets(self, request: Mapping[TopicPartition, Future[Any]], *, or_none: bool = False) -> dict[str, int]:
+        """Offset per topic; one that has just been deleted is left out. `or_none`: there may be none."""
         found = {}
         for tp, future in request.items():
             answer = self._unless_missing(f"find the end of topic {tp.topic!r}", future, tp.topic)
             if answer is None:
                 continue
-            if answer.offset < 0:  # the library's answer without an error when the broker dies meanwhile (librdkafka 2.16)
+            if answer.offset < 0 and not (
+                or_none and answer.offset == _NONE
+            ):  # the library's answer without an error when the broker dies meanwhile (librdkafka 2.16)
                 raise JournalUnavailable(f"cannot find the end of topic {tp.topic!r}: {self.complaints.unreachable()}")
             found[tp.topic] = answer.offset
         return found

@@ -1,23 +1,24 @@
-"""Transactions that were committed and cannot be read: found, and brought to their end.
+"""Transactions that were decided and cannot be read: found, and brought to their end.
 
-A broker that is killed between the decision to commit and the mark that says so in the topic may forget to write the mark when it starts
-again: seen with a single broker, Kafka 4.4, about every second time that it was killed within a few milliseconds after the answer. The
-coordinator takes the transaction for complete, so neither its time limit nor a new `init_transactions` ends it, and whoever reads what is
-committed gets no further for ever. The next *committed* transaction of the same producer id in that topic, whatever it writes, ends
-it as well, as committed; an aborted one would take it back. So the writer of a configuration commits a record that nobody minds into such a
-topic.
+A broker that is killed between the decision and the mark that says so in the topic may forget to write the mark when it starts again: seen
+with a single broker, Kafka 4.4, about every second time that it was killed within a few milliseconds after the answer, and once in one of
+three topics of a transaction when one of three brokers hung. The coordinator takes the transaction for complete, so neither its time limit
+nor a new `init_transactions` ends it, and whoever reads what is committed gets no further for ever. The next transaction of the same
+producer id in that topic, whatever it writes, ends it as well: as it is ended itself. So the writer of a configuration commits a record
+that nobody minds into such a topic; or it takes it back, if that became of the transaction in another topic.
 """
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from alarm_engine.errors import JournalError, JournalFenced, JournalUnavailable
 from alarm_engine.journal.kafka_cluster import Cluster
+from alarm_engine.journal.kafka_decided import was_taken_back
 from alarm_engine.journal.port import Cleanup, Record, TopicSpec
 
 _log = structlog.get_logger()
@@ -30,18 +31,20 @@ _SHORT_LIVED_S = 600
 class Mender:
     """Looks after the topics of a configuration, on behalf of its one writer."""
 
-    def __init__(self, cluster: Cluster, write: Callable[[Sequence[Record]], None]) -> None:
-        """`write` blocks until records are written in a transaction."""
+    def __init__(self, cluster: Cluster, end: Callable[[Record, bool], None]) -> None:
+        """`end` blocks until the record is written in a transaction, which is then taken back if it is told so."""
         self._cluster = cluster
-        self._write = write
+        self._end = end
         self._topics: tuple[str, ...] = ()
+        self._all: frozenset[str] = frozenset()
         self._before: dict[str, int] = {}
         self._tried: dict[str, int] = {}
 
-    def cover(self, specs: Iterable[TopicSpec]) -> None:
+    def cover(self, specs: Sequence[TopicSpec]) -> None:
         """Look after these topics too; not after those that soon forget by themselves."""
         lasting = {s.name for s in specs if s.cleanup is Cleanup.COMPACT or s.retention_s is None or s.retention_s > _SHORT_LIVED_S}
         self._topics = tuple(sorted(lasting | set(self._topics)))
+        self._all |= {spec.name for spec in specs}
 
     def settle(self) -> None:
         """Before the topics are read: wait for open transactions, and end those that nobody ends. Blocks for a second or so."""
@@ -64,13 +67,15 @@ class Mender:
     def _mend(self, found: dict[str, int]) -> None:
         """Raises, when all were tried, `JournalUnavailable` for the last one in which nothing could be written: it is tried again."""
         failed: JournalUnavailable | None = None
+        decided = sorted(self._all - found.keys())
         for topic, offset in found.items():
             if self._tried.get(topic) == offset:
                 continue
             # No two are the same: one that had no answer would be looked for instead of written, in a topic that nobody can read.
             different = (("tocsin-mended", secrets.token_hex(8).encode()),)
             try:
-                self._write([Record(topic, f"state:/{self._cluster.settings.owns}/(transaction ended)", None, different)])
+                taken_back = was_taken_back(self._cluster, topic, offset, decided)
+                self._end(Record(topic, f"state:/{self._cluster.settings.owns}/(transaction ended)", None, different), taken_back)
             except JournalUnavailable as problem:
                 failed = problem
                 continue
@@ -85,7 +90,8 @@ class Mender:
                     then=self._command(topic, offset),
                 )
             else:
-                _log.warning("ended a transaction that was left open", topic=topic, offset=offset)
+                as_what = "taken back" if taken_back else "committed"
+                _log.warning("ended a transaction that was left open", topic=topic, offset=offset, as_what=as_what)
         if failed is not None:
             raise failed
 

@@ -99,6 +99,29 @@ class Transactions:
         self._doubt.over(batches, self._await_readable(topics, deadline))
         self._written(positions)
 
+    def take_back(self, records: Sequence[Record], deadline: float) -> None:
+        """Write records and undo that; what an earlier transaction of ours has left open in their topics is undone with them.
+
+        Raises as `write` does.
+        """
+        if self._fenced is not None:
+            raise self._fenced
+        if self._producer is None or self._generation != self._cluster.generation:
+            self._drop()
+            self._check_owner()
+            self._connect()
+        assert self._producer is not None
+        producer = self._producer
+        refused: list[tuple[KafkaError, str]] = []
+        try:
+            self._begin(producer, [records], deadline, refused)
+            # An abort throws away what was not sent yet.
+            self._insist(lambda limit_s: _flushed(producer, limit_s), deadline, refused)
+            self._insist(producer.abort_transaction, deadline, refused)
+        except KafkaException as problem:
+            self._cluster.forget_topics()
+            raise self._recover(producer, [], problem, refused) from problem
+
     def _is_there(self, batch: Sequence[Record], deadline: float) -> bool:
         """What was in doubt has come to be. The producer that wrote it has ended it, or the one after it has.
 
@@ -164,6 +187,15 @@ class Transactions:
         deadline: float,
         refused: list[tuple[KafkaError, str]],
     ) -> None:
+        self._begin(producer, batches, deadline, refused)
+        for group, offsets in self._offsets(positions).items():
+            self._insist(partial(producer.send_offsets_to_transaction, offsets, self._group(group)), deadline, refused)
+        self._doubt.commits(batches)
+        self._insist(producer.commit_transaction, deadline, refused)
+
+    def _begin(
+        self, producer: Producer, batches: Sequence[Sequence[Record]], deadline: float, refused: list[tuple[KafkaError, str]]
+    ) -> None:
         def report(error: KafkaError | None, message: Message) -> None:
             # Nothing is asked of the error here: after a fatal one that fails within a callback.
             if error is not None:
@@ -179,10 +211,6 @@ class Transactions:
                 except BufferError:
                     producer.poll(0.05)
                     self._calls.check_time(deadline)
-        for group, offsets in self._offsets(positions).items():
-            self._insist(partial(producer.send_offsets_to_transaction, offsets, self._group(group)), deadline, refused)
-        self._doubt.commits(batches)
-        self._insist(producer.commit_transaction, deadline, refused)
 
     def _offsets(self, positions: Sequence[Position]) -> dict[str, list[TopicPartition]]:
         found: dict[str, list[TopicPartition]] = {}
@@ -289,3 +317,8 @@ class Transactions:
 
     def _insist(self, step: Callable[[float], object], deadline: float, refused: Sequence[object] = ()) -> None:
         self._calls.insist(step, deadline, refused)
+
+
+def _flushed(producer: Producer, limit_s: float) -> None:
+    if producer.flush(limit_s):
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "not all records were sent", retriable=True))

@@ -27,6 +27,8 @@ class Job:
     positions: Sequence[Position]
     deadline: float
     size: int
+    taken_back: bool = False
+    """It is to end, and to undo, what lies open before it: it is written alone."""
     future: Future[None] = field(default_factory=Future)
 
 
@@ -117,7 +119,7 @@ class TransactionalWriter:
         jobs = [job for job in group if job.deadline > now]
         if not jobs:
             return
-        if len(jobs) > 1 and any(self._transactions.in_doubt(job.records) for job in jobs):
+        if len(jobs) > 1 and any(job.taken_back or self._transactions.in_doubt(job.records) for job in jobs):
             for job in jobs:
                 self._write([job])
             return
@@ -136,6 +138,9 @@ class TransactionalWriter:
         batches = [job.records for job in jobs]
         positions = [position for job in jobs for position in job.positions]
         try:
+            if jobs[0].taken_back:
+                self._transactions.take_back(jobs[0].records, jobs[0].deadline)
+                return None
             self._transactions.write(batches, positions, min(job.deadline for job in jobs))
         except JournalError as problem:
             return _without_frames(problem)

@@ -221,11 +221,11 @@ async def test_a_take_over_that_was_given_up_takes_nothing_from_who_came_next(op
     began, goes_on = threading.Event(), threading.Event()
     begin = Transactions._insist
 
-    def hanging(self, step, deadline, refused):
+    def hanging(self, step, deadline, *refused):
         if self._settings.name == "slow" and not began.is_set():
             began.set()
             goes_on.wait(30)
-        begin(self, step, deadline, refused)
+        begin(self, step, deadline, *refused)
 
     monkeypatch.setattr(Transactions, "_insist", hanging)
     new = await opened(replace(settings, owns=topic), TopicSpec(topic, Cleanup.COMPACT))

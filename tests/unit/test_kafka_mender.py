@@ -20,6 +20,7 @@ class Cluster:
         self.hidden = dict.fromkeys(TOPICS, 7)
         self.away: set[str] = set()
         self.written: list = []
+        self.taken_back: dict[str, bool] = {}
 
     def undecided(self, topics):
         return {topic: self.hidden[topic] for topic in topics if topic in self.hidden}
@@ -27,22 +28,25 @@ class Cluster:
     def await_decided(self, topics, patience_s):
         return not self.undecided(topics)
 
-    def write(self, records):
-        (record,) = records
+    def end(self, record, taken_back):
         if record.topic in self.away:
             raise JournalUnavailable(f"{record.topic} is away")
         self.written.append(record)
+        self.taken_back[record.topic] = taken_back
         del self.hidden[record.topic]
 
 
 @pytest.fixture
-def cluster():
-    return Cluster()
+def cluster(monkeypatch):
+    cluster = Cluster()
+    cluster.undone = set()
+    monkeypatch.setattr("alarm_engine.journal.kafka_mender.was_taken_back", lambda _, topic, offset, others: topic in cluster.undone)
+    return cluster
 
 
 @pytest.fixture
 def mender(cluster):
-    mender = Mender(cluster, cluster.write)
+    mender = Mender(cluster, cluster.end)
     mender.cover([TopicSpec(topic, Cleanup.COMPACT) for topic in TOPICS])
     return mender
 
@@ -63,3 +67,9 @@ def test_who_is_about_to_read_hears_that_something_is_hidden_still(cluster, mend
     with pytest.raises(JournalUnavailable, match="One is away"):
         mender.settle()
     assert cluster.hidden == {"One": 7}
+
+
+def test_it_ends_as_it_did_where_it_is_decided(cluster, mender):
+    cluster.undone = {"Two"}
+    mender.settle()
+    assert cluster.taken_back == {"One": False, "Two": True}
