@@ -239,3 +239,13 @@ async def test_shelving_says_at_once_that_a_reason_is_needed(size):
         await pilot.press("enter")
         await until(pilot, lambda: "Please give a reason" in seen(app))
         assert not client.given
+
+
+@pytest.mark.parametrize(("duration", "said"), [("401d", "more than 400 days"), ("soon", "no span of time"), ("0h", "no span of time")])
+async def test_shelving_says_at_once_that_a_span_will_not_do(duration, said):
+    async with table(alarm(GC1)) as (client, app, pilot):
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(app.screen, Ask))
+        await pilot.press(*duration, "enter")
+        await until(pilot, lambda: said in seen(app))
+        assert not client.given

@@ -105,8 +105,14 @@ def _range(since: str | None, until: str | None, *, follow: bool) -> tuple[datet
     return start, end
 
 
+def _split(names: Iterable[str] | None) -> Iterator[str]:
+    """Words that were given one by one, or with commas between them as in the REST interface."""
+    for text in names or ():
+        yield from filter(None, (name.strip() for name in text.split(",")))
+
+
 def _severities(names: Iterable[str] | None) -> Iterator[Severity]:
-    for name in names or ():
+    for name in _split(names):
         severity = Severity(name.upper())
         if not severity.is_known:
             raise typer.BadParameter(f"{name!r} is none of {', '.join(Severity)}", param_hint="'--severity'")
@@ -114,7 +120,7 @@ def _severities(names: Iterable[str] | None) -> Iterator[Severity]:
 
 
 def _kinds(names: Iterable[str] | None) -> Iterator[EventKind]:
-    for name in names or ():
+    for name in _split(names):
         kind = EventKind(name.lower())
         if not kind.is_known:
             raise typer.BadParameter(f"{name!r} is none of {_KINDS}", param_hint="'--kind'")

@@ -89,12 +89,20 @@ def read_end(text: str, hint: str) -> datetime:
     return found
 
 
-def read_span(text: str, hint: str) -> timedelta:
-    """A span that somebody typed: `90s`, `15m`, `2h`, `1d`."""
+def span_of(text: str) -> timedelta:
+    """A span of time: `90s`, `15m`, `2h`, `1d`. Raises `ValueError` that says what was expected."""
     span = _SPAN.fullmatch(text.strip())
     if span is None or span[1] or float(span[2]) == 0:
-        raise typer.BadParameter(f"{text!r} is no span of time: expected one like 90s, 15m, 2h or 1d", param_hint=hint)
+        raise ValueError(f"{text!r} is no span of time: expected one like 90s, 15m, 2h or 1d")
     try:
         return timedelta(**{_UNITS[span[3]]: float(span[2])})
     except OverflowError:
-        raise typer.BadParameter(f"{text!r} is longer than all time", param_hint=hint) from None
+        raise ValueError(f"{text!r} is longer than all time") from None
+
+
+def read_span(text: str, hint: str) -> timedelta:
+    """A span that somebody typed. A fault ends the command, and names the option `hint`."""
+    try:
+        return span_of(text)
+    except ValueError as problem:
+        raise typer.BadParameter(str(problem), param_hint=hint) from None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -12,10 +12,10 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label, Static
 
+from alarm_engine.logic.shelving import LONGEST_DAYS
 from tocsin.cli.command_words import WORDS, Kind
+from tocsin.cli.moments import span_of
 from tocsin.cli.printing import plain
-
-_DURATION = re.compile(r"\d{1,9}(\.\d{1,3})?\s*(s|m|h|d|w)")
 
 KEYS = (
     """\
@@ -60,6 +60,15 @@ class Asked:
     """Of shelving: 90s, 15m, 2h, 1d."""
 
 
+def _unfit(duration: str) -> str:
+    """Why an alarm cannot be shelved for so long; empty if it can."""
+    try:
+        is_too_long = span_of(duration) > timedelta(days=LONGEST_DAYS)
+    except ValueError:
+        return "That is no span of time: 15m, 2h, 1d."
+    return f"That is more than {LONGEST_DAYS} days: take it out of service instead." if is_too_long else ""
+
+
 class Ask(ModalScreen[Asked | None]):
     """Asks for the reason of a command, and for how long; None if the user thinks better of it."""
 
@@ -97,8 +106,8 @@ class Ask(ModalScreen[Asked | None]):
             self.dismiss(Asked(self._text("reason"), self._text("duration")))
 
     def _problem(self) -> tuple[str, str]:
-        if self.kind is Kind.SHELVE and not _DURATION.fullmatch(self._text("duration")):
-            return "That is no span of time: 15m, 2h, 1d.", "duration"
+        if self.kind is Kind.SHELVE and (problem := _unfit(self._text("duration"))):
+            return problem, "duration"
         if WORDS[self.kind].reason_needed and not self._text("reason"):
             return "Please give a reason: the next shift will want to know.", "reason"
         return "", ""
