@@ -4,6 +4,7 @@ import pytest
 
 from alarm_engine.errors import JournalUnavailable, SettingsError
 from alarm_engine.journal.file_lock import FileLock
+from tocsin.cli.demo import _program
 from tocsin.demo.site import demo_settings, forget, write_settings
 from tocsin.settings import load
 
@@ -71,3 +72,16 @@ def test_the_settings_of_a_demo_that_runs_are_a_file_for_other_commands(demo):
     assert [path.name for path in demo.glob("demo*")] == ["demo.yaml"]
     forget(demo)
     assert not demo.exists()
+
+
+def test_the_demo_names_itself_as_it_can_be_called(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    program = tmp_path / ".venv" / "bin" / "tocsin"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert _program(str(program)) == ".venv/bin/tocsin"
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert _program(str(program)) == "tocsin"
+    assert _program("/x/tocsin/__main__.py") == "tocsin"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -25,14 +27,15 @@ _WHAT_TO_TRY = (
     ("", "Stop with Ctrl-C and start again: acknowledgements and history are still there."),
     ("", "Edit {tree}: the change is in force in seconds."),
     ("", "curl '{url}/api/v1/alarms?limit=3'"),
-    ("", "tocsin doctor -s {settings}"),
+    ("", "In another terminal: {tocsin} alarms -s {settings}"),
+    ("", "{tocsin} doctor -s {settings}"),
     ("Grafana", "Dashboards and provisioning are in {grafana} (docs/how-to/connect-grafana.md)."),
     ("Store", "{store}"),
 )
 
 
 def demo(
-    directory: Annotated[Path, typer.Option("--dir", help="Where the demo keeps its files.")] = Path("tocsin-demo"),
+    directory: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where the demo keeps its files.")] = Path("tocsin-demo"),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the web side; 0: any free one.")] = 8080,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what an earlier demo left in the directory.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the log.")] = False,
@@ -51,6 +54,7 @@ def demo(
 
         def tell(application: Application) -> None:
             values = {
+                "tocsin": _program(sys.argv[0]),
                 "url": application.url.rstrip("/"),
                 "grafana": _short(directory / "grafana"),
                 "tree": _short(settings.configurations[0].tree or Path()),
@@ -76,6 +80,13 @@ def demo_ioc(
     from tocsin.demo.ioc import run_until_told
 
     run_until_told(group, port, address)
+
+
+def _program(called: str) -> str:
+    """How this program can be called again: by its name only where that finds it."""
+    found = shutil.which("tocsin")
+    is_path = Path(called).name == "tocsin" and Path(called).exists()
+    return "tocsin" if not is_path or (found and Path(found).samefile(called)) else _short(Path(called))
 
 
 def _short(path: Path) -> str:

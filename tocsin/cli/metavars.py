@@ -92,9 +92,16 @@ class _Readable:
             if isinstance(one, TyperArgument):
                 # Its name says what it is; the type in the words of Python would stand beside it.
                 one.display_type_rich = _nothing  # type: ignore[method-assign]
+                one.metavar = _name_of(one)
             elif one.metavar is None and one.is_flag:
                 one.metavar = ""
         return found
+
+
+def _name_of(argument: TyperArgument) -> str:
+    """As help shows it: with dots where there may be several."""
+    name = argument.metavar or (argument.name or "").upper()
+    return name if argument.nargs == 1 or name.endswith("...") else f"{name}..."
 
 
 def _nothing(ctx: Any) -> None:
@@ -110,9 +117,7 @@ class Command(_Readable, TyperCommand):
 
 
 def _in_usage(argument: TyperArgument) -> str:
-    name = argument.metavar or (argument.name or "").upper()
-    if argument.nargs != 1 and not name.endswith("..."):
-        name += "..."
+    name = _name_of(argument)
     return name if argument.required else f"[{name}]"
 
 
