@@ -1,7 +1,8 @@
 """Two engines on 10,000 PVs of two real IOCs and a real broker: what a takeover costs, and what restarts and outages cost.
 
 `--times` is the number of kills, `--seconds` how long false takeovers are watched for at full load, and how long the broker is away (five
-minutes at most). The session time is 2.5 s. Everything runs on the same machine, so its load is part of what is measured: the load average is in the table.
+minutes at most). The session time is 2.5 s. Everything runs on the same machine, so its load is part of what is measured: the load average
+is in the table.
 """
 
 from __future__ import annotations

@@ -98,8 +98,4 @@ async def test_one_that_yields_leaves_the_other_alone(tmp_path, iocs):
 
         await site.until(shows_theirs, "what the other one wrote")
         assert await asyncio.to_thread(site.last_state, key) == (STATE.encode(), False)
-        assert site.path("GV1") not in await site.alarms()
-        # Quiet for half a minute: what was kept is decided.
-        async with asyncio.timeout(100):
-            while (await site.alarms()).get(site.path("GV1")) != "MAJOR":
-                await asyncio.sleep(0.1)
+        assert site.path("GV1") not in await site.alarms()  # nor for half a minute: see tests/contract/test_foreign_kafka.py

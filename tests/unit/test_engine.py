@@ -38,6 +38,8 @@ GC = "/Demo/Vacuum/GC1"
 class Site:
     """A journal, a source and an engine that can be started again."""
 
+    patience_s = 5.0
+
     def __init__(self) -> None:
         self.journal = MemoryJournal()
         self.source = MemorySource()
@@ -79,7 +81,7 @@ class Site:
 
     async def until(self, what) -> Event:
         """Wait for an event."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(self.patience_s):
             while True:
                 found = [event for event in await self.events() if what(event)]
                 if found:

@@ -65,7 +65,7 @@ class Beside(Site):
         return found[-1], decode_state(found[-1].value)
 
     async def until_true(self, what) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(2 * self.patience_s):
             while not await what():
                 await asyncio.sleep(0.01)
 
@@ -92,7 +92,11 @@ async def test_it_is_told_and_written_over():
 
 
 async def test_one_that_yields_writes_nothing_until_it_is_quiet_and_goes_on_from_what_it_finds():
-    site = Beside()
+    await yields_until_it_is_quiet(Beside())
+
+
+async def yields_until_it_is_quiet(site: Beside) -> None:
+    """Also on a real broker: `tests/contract/test_foreign_kafka.py`."""
     async with site.evaluated(ForeignWriter.YIELD) as engine:
         await site.foreign()
         await site.until(lambda e: e.kind is EventKind.FOREIGN)
