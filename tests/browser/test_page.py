@@ -421,6 +421,7 @@ def test_new_settings_are_seen_without_a_reload(page, plant):
 
 
 def test_files_that_were_refused_and_edits_by_hand_are_said(page, plant):
+    page.clock.install()  # the page asks every 10 s
     commit = Commit("8f4e2b6c1d0a9e8f", "Mara", "Raise the limit")
     faults = ('tree.yaml:6: <b>delay</b>: "soon" is not a duration', "tree.yaml:7: unknown key")
     plant.report(FileReport(Nanos(1), "git-sync-0", commit, faults, 2))
@@ -432,9 +433,11 @@ def test_files_that_were_refused_and_edits_by_hand_are_said(page, plant):
     expect(bar.locator("li")).to_have_text(faults)
     drift = (Drift(IP1, "edited", ("delay_s", "description")),)
     plant.report(FileReport(Nanos(2), "git-sync-0", commit, drift=drift, drift_count=1))
+    page.clock.fast_forward(10_000)
     expect(bar).to_contain_text("1 entry of the alarm tree", timeout=BLIND_MS)
     expect(bar.locator("li")).to_have_text(f"{IP1}: edited (delay_s, description)")
     plant.report(FileReport(Nanos(3), "git-sync-0", commit))
+    page.clock.fast_forward(10_000)
     expect(bar).to_be_hidden(timeout=BLIND_MS)
 
 
