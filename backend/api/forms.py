@@ -250,7 +250,8 @@ class Page(Form):
 
     next: str | None = Field(description="Give it as `after` for the following page; null at the end.")
     complete: bool = Field(
-        description="Everything that happened in the part of the range that this page covers is known. False: do not read silence as calm."
+        description="Everything that happened in the part of the range that this page covers is known, but for the last 5 seconds. "
+        "False: do not read silence as calm."
     )
     remark: str = Field(description="Why it is not; empty if it is.")
 

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 from alarm_engine.model.event import Event, EventKind, Origin
 from alarm_engine.model.path import is_below
-from alarm_engine.model.times import Nanos, iso
+from alarm_engine.model.times import NANOS_PER_SECOND, Nanos, iso
 from backend.history.horizon import horizon, stands_ahead
 from backend.history.matching import MAX_RANGE_NS
 from backend.history.port import EventPage, EventQuery, History, PastStates
 from backend.live.model import LiveTree
+
+_SETTLING_NS = 5 * NANOS_PER_SECOND
+"""So long an event may be on its way to the store: lists of events go on, and are not old for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +71,14 @@ async def span_remark(history: History, config: str, span: tuple[Nanos, Nanos], 
 async def page_remark(history: History, query: EventQuery, page: EventPage, now: Nanos, asked: Asked) -> str:
     """Why a page of events may not be all that happened in the part of the range that it covers; empty: it is.
 
-    Without a start the range begins with the oldest event that there is.
+    Without a start the range begins with the oldest event that there is. What has just happened need not be there yet.
     """
     times = [event.time for event in page.events]
     first, last = (times[0], times[-1]) if times else (None, None)
-    begin = query.start if asked.has_start else first if query.oldest_first else last
-    end = min(query.end, now)
+    begin: Nanos | None = query.start
+    if not asked.has_start:
+        begin = Nanos(min(times) + 1) if times else None  # what was before the first of all is not asked for
+    end = max([min(query.end, Nanos(now - _SETTLING_NS)), *times])
     if query.oldest_first:
         since, until = (begin if query.after is None else first), (end if page.next is None else last)
     else:
@@ -107,10 +112,18 @@ async def _remark(history: History, config: str, found: tuple[Nanos, bool, Event
         return _between(newest, later, time, now)
     if tree is None:
         return f"nothing has been recorded since {iso(newest.time)}"
-    freshness = tree.freshness()
-    if freshness.as_of is not None and freshness.as_of[1:] > newest.id[1:]:
+    if _is_behind(tree, newest, time):
         return f"history is behind: what happened after {iso(newest.time)} is not in it yet"
-    return "the alarm engine gives no life sign: what happened since is not known" if freshness.stale else ""
+    return "the alarm engine gives no life sign: what happened since is not known" if tree.freshness().stale else ""
+
+
+def _is_behind(tree: LiveTree, newest: Event, time: Nanos) -> bool:
+    """Something that has happened by then is not stored yet."""
+    as_of = tree.freshness().as_of
+    if as_of is None or as_of[1:] <= newest.id[1:]:
+        return False
+    missing = tree.recent(newest.id)
+    return not missing or missing[0].time <= time
 
 
 def _between(newest: Event, later: Event, time: Nanos, now: Nanos) -> str:

@@ -34,7 +34,7 @@ from tocsin.client import (
     Unavailable,
     transport,
 )
-from tocsin.client.asynchronous import live, past
+from tocsin.client.asynchronous import live, paging
 
 GC1, GC2, P1 = "/Acc/Vacuum/GC1", "/Acc/Vacuum/GC2", "/Acc/RF/Cavity/P1"
 ODD = "/Acc/Vacuum/GC 7%?#ü+&;\u2028x"
@@ -162,7 +162,7 @@ async def test_what_was(kind):
 
 
 async def test_events_page_by_page_while_new_ones_arrive(monkeypatch):
-    monkeypatch.setattr(past, "_PAGE", 3)
+    monkeypatch.setattr(paging, "_PAGE", 3)
     async with served() as (site, url), AsyncClient(url) as client:
 
         async def happen(number):
@@ -191,6 +191,14 @@ async def test_events_page_by_page_while_new_ones_arrive(monkeypatch):
         assert [event.id async for event in client.events(P1, oldest_first=True, after=seen[-3])] == seen[-2:]
         assert [event.id async for event in client.events(P1, limit=4)] == seen[:-5:-1]
         assert [event.id async for event in client.events(P1, start="1h", end="now", limit=0)] == []
+        known, unknown = client.events(P1, limit=4), client.events(P1, start="1h")
+        assert (known.complete, known.remark) == (None, "")
+        for pages in (known, unknown):
+            _ = [event async for event in pages]
+        # The part that was read of the one is wholly known; the range of the other begins before anything was recorded.
+        assert (known.complete, known.remark) == (True, "")
+        assert unknown.complete is False
+        assert unknown.remark.endswith("nothing was recorded by then")
 
 
 async def test_all_six_commands(kind):

@@ -319,6 +319,18 @@ async def test_a_page_of_events_says_whether_all_is_known_of_its_part_of_the_ran
         assert "an engine took over" in who["remark"]
 
 
+async def test_an_event_that_is_on_its_way_to_the_store_does_not_make_a_list_old():
+    async with world() as site, site.client() as client:
+        await site.raised(V1)
+        await site.copy_history()
+        await site.raised(V2)
+        assert (await get(client, "/api/v1/events"))["remark"] == ""
+        # Of a moment it is another thing: how V2 is now would be told wrongly.
+        assert "history is behind" in (await get(client, f"{API}/tree", at="now"))["remark"]
+        site.clock.shift_s = 60
+        assert "history is behind" in (await get(client, "/api/v1/events"))["remark"]
+
+
 async def test_who_acknowledged_what_and_how_soon():
     async with world(engine=False) as site, site.client() as client:
         past = Past(site)
