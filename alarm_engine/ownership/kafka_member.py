@@ -33,6 +33,8 @@ HANG_S = 2.0
 RELEASE_S = 3.0
 """Longest wait for leases to be released before the group is told that another may begin. The fence of the journal holds in any case."""
 _POLL_S = 0.1
+JOIN_S = 0.8
+"""So long a member that leaves may take to finish joining: before, the group is told nothing, and the next election waits for a session."""
 HEARTBEAT_MS = 200
 """With the answer to the next one a member learns that another one has left, or is gone."""
 _LOOK_AT_FILES_S = 5.0
@@ -83,8 +85,8 @@ class Member:
         self._subscribed: frozenset[str] = frozenset()
         self._held: set[str] = set()
         self._id: str | None = None
-        self._hung = False
-        self._silent = False
+        self._joining = False  # the group has been asked to take us, and has not answered
+        self._hung = self._silent = False
         self._since: dict[str, Owner] = {}
         self._asked = self._answered = self._beat = 0
         self._on_its_way: int | None = None
@@ -136,7 +138,7 @@ class Member:
         }
         self._generation = self._cluster.generation
         self._consumer = self._cluster.client(Consumer, properties)
-        self._subscribed = frozenset()
+        self._subscribed, self._joining = frozenset(), False
         self._on_its_way = None
 
     def _loop(self) -> None:
@@ -147,6 +149,7 @@ class Member:
                 else:
                     self._stopping.wait(_POLL_S)
         finally:
+            self._finish_joining()
             self._leave()
             self._listener.ended()
 
@@ -154,8 +157,8 @@ class Member:
         """A process that hangs must not keep what it has: the group is polled only for one that does not."""
         alive = time.monotonic() - self.ticked < HANG_S
         if not alive and not self._silent:
-            after_s = HANG_S + self._session_s
-            _log.error(f"the {self._who.kind} hangs: it loses its configurations soon", group=self._group, after_s=after_s)
+            told = f"the {self._who.kind} hangs: it loses its configurations soon"
+            _log.error(told, group=self._group, after_s=HANG_S + self._session_s)
         self._silent = not alive
         return alive
 
@@ -166,6 +169,7 @@ class Member:
             assert consumer is not None
             if self.wanted != self._subscribed:
                 self._subscribed = self.wanted
+                self._joining = bool(self._subscribed)
                 if self._subscribed:
                     consumer.subscribe(sorted(self._subscribed), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
                 else:
@@ -220,6 +224,12 @@ class Member:
             self._generation = -1
             raise
 
+    def _finish_joining(self) -> None:
+        deadline = time.monotonic() + JOIN_S
+        with contextlib.suppress(Exception):  # it would leave all the same
+            while self._joining and self._consumer is not None and not self._cluster.complaints.silent and time.monotonic() < deadline:
+                self._consumer.poll(_POLL_S / 2)
+
     def _leave(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is None:
@@ -227,7 +237,7 @@ class Member:
         try:
             if not self._held and self._subscribed and not self._cluster.complaints.silent:
                 # A member that has nothing is closed by librdkafka 2.15 without a word to the group, which would wait for it at the next
-                # election until its session is over. (It does so for one that was still joining.)
+                # election until its session is over.
                 with contextlib.suppress(KafkaException):
                     consumer.unsubscribe()
             consumer.close()
@@ -250,7 +260,7 @@ class Member:
         if topics:
             _log.info("configurations assigned", group=self._group, configs=sorted(topics))
         self._held |= topics
-        self._hung = False
+        self._hung = self._joining = False
         self._marked_at, self._on_its_way = 0.0, None
         self._listener.troubled("")
         self._listener.assigned(topics)

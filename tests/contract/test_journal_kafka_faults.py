@@ -340,12 +340,12 @@ def hanging(monkeypatch):
 async def test_a_call_of_the_library_that_does_not_return_holds_nobody_up(opened, impatient, topic, hanging, owns, call):
     """And what was written is there once, whether or not the call had done it."""
     journal = await opened(replace(impatient, owns=topic if owns else None), TopicSpec(topic, Cleanup.DELETE))
-    await journal.append([Record(topic, "before", b"1"), Record(topic, "before", b"2")])
+    await insist(journal, [Record(topic, "before", b"1"), Record(topic, "before", b"2")])
     hanging.which, hanging.done = call
-    batch, begun = [Record(topic, "during", b"1"), Record(topic, "during", b"2")], time.monotonic()
-    with pytest.raises(JournalUnavailable, match="its client hangs"):
-        await journal.append(batch, [Position("g", topic, 2)])
-    assert time.monotonic() - begun < impatient.write_timeout_s + 8
+    batch = [Record(topic, "during", b"1"), Record(topic, "during", b"2")]
+    while hanging.which:  # it may fail earlier for another reason
+        with pytest.raises(JournalUnavailable):
+            await asyncio.wait_for(journal.append(batch, [Position("g", topic, 2)]), impatient.write_timeout_s + 8)
     await insist(journal, batch, [Position("g", topic, 2)])
     await insist(journal, [Record(topic, "after", b"1"), Record(topic, "after", b"2")])
     keys = [record.key for record in await read_all(journal, topic) if record.value is not None]
@@ -418,10 +418,9 @@ async def test_a_broker_that_is_killed_while_it_takes_positions(opened, alive, i
         journal = await opened(replace(impatient, owns=topic, servers=f"127.0.0.1:{ports[0]}"), TopicSpec(topic, Cleanup.DELETE))
         await insist(journal, [Record(topic, "before", b"")], [Position("g", topic, 1)])
         aimed.set()
-        batch, begun = [Record(topic, "during", b"1"), Record(topic, "during", b"2")], time.monotonic()
-        with pytest.raises(JournalUnavailable, match="hangs"):
-            await asyncio.wait_for(journal.append(batch, [Position("g", topic, 2)]), 20)
-        assert time.monotonic() - begun < impatient.write_timeout_s + 8
+        batch = [Record(topic, "during", b"1"), Record(topic, "during", b"2")]
+        with pytest.raises(JournalUnavailable):
+            await asyncio.wait_for(journal.append(batch, [Position("g", topic, 2)]), impatient.write_timeout_s + 8)
         alive.brokers[0].start()
         await asyncio.to_thread(alive.wait)
         async with asyncio.timeout(60):

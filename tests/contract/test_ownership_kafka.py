@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import socket
 import time
 from dataclasses import replace
@@ -60,6 +61,29 @@ async def test_one_that_only_stood_by_leaves_the_group_when_it_ends(settings, co
             waiting.cancel()
         assert members() == 1
         await lease.release()
+
+
+async def test_the_group_does_not_wait_for_one_that_ended_while_it_was_joining(settings, config, monkeypatch):
+    monkeypatch.setattr("alarm_engine.ownership.kafka_member.JOIN_S", 20)
+    monkeypatch.setattr("alarm_engine.ownership.kafka._CLOSE_S", 25)
+    with holder(settings, config) as first:
+        await first.says("holds")
+        first.process.send_signal(signal.SIGSTOP)  # so it is not asked yet to make room for another one
+        second = KafkaOwnership(replace(settings, name="engine-b", session_s=40.0), [config])
+        await second.start()
+        waiting = asyncio.create_task(lease_of(second, config))
+        await until(second._member._consumer.memberid)  # the group has given it an id, with which it asks to be taken
+        waiting.cancel()
+        closing = asyncio.create_task(second.close())
+        await until(lambda: second._member is None)
+        first.process.send_signal(signal.SIGCONT)
+        await closing
+        async with taking_part(replace(settings, name="engine-c"), config) as third:
+            waiting = asyncio.create_task(lease_of(third, config, within_s=60))
+            async with asyncio.timeout(25):
+                while third._member._id is None:
+                    await asyncio.sleep(0.01)
+            waiting.cancel()
 
 
 async def test_configurations_are_shared_and_what_is_kept_is_not_touched(settings):
