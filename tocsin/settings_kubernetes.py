@@ -93,6 +93,9 @@ class KubernetesSection(Section):
         False,
         description="A user of Kafka who may only read, for `tocsin config diff` in the pipeline of the alarms; needs `outside_kafka`.",
     )
+    elastic_namespace: str = Field(
+        "elastic-system", pattern=_LABEL, description="Namespace of the operator ECK, which asks our Elasticsearch how it is."
+    )
     restore: bool = Field(True, description="A job that `kubectl create job` starts when the journal is lost, with rights of its own.")
     phoebus_alarm_logger: str = Field(
         "",

@@ -184,6 +184,15 @@ def test_git_is_reached_as_its_address_says(built, repository, port, arguments):
         assert one["securityContext"].get("runAsUser") == (65533 if arguments is SSH else None)
 
 
+@pytest.mark.parametrize(("kubernetes", "namespace"), [("{}", "elastic-system"), ("{elastic_namespace: operators}", "operators")])
+def test_the_operator_of_elasticsearch_is_let_in_from_where_it_is(built, kubernetes, namespace):
+    """It holds up every change of Elasticsearch as long as it cannot ask how that is."""
+    (policy,) = [one for one in built(kubernetes) if (one["kind"], one["metadata"]["name"]) == ("NetworkPolicy", "tocsin-elasticsearch")]
+    peers = policy["spec"]["ingress"][0]["from"]
+    assert {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}} in peers
+    assert len(peers) == 2
+
+
 def test_figures_that_are_not_for_everybody_are_asked_for_with_a_token(built):
     def asking(settings: str) -> dict:
         (monitor,) = [

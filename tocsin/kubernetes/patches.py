@@ -156,6 +156,8 @@ def _networks(site: ClusterSite) -> Iterator[Patch]:
         rules.append({"to": [brokers], "ports": [{"port": PORT, "protocol": "TCP"}]})
     if rules:
         yield _patch("NetworkPolicy", "tocsin-to-kafka", [_replace("/spec/egress", rules)])
+    if chosen.elasticsearch == "eck":
+        yield _from_namespace("tocsin-elasticsearch", chosen.elastic_namespace, peer=1)
     if chosen.elasticsearch == "external" and chosen.elasticsearch_networks:
         rule = to_networks(chosen.elasticsearch_networks, _elastic_ports(site))
         yield _patch("NetworkPolicy", "tocsin-to-elasticsearch", [_replace("/spec/egress", [rule])])
@@ -215,9 +217,9 @@ def _monitoring(site: ClusterSite) -> Iterator[Patch]:
         yield _without("networking.k8s.io/v1", "NetworkPolicy", "tocsin-git-sync-from-monitoring")
 
 
-def _from_namespace(policy: str, namespace: str) -> Patch:
+def _from_namespace(policy: str, namespace: str, peer: int = 0) -> Patch:
     label = {"kubernetes.io/metadata.name": namespace}
-    return _patch("NetworkPolicy", policy, [_replace("/spec/ingress/0/from/0/namespaceSelector/matchLabels", label)])
+    return _patch("NetworkPolicy", policy, [_replace(f"/spec/ingress/0/from/{peer}/namespaceSelector/matchLabels", label)])
 
 
 def _without(api: str, kind: str, name: str) -> Patch:
