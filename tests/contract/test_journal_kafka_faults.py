@@ -339,7 +339,8 @@ def hanging(monkeypatch):
 @pytest.mark.parametrize("call", [("positions", False), ("positions", True), ("commit", False), ("commit", True)])
 async def test_a_call_of_the_library_that_does_not_return_holds_nobody_up(opened, impatient, topic, hanging, owns, call):
     """And what was written is there once, whether or not the call had done it."""
-    journal = await opened(replace(impatient, owns=topic if owns else None), TopicSpec(topic, Cleanup.DELETE))
+    settings = replace(impatient, owns=topic if owns else None, request_timeout_s=5.0)
+    journal = await opened(settings, TopicSpec(topic, Cleanup.DELETE))
     await insist(journal, [Record(topic, "before", b"1"), Record(topic, "before", b"2")])
     hanging.which, hanging.done = call
     batch = [Record(topic, "during", b"1"), Record(topic, "during", b"2")]
@@ -415,7 +416,8 @@ async def test_a_broker_that_is_killed_while_it_takes_positions(opened, alive, i
 
     (ports,) = alive.detours("DETOUR")
     async with Detour(ports, seen):
-        journal = await opened(replace(impatient, owns=topic, servers=f"127.0.0.1:{ports[0]}"), TopicSpec(topic, Cleanup.DELETE))
+        settings = replace(impatient, owns=topic, servers=f"127.0.0.1:{ports[0]}", request_timeout_s=5.0)
+        journal = await opened(settings, TopicSpec(topic, Cleanup.DELETE))
         await insist(journal, [Record(topic, "before", b"")], [Position("g", topic, 1)])
         aimed.set()
         batch = [Record(topic, "during", b"1"), Record(topic, "during", b"2")]
