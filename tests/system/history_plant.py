@@ -39,7 +39,10 @@ _PATIENCE_S = 90.0
 class HistoryPlant:
     """A configuration whose engine is this test. `options` None: the store is a SQLite file."""
 
-    def __init__(self, directory: Path, servers: str, options: ElasticOptions | None, store: Path | None = None) -> None:
+    def __init__(
+        self, directory: Path, servers: str, options: ElasticOptions | None, store: Path | None = None, *, session_s: float = 6
+    ) -> None:
+        """`session_s`: how long a writer waits for one that was killed."""
         self.directory, self.servers, self.options = directory, servers, options
         self.config = random_topic("Plant")
         self.topic = Topics(self.config).events
@@ -54,7 +57,7 @@ class HistoryPlant:
         settings = {
             "configurations": [{"name": self.config}],
             "journal": "kafka",
-            "kafka": {"servers": servers},
+            "kafka": {"servers": servers, "session_s": session_s},
             "store": str(self.file),
             "history": history,
             "health": {"port": 0},
@@ -64,8 +67,8 @@ class HistoryPlant:
 
     @asynccontextmanager
     async def journal(self) -> AsyncIterator[KafkaJournal]:
-        """To write as an engine does."""
-        journal = KafkaJournal(KafkaSettings(self.servers))
+        """To write as an engine does, and as patiently as the machine needs it."""
+        journal = KafkaJournal(KafkaSettings(self.servers, write_timeout_s=60.0, request_timeout_s=20.0))
         await journal.start()
         try:
             await journal.ensure_topics(Topics(self.config).specs())

@@ -26,6 +26,8 @@ from tests.elasticsearch_server import ElasticsearchServer
 from tests.system.history_plant import HistoryPlant
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+SOON = 2.5
+"""Session of a writer: nearly each test kills one, and the next one waits for its end."""
 
 
 @pytest.fixture
@@ -37,14 +39,14 @@ async def proxy():
 @pytest.fixture
 async def elastic(tmp_path, proxy):
     options = elastic_options(hosts=(proxy.url,))
-    yield HistoryPlant(tmp_path, servers_or_skip(), options)
+    yield HistoryPlant(tmp_path, servers_or_skip(), options, session_s=SOON)
     proxy.fault = None
     await delete_all(options)
 
 
 @pytest.fixture
 def sqlite(tmp_path):
-    return HistoryPlant(tmp_path, servers_or_skip(), None)
+    return HistoryPlant(tmp_path, servers_or_skip(), None, session_s=SOON)
 
 
 @pytest.fixture(params=["sqlite", "elastic"])
@@ -128,7 +130,7 @@ async def test_sqlite_locked_by_others_and_the_writer_killed_meanwhile(sqlite):
 
 async def test_both_killed_and_started_again(tmp_path):
     with ElasticsearchServer() as server:
-        plant = HistoryPlant(tmp_path, servers_or_skip(), elastic_options(hosts=(server.url,)))
+        plant = HistoryPlant(tmp_path, servers_or_skip(), elastic_options(hosts=(server.url,)), session_s=SOON)
         async with plant.writer() as process:
             publishing = asyncio.create_task(plant.publish(600))
             await plant.until(lambda found: len(found) > 50)
@@ -181,7 +183,7 @@ def fill(directory):
 
 
 async def test_a_disk_that_is_full_for_a_while(tmp_path, small_disk):
-    plant = HistoryPlant(tmp_path, servers_or_skip(), None, small_disk / "history.sqlite")
+    plant = HistoryPlant(tmp_path, servers_or_skip(), None, small_disk / "history.sqlite", session_s=SOON)
     async with plant.writer() as process:
         await plant.publish(50)
         await plant.until_whole()
