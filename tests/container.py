@@ -204,6 +204,6 @@ def _cache() -> Path:
 
 
 def _told(lines: Sequence[str]) -> str:
-    """What a layer depends on."""
+    """What a layer depends on; the same in every checkout."""
     locks = [path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("requirements*.lock"))]
-    return "\n".join([sys.version, *locks, *lines])
+    return "\n".join([sys.version, *locks, *lines]).replace(f"{ROOT}/", "")
