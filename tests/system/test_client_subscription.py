@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import statistics
 import threading
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import pairwise
 
 import pytest
 
@@ -31,6 +34,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 TICKING = 20
 """Alarms that change ten times a second."""
+TICK_S = 0.1
 ENOUGH = 200
 """Changes to be told of between two faults."""
 DB = "".join(
@@ -70,6 +74,15 @@ class Told:
     def ids(self) -> list[str]:
         return [change.event.id for change in self.of(Change)]
 
+    @property
+    def median_step_s(self) -> float:
+        """Between two changes of one alarm, by the time stamps of its PV: a change that was merged with another one on its way is a gap."""
+        of_one: dict[str, list[float]] = defaultdict(list)
+        for change in self.of(Change):
+            if change.event.pv_time is not None:
+                of_one[change.event.path].append(change.event.pv_time.timestamp())
+        return statistics.median(later - sooner for times in of_one.values() for sooner, later in pairwise(times))
+
     async def is_whole(self, read: Callable[[], Awaitable[list[str]]]) -> None:
         """Each event since the snapshot was told once, in order, up to now."""
         ids = self.ids
@@ -78,6 +91,7 @@ class Told:
         as_of = self.of(Snapshot)[0].as_of
         first = everything.index(as_of) + 1 if as_of is not None else 0
         assert ids == everything[first : first + len(ids)]
+        assert self.median_step_s == pytest.approx(TICK_S, rel=0.1), "it was not 200 changes a second"
 
 
 @asynccontextmanager
