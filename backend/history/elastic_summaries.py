@@ -67,6 +67,10 @@ class ElasticSummaries:
         """See `SummaryStore.is_whole`."""
         return await Past(self._client(), self._options).is_whole(config, time)
 
+    async def has_events_from(self, config: str, time: Nanos) -> bool:
+        """See `SummaryStore.has_events_from`."""
+        return await self.is_whole(config, time)
+
     async def doubtful_until(self, config: str) -> Nanos:
         """See `SummaryStore.doubtful_until`."""
         return await Past(self._client(), self._options).doubtful_until(config)

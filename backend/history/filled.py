@@ -9,7 +9,7 @@ from alarm_engine.errors import HistoryUnavailable
 from alarm_engine.model.event import Event
 from alarm_engine.model.times import Nanos
 from backend.history.port import HistoryStore
-from backend.history.read_past import Past
+from backend.history.read_past import Past, is_reached
 from backend.history.summaries import Frontier, Mark, Part, Stored, SummaryStore
 from backend.history.summariser import Summariser
 
@@ -94,6 +94,11 @@ class KnownSummaries:
     async def is_whole(self, config: str, time: Nanos) -> bool:
         """See `SummaryStore.is_whole`."""
         return time >= self._pasts[config].complete_from
+
+    async def has_events_from(self, config: str, time: Nanos) -> bool:
+        """See `SummaryStore.has_events_from`: as far as was read."""
+        progress = self._pasts[config].progress
+        return is_reached(progress, time) and (progress.begin is None or progress.begin <= time)
 
     async def doubtful_until(self, config: str) -> Nanos:
         """See `SummaryStore.doubtful_until`: how some alarms stood before that is not known."""

@@ -32,6 +32,12 @@ class JournalSummaries:
             await filled.have(config, EVER)
             return await filled.summaries.is_whole(config, time)
 
+    async def has_events_from(self, config: str, time: Nanos) -> bool:
+        """See `SummaryStore.has_events_from`: read back to that time, and no further."""
+        async with self._asking() as filled:
+            await filled.have(config, time)
+            return await filled.summaries.has_events_from(config, time)
+
     async def doubtful_until(self, config: str) -> Nanos:
         """See `SummaryStore.doubtful_until`."""
         async with self._asking() as filled:

@@ -63,6 +63,10 @@ class SqliteSummaries:
         begin = await self.begin(config)
         return begin is None or time >= begin
 
+    async def has_events_from(self, config: str, time: Nanos) -> bool:
+        """See `SummaryStore.has_events_from`."""
+        return await self.is_whole(config, time)
+
     async def doubtful_until(self, config: str) -> Nanos:
         """See `SummaryStore.doubtful_until`: what is gone here is all gone."""
         return Nanos(0)

@@ -78,6 +78,10 @@ class SummaryStore(Protocol):
         """False: events are missing that are needed to know how all was at a time: they were deleted, or are being filled in again."""
         ...
 
+    async def has_events_from(self, config: str, time: Nanos) -> bool:
+        """False: events of that time or later are missing. How all was then may still need older ones."""
+        ...
+
     async def doubtful_until(self, config: str) -> Nanos:
         """Of what was before that, summaries may have been made without events that had been lost; 0: of nothing."""
         ...

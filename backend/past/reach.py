@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from alarm_engine.model.event import Event, EventKind, Origin
@@ -57,9 +58,23 @@ async def moment(history: History, config: str, time: Nanos, now: Nanos, prefix:
 
 async def span_remark(history: History, config: str, span: tuple[Nanos, Nanos], now: Nanos, tree: LiveTree | None = None) -> str:
     """Why an answer about a range may not be all; empty: it is."""
+    return await _span_remark(history, config, span, _Judging(now, tree, history.summaries.is_whole))
+
+
+@dataclass(frozen=True, slots=True)
+class _Judging:
+    """What a range is judged by."""
+
+    now: Nanos
+    tree: LiveTree | None
+    is_kept: Callable[[str, Nanos], Awaitable[bool]]
+    """What is needed of a time is there."""
+
+
+async def _span_remark(history: History, config: str, span: tuple[Nanos, Nanos], by: _Judging) -> str:
     for time in span:
         newest = await _newest(history, config, time)
-        if remark := await _remark(history, config, (time, await history.summaries.is_whole(config, time), newest), now, tree):
+        if remark := await _remark(history, config, (time, await by.is_kept(config, time), newest), by.now, by.tree):
             return f"{iso(time)}: {remark}"
     taken_over = await _one(history, EventQuery(config, *span, kinds=frozenset({EventKind.ENGINE}), limit=1))
     if taken_over is None:
@@ -85,7 +100,8 @@ async def page_remark(history: History, query: EventQuery, page: EventPage, now:
         since, until = (begin if page.next is None else last), (end if query.after is None else first)
     if until is None:
         return ""  # the page after the last one
-    return await span_remark(history, query.config, (until if since is None else min(since, until), until), now, asked.tree)
+    span = (until if since is None else min(since, until), until)
+    return await _span_remark(history, query.config, span, _Judging(now, asked.tree, history.summaries.has_events_from))
 
 
 async def ahead_since(history: History, config: str, now: Nanos) -> Nanos | None:

@@ -321,6 +321,16 @@ async def test_of_a_topic_that_forgot_its_begin_it_is_known_how_alarms_stood_the
         ]
 
 
+async def test_whether_a_list_of_events_is_whole_is_known_without_reading_all_that_was():
+    async with reading(chain(200), begin=50) as found:
+        assert await found.history.summaries.has_events_from("Demo", at(195))
+        assert not found.progress.whole
+        assert 0 < found.progress.read < 20
+        assert await found.history.summaries.has_events_from("Demo", at(60))
+        assert not await found.history.summaries.has_events_from("Demo", at(20))
+        assert not await found.history.summaries.is_whole("Demo", at(20))
+
+
 async def test_who_is_first_heard_of_while_it_is_read_was_not_silent():
     events = chain(30)
     silent = event(3, 3, "/Demo/A/P9")
