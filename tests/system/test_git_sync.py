@@ -170,7 +170,10 @@ async def test_a_sync_whose_broker_is_killed_in_the_middle_goes_on_when_it_is_ba
             await site.record(site.topics.settings, lambda r: r.key.startswith("revision:") and b'"number":2' in r.value)
             await asyncio.to_thread(kafka.brokers[0].kill)
             kafka.brokers[0].start()
-            assert await asyncio.to_thread(sync.wait, 100) == 0, site.output("second")
+            ended = await asyncio.to_thread(sync.wait, 100)
+        if ended:  # on a machine that is much too busy the broker takes too long to start: then it says what to do, and that helps
+            assert (ended, "Run the same again" in site.output("second")) == (2, True), site.output("second")
+            await site.until(partial(_has_synced, site), "what was left to do")
         left = {path for path, value in (await site.configs()).items() if value is not None}
         assert left == {f"/{site.config}/Vacuum", *(site.path(name) for name in many)}
         assert (await site.marks())[-1].state is RevisionState.CLOSED
