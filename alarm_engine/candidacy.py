@@ -11,7 +11,7 @@ from alarm_engine.ownership.port import Wait
 from alarm_engine.peers import Peers
 from alarm_engine.standby import Standby
 
-_WARM = 0.98
+WARM = 0.98
 """Share of the leader's connections that an engine needs to be of use as its successor ..."""
 _WHOLE_NS = 5 * NANOS_PER_SECOND
 """... after this time, in which it waits for all of them: what a PV says that it has not, it cannot decide."""
@@ -89,7 +89,7 @@ class Candidacy:
         held = f"configuration {self._config!r} is held by {leader.engine!r}"
         if self.is_away:
             return f"{held}, for which this engine made room"
-        if connected < leader.pvs_connected * (_WARM if since_ns > _WHOLE_NS else 1):
+        if connected < leader.pvs_connected * (WARM if since_ns > _WHOLE_NS else 1):
             self._whole_since = None
             return f"{held}; this engine waits until it has as many PVs: {connected} of {leader.pvs_connected}"
         self._whole_since = self._whole_since or asyncio.get_running_loop().time()

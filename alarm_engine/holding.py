@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from alarm_engine.candidacy import Candidacy
+from alarm_engine.candidacy import WARM, Candidacy
 from alarm_engine.clock import Clock
 from alarm_engine.errors import JournalCorrupt, JournalError, JournalFenced, JournalUnavailable
 from alarm_engine.garbage import set_aside, take_back, tidy_up
@@ -280,13 +280,14 @@ class Holding:
         still_since = self._standstill.began(lease.doubted_at)
         if heard >= _BLIND * known and still_since is None:
             return
-        since = lease.doubted_at if still_since is None else min(still_since, lease.doubted_at)
-        enough = heard / _BLIND if still_since is None else heard * _BLIND
         for _ in range(round(FRESH_NS / NANOS_PER_SECOND / _LOOK_S)):
-            for peer in others.peers.standing_by(self.config, since):
-                if peer.pvs_connected > enough:
-                    why = f"heard {heard} of {known} PVs all the time" if still_since is None else "stood still for a while"
-                    raise MakesRoom(f"this engine {why} while Kafka was away, {peer.engine} has {peer.pvs_connected} and takes over")
+            for peer in others.peers.standing_by(self.config, lease.doubted_at):
+                if heard < _BLIND * peer.pvs_connected:
+                    why = f"this engine heard {heard} of {known} PVs all the time while Kafka was away"
+                    raise MakesRoom(f"{why}, {peer.engine} has {peer.pvs_connected} and takes over")
+            for peer in others.peers.standing_by(self.config, still_since) if still_since is not None else ():
+                if peer.candidate and peer.pvs_connected >= WARM * known:
+                    raise MakesRoom(f"this engine stood still while Kafka was away, {peer.engine} did not and takes over")
             await asyncio.sleep(_LOOK_S)
 
     @property

@@ -8,8 +8,8 @@ import time
 _BEAT_S = 0.25
 _STILL_S = 2.0
 """Longer than a busy engine takes for what it has at hand; the group takes one for hung after the same time."""
-_LATELY_S = 10.0
-"""That long before Kafka was missed it may have begun to be away: what was heard then may wait to be written."""
+_LATELY_S = 20.0
+"""That long before Kafka was missed it may have begun to be away, a session and more: what was heard then may wait to be written."""
 
 
 class Standstill:

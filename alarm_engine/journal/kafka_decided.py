@@ -6,44 +6,31 @@ from collections.abc import Sequence
 
 from alarm_engine.journal.kafka_cluster import Cluster
 from alarm_engine.journal.kafka_doubt import read
-from alarm_engine.journal.port import StoredRecord
-from alarm_engine.model.times import NANOS_PER_MS, Nanos
 
-_SLACK_NS = 2 * NANOS_PER_MS
-"""A transaction gives its records the times at which they are handed over: those of another of the same writer are further away, for it
-was to be ended in between."""
-_PAUSE_NS = 200 * NANOS_PER_MS
-"""Longest pause between two records of a large one."""
+_AT_MOST = 20_000
+"""Records at the end of a topic that are looked at: the transaction is the last one of its writer."""
 
 
 def was_taken_back(cluster: Cluster, topic: str, offset: int, others: Sequence[str]) -> bool:
-    """True if records of the open transaction that begins there were taken back in another topic, in which it is decided.
+    """True if records of the open transaction that begins there were taken back in another topic.
 
-    False if they were committed, and if nothing tells: whoever had an answer was told that it is committed, and none is waited for by
-    whoever took it back. Blocks; raises `JournalUnavailable`.
+    They are known by their time stamp, which all records of a transaction share (see `Transactions`). `others`: topics in which all is
+    decided. False if they were committed, and if nothing tells: whoever had an answer was told that it is committed, and none is waited
+    for by whoever took it back. Blocks; raises `JournalUnavailable`.
     """
     ends = cluster.ends([topic, *others])
-    span = _span(read(cluster, topic, offset, ends.get(topic, 0), committed=False))
-    if span is None:
+    open_records = read(cluster, topic, offset, min(ends.get(topic, 0), offset + _AT_MOST), committed=False)
+    if not open_records:
         return False
-    first, last = span[0] - _SLACK_NS, span[1] + _SLACK_NS
-    for other, start in cluster.offsets_at(others, Nanos(first)).items():
+    stamp = open_records[0].time
+    taken_back = False
+    for other, start in cluster.offsets_at(others, stamp).items():
         end = ends.get(other, 0)
-        beside = [record for record in read(cluster, other, start, end, committed=False) if first <= record.time <= last]
+        begin = max(start, end - _AT_MOST)
+        beside = [record.offset for record in read(cluster, other, begin, end, committed=False) if record.time == stamp]
         if beside:
-            good = {record.offset for record in read(cluster, other, start, end)}
-            if any(record.offset not in good for record in beside):
-                return True
-    return False
-
-
-def _span(records: Sequence[StoredRecord]) -> tuple[int, int] | None:
-    """Times of the first and of the last record that follow one another closely: later ones may be of others."""
-    if not records:
-        return None
-    first = last = records[0].time
-    for record in records:
-        if record.time > last + _PAUSE_NS:
-            break
-        last = max(last, record.time)
-    return first, last
+            good = {record.offset for record in read(cluster, other, begin, end)}
+            if any(place in good for place in beside):
+                return False
+            taken_back = True
+    return taken_back

@@ -81,6 +81,10 @@ class Doubt:
         """Where it can be seen what became of a batch in doubt."""
         return self._open[batch[0]].record.topic
 
+    def lasting(self, batch: Sequence[Record]) -> set[str]:
+        """Topics of a batch in doubt, without those that soon forget."""
+        return {record.topic for record in batch} - self._passing | {self.topic(batch)}
+
     def is_committed(self, batch: Sequence[Record]) -> bool:
         """A batch in doubt is there and committed. All of its topic must be decided. Blocks; raises `JournalUnavailable`."""
         wanted, start = self._open[batch[0]]

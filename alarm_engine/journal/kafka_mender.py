@@ -63,11 +63,13 @@ class Mender:
             self._topics = ()
         except JournalError as problem:
             _log.debug("open transactions could not be looked after", problem=str(problem))
+        except Exception as problem:  # noqa: BLE001 - whoever calls it each second has other things to look after
+            _log.warning("open transactions could not be looked after", problem=repr(problem))
 
     def _mend(self, found: dict[str, int]) -> None:
         """Raises, when all were tried, `JournalUnavailable` for the last one in which nothing could be written: it is tried again."""
         failed: JournalUnavailable | None = None
-        decided = sorted(self._all - found.keys())
+        decided = sorted(self._all - self._cluster.undecided(self._all).keys())
         for topic, offset in found.items():
             if self._tried.get(topic) == offset:
                 continue

@@ -20,6 +20,7 @@ from alarm_engine.journal.kafka_ownership import Owner, find_owner, owner_group
 from alarm_engine.journal.kafka_positions import REFRESH_S, KeptPositions
 from alarm_engine.journal.kafka_settings import PARTITION
 from alarm_engine.journal.port import Position, Record, TopicSpec
+from alarm_engine.model.times import NANOS_PER_MS
 
 _log = structlog.get_logger()
 
@@ -28,6 +29,7 @@ _ABORT_S = 2.0
 """An abort that takes longer is left to the next producer, which ends what this one began."""
 _READABLE_S = 1.0
 _UNDECIDED_S = 15.0
+_CLOCK_SET_BACK_MS = 1000
 
 
 class Transactions:
@@ -43,6 +45,8 @@ class Transactions:
         self._predecessor: Owner | None = None
         self._marked_at: float | None = None
         self._undecided_since: float | None = None
+        self._stamp_ms = 0
+        """Of the last transaction: all its records have the same, and no other has it, so that they are known in each topic."""
         self._fenced: JournalFenced | None = None
         self._doubt = Doubt(cluster)
         self._groups: dict[str, Any] = {}
@@ -117,6 +121,8 @@ class Transactions:
             self._begin(producer, [records], deadline, refused)
             # An abort throws away what was not sent yet.
             self._insist(lambda limit_s: _flushed(producer, limit_s), deadline, refused)
+            if refused:
+                raise KafkaException(refused[0][0])
             self._insist(producer.abort_transaction, deadline, refused)
         except KafkaException as problem:
             self._cluster.forget_topics()
@@ -125,10 +131,13 @@ class Transactions:
     def _is_there(self, batch: Sequence[Record], deadline: float) -> bool:
         """What was in doubt has come to be. The producer that wrote it has ended it, or the one after it has.
 
-        One record stands for all. Others of its topics may stay hidden until something else is written to them: see `kafka_mender`.
+        One record stands for all. Before that is said the others are waited for too, for what is hidden can yet be undone; only not for
+        those in topics that soon forget, which may stay hidden until something else is written to them: see `kafka_mender`.
         """
         ends = self._await_readable({self._doubt.topic(batch)}, deadline)
         there = self._doubt.is_committed(batch)
+        if there:
+            ends = self._await_readable(self._doubt.lasting(batch), deadline)
         self._doubt.over([batch], ends)
         return there
 
@@ -202,11 +211,14 @@ class Transactions:
                 refused.append((error, message.topic() or ""))
 
         self._insist(lambda _: producer.begin_transaction(), deadline, refused)
+        stamp_ms = self._stamp_ms = _next_stamp(self._stamp_ms)
         for record in (record for batch in batches for record in batch):
             headers: list[tuple[str, str | bytes | None]] | None = [*record.headers] or None
             while True:
                 try:
-                    producer.produce(record.topic, record.value, record.key.encode(), PARTITION, on_delivery=report, headers=headers)
+                    producer.produce(
+                        record.topic, record.value, record.key.encode(), PARTITION, on_delivery=report, timestamp=stamp_ms, headers=headers
+                    )
                     break
                 except BufferError:
                     producer.poll(0.05)
@@ -322,3 +334,9 @@ class Transactions:
 def _flushed(producer: Producer, limit_s: float) -> None:
     if producer.flush(limit_s):
         raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "not all records were sent", retriable=True))
+
+
+def _next_stamp(last_ms: int) -> int:
+    """The time now, but later than the last one; where the clock was set back by more than a moment it is followed."""
+    now_ms = time.time_ns() // NANOS_PER_MS
+    return now_ms if now_ms > last_ms or now_ms < last_ms - _CLOCK_SET_BACK_MS else last_ms + 1

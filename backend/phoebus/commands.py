@@ -47,12 +47,15 @@ class GivenCommands:
             self._given.popitem(last=False)
 
     def newest(self, path: str, time: Nanos, after: int = 0) -> Given | None:
-        """The last command to an alarm or to a component above it that was given about that time, later than the one with that order."""
+        """The last command to an alarm or to a component above it that was given about that time, later than the one with that order.
+
+        Rather one that was given before, if clocks agree: one that was given later may have been read first.
+        """
         if not self._given:
             return None
         places = (path, *ancestors(path))
         found = (given for place in places for given in self._given.get(place, ()) if given.order > after and given.may_cause(time))
-        return max(found, default=None)
+        return max(found, key=lambda given: (given.time <= time, given.order), default=None)
 
     def last(self, kind: CommandKind, time: Nanos) -> Given | None:
         """The last switch of that kind that was given about that time."""

@@ -14,6 +14,8 @@ log = structlog.get_logger()
 
 _PATIENCE_S = 2.0
 """Nothing is held up for longer by commands that cannot be read: all is told then but who gave them."""
+_FIRST_PATIENCE_S = 30.0
+"""There may be a day of them then."""
 _PAUSE_S = 0.5
 _TURN_S = 0.02
 
@@ -36,11 +38,12 @@ class Orders:
         """
         if time.monotonic() < self._again:
             return
+        patience_s = _PATIENCE_S if self._began else _FIRST_PATIENCE_S
         try:
-            async with asyncio.timeout(_PATIENCE_S if self._began else None):
+            async with asyncio.timeout(patience_s):
                 await self._read()
         except (JournalError, TimeoutError) as problem:
-            said = str(problem) or f"not read within {_PATIENCE_S:g} s"
+            said = str(problem) or f"not read within {patience_s:g} s"
             if said != self._said:
                 log.warning("commands cannot be read: who gave them is not known", problem=said)
             self._said, self._again = said, time.monotonic() + _PAUSE_S

@@ -60,55 +60,6 @@ async def follow(reader, wanted):
     return records, heard
 
 
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize("committed", [True, False])
-async def test_a_transaction_without_marks_ends_as_it_did_in_another_topic(opened, alive, impatient, topic, committed):
-    settings = replace(impatient, owns=topic)
-    specs = [TopicSpec(f"{topic}{part}", Cleanup.DELETE) for part in ("", "A", "B", "C")]
-    names = [spec.name for spec in specs]
-    await (await opened(impatient, *specs)).close()
-    number = await asyncio.to_thread(without_marks, alive, settings, names, committed)
-    journal = await opened(settings, *specs)
-    for name in names:
-        keys = [record.key for record in await read_all(journal, name)]
-        assert (f"{number}" in keys) is committed
-
-
-def without_marks(alive, settings, names, committed):
-    """Write transactions until the broker, killed just after the answer, has forgotten the marks; then end one topic as the answer was.
-
-    Returns the key of the records of the last one.
-    """
-    cluster = Cluster(replace(settings, request_timeout_s=10.0))
-
-    def producer():
-        made = Producer({"bootstrap.servers": alive.servers, "transactional.id": settings.group(settings.owns), "log_level": 0})
-        made.init_transactions(30)
-        return made
-
-    def transaction(writing, topics, key, kill=False):
-        writing.begin_transaction()
-        for name in topics:
-            writing.produce(name, b"", key, 0)
-        assert writing.flush(10) == 0
-        writing.commit_transaction(10) if committed else writing.abort_transaction(10)
-        if kill:
-            alive.brokers[0].kill()
-
-    for number in range(25):
-        transaction(producer(), names, f"{number}", kill=True)
-        alive.brokers[0].start()
-        alive.wait()
-        again = producer()
-        if not cluster.await_decided(names, 1.0) and cluster.undecided(names).keys() == set(names):
-            transaction(again, names[-1:], "end")
-            assert cluster.await_decided(names[-1:], 5.0)
-            return number
-        for name in cluster.undecided(names):
-            transaction(again, [name], "end")
-    pytest.fail("the broker has never forgotten a mark")
-
-
 @pytest.mark.parametrize("owns", [True, False])
 async def test_nothing_acknowledged_is_lost_when_the_broker_is_killed(opened, alive, impatient, topic, owns):
     journal = await opened(replace(impatient, owns=topic if owns else None), TopicSpec(topic, Cleanup.DELETE))

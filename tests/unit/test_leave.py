@@ -70,6 +70,7 @@ class Company:
         self.engines = engines
         self.since = 0.0
         self.connected = len(PVS)
+        self.candidate = False
         self.looks = 0
 
     def running(self, config, since_s=None) -> None:
@@ -81,7 +82,7 @@ class Company:
     def standing_by(self, config, since_s=None):
         self.looks += 1
         there = self.engines if since_s is None or self.since < since_s else ()
-        return [type("Peer", (), {"engine": engine, "pvs_connected": self.connected, "candidate": False}) for engine in there]
+        return [type("Peer", (), {"engine": engine, "pvs_connected": self.connected, "candidate": self.candidate}) for engine in there]
 
 
 class Engine:
@@ -181,7 +182,13 @@ async def test_who_was_blind_while_it_was_in_doubt_leaves_it_to_another_that_sta
 
 @pytest.mark.parametrize(
     ("there", "still", "makes_room"),
-    [("all the time", True, True), ("only now", True, False), ("without PVs", True, False), ("all the time", False, False)],
+    [
+        ("all the time", True, True),
+        ("only now", True, False),
+        ("without a PV", True, False),
+        ("cold", True, False),
+        ("all the time", False, False),
+    ],
 )
 async def test_who_stood_still_while_it_was_in_doubt_leaves_it_to_another_that_did_not(monkeypatch, there, still, makes_room):
     """It got all at once: an alarm that outlasted its delay would not have risen."""
@@ -191,7 +198,8 @@ async def test_who_stood_still_while_it_was_in_doubt_leaves_it_to_another_that_d
     async with engine("b") as it:
         before = await it.events()
         it.company.since = time.monotonic() + (0.05 if there == "only now" else 0)
-        it.company.connected = 1 if there == "without PVs" else len(PVS)
+        it.company.connected = len(PVS) - (there == "without a PV")
+        it.company.candidate = there != "cold"
         if still:
             await it.beaten()
             time.sleep(0.3)  # noqa: ASYNC251 - the loop is to stand still
@@ -214,7 +222,7 @@ async def test_who_stood_still_while_it_was_in_doubt_leaves_it_to_another_that_d
 def test_what_was_over_long_before_is_forgotten():
     standstill = Standstill()
     standstill._began, standstill._ended = 100.0, 115.0
-    assert [standstill.began(moment) for moment in (90.0, 101.0, 120.0, 124.9, 126.0)] == [100.0, 100.0, 100.0, 100.0, None]
+    assert [standstill.began(moment) for moment in (90.0, 101.0, 130.0, 134.9, 136.0)] == [100.0, 100.0, 100.0, 100.0, None]
     assert Standstill().began(5.0) is None
 
 
