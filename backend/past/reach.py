@@ -88,6 +88,8 @@ async def page_remark(history: History, query: EventQuery, page: EventPage, now:
 
     Without a start the range begins with the oldest event that there is. What has just happened need not be there yet.
     """
+    if query.start > now:
+        return f"{iso(query.start)} lies in the future, of which nothing is known"
     times = [event.time for event in page.events]
     first, last = (times[0], times[-1]) if times else (None, None)
     begin: Nanos | None = query.start

@@ -305,6 +305,7 @@ async def test_a_page_of_events_says_whether_all_is_known_of_its_part_of_the_ran
         assert (await page(client, **within))["complete"]
         assert "nothing was recorded by then" in (await page(client, start=past.text(2000), end=past.text(350)))["remark"]
         assert "nothing was recorded by then" in (await page(client, start=past.text(2000), end=past.text(350), order="oldest"))["remark"]
+        assert "lies in the future" in (await page(client, start=past.text(-3600), end=past.text(-7200)))["remark"]
         # Without a start as far back as anything is known.
         assert (await page(client, end=past.text(350)))["complete"]
         await past.add(655, "/Acc", K.ENGINE, S.OK, state=None, since=past.time(660))
