@@ -52,7 +52,7 @@ class Publisher:
         The same records are written again then, under the same event ids. The journal looks whether they are there already; should it not
         be able to tell, whoever reads them twice reads them once.
         """
-        records = self.records(changes)
+        records, talks = self.records(changes), changes.talks
         said: set[str] = set()
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(JournalUnavailable),
@@ -61,8 +61,9 @@ class Publisher:
         )
         async for attempt in retrying:
             state = attempt.retry_state
-            if len(changes.talks) > 1 and time.monotonic() - state.start_time > LATE_S:
-                changes.talks = [missed("/" + self._topics.config_name, changes.talks)]
+            waited_s = time.monotonic() - state.start_time
+            if talks and waited_s > LATE_S and changes.talks != [talk := missed("/" + self._topics.config_name, talks, waited_s)]:
+                changes.talks = [talk]
                 records = self.records(changes)
             with attempt:
                 await self._permitted()

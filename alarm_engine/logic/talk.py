@@ -56,7 +56,9 @@ def missed(root: str, talks: Sequence[Talk], age_s: float = 0) -> Talk:
     """
     told = [talk for talk in talks if talk.alarms] or talks[-1:]
     if len(told) == 1:
-        return told[0]
+        (talk,) = told
+        # A sentence of the whole tree says its age itself.
+        return talk if age_s < _TOLD_AGE_S or talk.path == root else talk._replace(text=f"{talk.text}, {_ago(age_s)}")
     return unspoken(root, sum(talk.alarms for talk in told), max((talk.severity for talk in told), key=PRIORITY.__getitem__), age_s)
 
 

@@ -176,3 +176,9 @@ def test_the_moment_is_in_the_record(unsaid):
 def test_a_record_of_before_there_was_a_moment_in_it():
     value = b'{"v":1,"maintenance":false,"notify":true,"unsaid":{"number":3,"worst":"MAJOR"}}'
     assert decode_root(value) == RootRuntime(Switches(), Unsaid(3, Severity.MAJOR))
+
+
+def test_one_that_comes_late_says_how_old_it_is():
+    talk = Talk("/Plant/a", Severity.MAJOR, "MAJOR Alarm: pump")
+    assert missed("/Plant", [talk], 119) == talk
+    assert missed("/Plant", [talk], 3 * 3600).text == "MAJOR Alarm: pump, 3 hours ago"
