@@ -221,7 +221,7 @@ class Holding:
         lost = asyncio.create_task(lease.lost())
         running = asyncio.create_task(self._run(lease))
         blind = asyncio.create_task(self._half_blind())
-        still = asyncio.create_task(self._standstill.watch())
+        self._standstill.start()
         try:
             await asyncio.wait((lost, running, blind), return_when=asyncio.FIRST_COMPLETED)
             if running.done():
@@ -233,10 +233,10 @@ class Holding:
             self._candidacy.make_room()
             return str(problem)
         finally:
-            tasks = (lost, running, blind, still)
-            for task in tasks:
+            self._standstill.stop()
+            for task in (lost, running, blind):
                 task.cancel()
-            await _all_ended(*tasks)
+            await _all_ended(lost, running, blind)
 
     async def _run(self, lease: Lease) -> None:
         async with self._ports.writer(self.config) as journal, AsyncExitStack() as kept:
@@ -277,7 +277,7 @@ class Holding:
             return
         known = self._intake.known
         heard = known - self._intake.interrupted
-        still_since = self._standstill.began(lease.doubted_at)
+        still_since = self._standstill.began(lease.doubted_at) if others.peers.has_others(self.config) else None
         if heard >= _BLIND * known and still_since is None:
             return
         for _ in range(round(FRESH_NS / NANOS_PER_SECOND / _LOOK_S)):

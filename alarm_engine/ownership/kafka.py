@@ -79,6 +79,8 @@ class KafkaOwnership:
         self._view = View()
         self._trouble = ""
         self._confirmed = 0
+        self._doubted: int | None = None
+        """The number of the question that was asked after this engine stood still, until it is answered."""
         self._since = 0.0
         """When an election began, or may have begun."""
         self._changed = asyncio.Event()
@@ -122,7 +124,7 @@ class KafkaOwnership:
                 changed = self._changed
                 wait = await self._obstacle(config, member) if config in self._mine else self._why_not(config)
                 if not wait.why and config in self._mine:
-                    lease = self._leases[config] = KafkaLease(config, self._released)
+                    lease = self._leases[config] = KafkaLease(config, self._released, partial(self._is_late, member))
                     return lease
                 if wait.why and wait != told:
                     told = wait
@@ -213,8 +215,16 @@ class KafkaOwnership:
 
     async def _tick(self, member: Member) -> None:
         while True:
+            if self._is_late(member) and self._who.writes:
+                # The group may have given us up, and not have said so yet: it is asked before anything is published.
+                for config in self._mine & self._leases.keys():
+                    self._leases[config].doubt()
+                self._doubted = member.ask()
             member.ticked = time.monotonic()
             await asyncio.sleep(_TICK_S)
+
+    def _is_late(self, member: Member) -> bool:
+        return time.monotonic() - member.ticked > self._settings.session_s
 
     async def _ask(self, question: Callable[[], T]) -> T:
         return await ask(question, _REQUEST)
@@ -226,7 +236,7 @@ class KafkaOwnership:
         self._mine |= configs
         for config in self._doubtful:
             if config in configs:
-                self._leases[config].in_doubt = False
+                self._leases[config].sure()
             else:
                 self._end(config, f"the {self._who.all} have elected another one while this one did not reach Kafka")
         self._announce()
@@ -258,6 +268,10 @@ class KafkaOwnership:
     def confirmed(self, number: int) -> None:
         """What is ours was ours a moment ago."""
         self._confirmed = number
+        if self._doubted is not None and number >= self._doubted:
+            self._doubted = None
+            for config in self._mine & self._leases.keys():
+                self._leases[config].sure()
         self._announce()
 
     def troubled(self, problem: str) -> None:

@@ -10,15 +10,21 @@ from collections.abc import Callable
 class KafkaLease:
     """A configuration that the group has assigned to us."""
 
-    def __init__(self, config: str, released: Callable[[KafkaLease], None]) -> None:
+    def __init__(self, config: str, released: Callable[[KafkaLease], None], is_late: Callable[[], bool]) -> None:
+        """`is_late`: this engine stood still for a session until a moment ago, and has not asked the group yet."""
         self.config = config
         self._released = released
+        self._is_late = is_late
         self._ended = asyncio.Event()
         self._why = ""
-        self.in_doubt = False
-        """See `Lease.in_doubt`. One that is lost while it is in doubt stays so: nothing is to be published before that is known."""
+        self._in_doubt = False
         self.doubted_at = 0.0
         """See `Lease.doubted_at`."""
+
+    @property
+    def in_doubt(self) -> bool:
+        """See `Lease.in_doubt`. One that is lost while it is in doubt stays so: nothing is to be published before that is known."""
+        return self._in_doubt or self._is_late()
 
     @property
     def is_lost(self) -> bool:
@@ -36,8 +42,12 @@ class KafkaLease:
 
     def doubt(self) -> None:
         """It may be another's by now."""
-        self.in_doubt = True
+        self._in_doubt = True
         self.doubted_at = time.monotonic()
+
+    def sure(self) -> None:
+        """It is ours still."""
+        self._in_doubt = False
 
     def end(self, why: str) -> None:
         """It is lost, for this reason unless there was one before."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import time
 from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC
@@ -77,7 +78,7 @@ class Company:
         return None
 
     def has_others(self, config):
-        return False
+        return bool(self.engines)
 
     def standing_by(self, config, since_s=None):
         self.looks += 1
@@ -202,7 +203,7 @@ async def test_who_stood_still_while_it_was_in_doubt_leaves_it_to_another_that_d
         it.company.candidate = there != "cold"
         if still:
             await it.beaten()
-            time.sleep(0.3)  # noqa: ASYNC251 - the loop is to stand still
+            ctypes.PyDLL(None).usleep(300_000)  # holds the interpreter, as SIGSTOP would
         for pv in PVS:
             it.put(pv, Severity.MAJOR)
         it.lease.doubt()
