@@ -68,6 +68,11 @@ class ElasticsearchServer:
         """Number of the session (`setsid`) of its processes."""
         return self._group
 
+    @property
+    def running(self) -> bool:
+        """It was started and not killed since."""
+        return self._process is not None
+
     def start(self) -> None:
         """Start it and wait until it serves."""
         with (self._home / "server.log").open("a") as log:

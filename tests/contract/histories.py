@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,16 +21,32 @@ from backend.history.elastic_options import ElasticOptions
 from backend.history.memory import MemoryHistory
 from backend.history.port import HistoryStore
 from backend.history.sqlite import SqliteHistory
-from tests.elasticsearch_server import shared_server
+from tests.elasticsearch_server import ElasticsearchServer, shared_server
 from tests.maven_cache import Missing
 
 
-def elastic_url() -> str:
-    """Address of the server of the session."""
+def elastic_server() -> ElasticsearchServer:
+    """The server of the session."""
     try:
-        return shared_server().url
+        return shared_server()
     except Missing as problem:
         pytest.skip(str(problem))
+
+
+def elastic_url() -> str:
+    """Its address."""
+    return elastic_server().url
+
+
+@contextlib.contextmanager
+def mortal_server() -> Iterator[ElasticsearchServer]:
+    """The server of the session for a test that kills it: afterwards it runs again, with all its data."""
+    server = elastic_server()
+    try:
+        yield server
+    finally:
+        if not server.running:
+            server.start()
 
 
 def elastic_options(**more: object) -> ElasticOptions:

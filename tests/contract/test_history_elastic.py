@@ -20,9 +20,8 @@ from backend.history.elastic_reader import Question
 from backend.history.port import MAX_PAGE, CountBy, EventQuery
 from backend.history.writer import GROUP, HistoryWriter, WriterOptions
 from tests.contract.elastic_proxy import ElasticProxy, answer_lost, half_a_bulk, json_answer, on_bulk, refusal, slow, times
-from tests.contract.histories import ElasticForTests, at, delete_all, elastic_options, elastic_url, event, months, opened
+from tests.contract.histories import ElasticForTests, at, delete_all, elastic_options, elastic_url, event, months, mortal_server, opened
 from tests.contract.journals import until
-from tests.elasticsearch_server import ElasticsearchServer
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -277,8 +276,8 @@ async def test_a_server_without_life_cycle_management_is_used_all_the_same():
 
 
 async def test_what_was_acknowledged_outlives_a_crash():
-    with ElasticsearchServer() as server:
-        async with opened(hosts=(server.url,), longest_write_s=60.0) as store:
+    with mortal_server() as server:
+        async with opened(longest_write_s=60.0) as store:
             written, enough = [], asyncio.Event()
 
             async def write():
@@ -296,6 +295,7 @@ async def test_what_was_acknowledged_outlives_a_crash():
             await writing
             counts = await store.counts("Demo", at(0), at(1000), 3600, CountBy.KIND)
             assert sum(bar.counts["alarm"] for bar in counts if bar.counts) == len(written) * 100
+            await delete_all(store._options)
 
 
 async def test_the_writer_copies_everything_over_faults(store, proxy):

@@ -19,10 +19,9 @@ from confluent_kafka.admin import AdminClient
 
 from backend.history.elastic_client import connect
 from tests.contract.elastic_proxy import ElasticProxy, answer_lost, half_a_bulk, on_bulk, refusal
-from tests.contract.histories import delete_all, elastic_options, elastic_url
+from tests.contract.histories import delete_all, elastic_options, elastic_url, mortal_server
 from tests.contract.journals import until
 from tests.contract.kafka_topics import servers_or_skip
-from tests.elasticsearch_server import ElasticsearchServer
 from tests.system.history_plant import HistoryPlant
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
@@ -129,7 +128,7 @@ async def test_sqlite_locked_by_others_and_the_writer_killed_meanwhile(sqlite):
 
 
 async def test_both_killed_and_started_again(tmp_path):
-    with ElasticsearchServer() as server:
+    with mortal_server() as server:
         plant = HistoryPlant(tmp_path, servers_or_skip(), elastic_options(hosts=(server.url,)), session_s=SOON)
         async with plant.writer() as process:
             publishing = asyncio.create_task(plant.publish(600))
@@ -141,6 +140,7 @@ async def test_both_killed_and_started_again(tmp_path):
             await unready(plant, "cannot be reached")
             await asyncio.to_thread(server.start)
             await plant.until_whole()
+        await delete_all(plant.options)
 
 
 async def test_an_index_that_is_lost_while_it_is_written_and_while_nobody_writes(elastic, proxy):
