@@ -102,7 +102,7 @@ async def test_an_ioc_that_is_away_a_pv_that_is_none_and_a_name_server_that_is_d
         (tmp_path / "site.yaml").read_text().replace("auto_addr_list: false", f"auto_addr_list: false, name_servers: ['127.0.0.1:{dead}']")
     )
     (tmp_path / "site.yaml").write_text(text)
-    found = await examine(site, "--pv", f"{ioc.prefix}GC1", "--pv", f"{ioc.prefix}Nothing", "--timeout", "30")
+    found = await examine(site, "--pv", f"{ioc.prefix}GC1", "--pv", f"{ioc.prefix}Nothing", "--timeout", "20")
     assert found.code == 1
     assert f"1 of 2 named did not come: {ioc.prefix}Nothing" in found.of("fault")["PVs"]
     assert "1 of 2 named have come" in found.of("good")["PVs"]
