@@ -84,8 +84,8 @@ def bring_into_force(
 ) -> None:
     """Bring the files into force by difference, as one revision, also beside running engines. What operators shelved stays so.
 
-    An alarm whose PV goes on at another path keeps its state. Files with errors are refused as a whole. A journal in Kafka that goes away in
-    the middle is waited for, half a minute. With `dashboards.out` in the settings the dashboards of Grafana are made again.
+    An alarm whose PV goes on at another path keeps its state. Files with errors are refused as a whole. A journal in Kafka that goes away
+    in the middle is waited for, half a minute. With `dashboards.out` in the settings the dashboards of Grafana are made again.
     """
     site = load(settings)
     if overwrite is not None:
