@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 LONGEST = tests/chaos/test_faults.py
 CHAOS   = $(filter-out $(LONGEST),$(wildcard tests/chaos/test_*.py))
 
-.PHONY: help demo test lint prepared unit system browser chaos grafana bench docs client lock clean
+.PHONY: help demo test lint prepared unit system browser chaos grafana cluster bench docs client lock clean
 
 help:  ## list what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,10 @@ browser: $(VENV)/.developing  ## the operator page in headless Chromium
 
 grafana: $(VENV)/.developing  ## dashboards in a real Grafana: TOCSIN_GRAFANA_URL=http://admin:admin@127.0.0.1:3000
 	$(PYTEST) -rs tests/acceptance/grafana
+
+cluster: $(VENV)/.developing  ## manifests on a real API server of Kubernetes, which Go builds once: ten minutes
+	$(BIN)/python -m tests.acceptance.kubernetes.programs
+	$(PYTEST) -rs tests/acceptance/kubernetes
 
 chaos: prepared  ## FAULTS=200 faults under load, from a seed that is printed; ends with a table of gaps
 	$(BIN)/python -m tests.chaos --faults $(or $(FAULTS),200)
