@@ -134,7 +134,9 @@ def delays_come_to_their_end(evidence: Evidence) -> Iterator[Violation]:
             if end - begin < leaf.delay_s * 1_000_000_000 + LATE_NS or evidence.is_blind(pv, begin) or evidence.is_blind(pv, end):
                 continue
             within = [event for event in evidence.events_of.get(leaf.path, ()) if begin <= event.pv_time < end]
-            hidden = any(event.state.get("suppression") for event in within) or not within
+            # An operator may have hidden it meanwhile, when the engine that ran had not heard of it: what was before that is not judged.
+            meanwhile = [event for event in evidence.events_of.get(leaf.path, ()) if begin <= event.data["time"] < end]
+            hidden = not within or any(event.state.get("suppression") for event in [*within, *meanwhile])
             if not hidden and not any(event.state["alarm"][0] != "OK" for event in within):
                 yield Violation("delay", f"{leaf.path} was in alarm from {begin} to {end} and never rose: {'; '.join(map(str, within))}")
 
