@@ -57,10 +57,15 @@ class Transactions:
         """Fence whoever wrote before, and leave our mark. What it had not committed is gone when this returns."""
         self._owner, self._fenced, self._marked_at = Owner.this(self._settings), None, None
         self._drop()
-        self._connect()
-        self._predecessor = find_owner(self._cluster, decided=False)
-        if self._settings.owns in self._cluster.look([self._settings.owns or ""]):
-            self.write([], [], time.monotonic() + self._settings.write_timeout_s)
+        try:
+            self._connect()
+            self._predecessor = find_owner(self._cluster, decided=False)
+            if self._settings.owns in self._cluster.look([self._settings.owns or ""]):
+                self.write([], [], time.monotonic() + self._settings.write_timeout_s)
+            self._cluster.require_open("take over")
+        except BaseException:
+            self._drop()  # nobody may wait for it any more
+            raise
         _log.info("writer of the configuration", config=self._settings.owns, before=str(self._predecessor or "nobody known"))
 
     def cover(self, specs: Iterable[TopicSpec]) -> None:

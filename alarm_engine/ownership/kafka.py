@@ -300,7 +300,7 @@ class KafkaOwnership:
     @property
     def _doubtful(self) -> set[str]:
         """What goes on although the group has not been heard for too long."""
-        return {config for config, lease in self._leases.items() if lease.in_doubt and not lease.is_lost}
+        return {config for config, lease in self._leases.items() if lease.is_doubted and not lease.is_lost}
 
     def _announce(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()

@@ -17,14 +17,15 @@ class KafkaLease:
         self._is_late = is_late
         self._ended = asyncio.Event()
         self._why = ""
-        self._in_doubt = False
+        self.is_doubted = False
+        """Somebody has said so."""
         self.doubted_at = 0.0
         """See `Lease.doubted_at`."""
 
     @property
     def in_doubt(self) -> bool:
         """See `Lease.in_doubt`. One that is lost while it is in doubt stays so: nothing is to be published before that is known."""
-        return self._in_doubt or self._is_late()
+        return self.is_doubted or self._is_late()
 
     @property
     def is_lost(self) -> bool:
@@ -42,12 +43,12 @@ class KafkaLease:
 
     def doubt(self) -> None:
         """It may be another's by now."""
-        self._in_doubt = True
+        self.is_doubted = True
         self.doubted_at = time.monotonic()
 
     def sure(self) -> None:
         """It is ours still."""
-        self._in_doubt = False
+        self.is_doubted = False
 
     def end(self, why: str) -> None:
         """It is lost, for this reason unless there was one before."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC
 
 import pytest
@@ -186,7 +187,7 @@ async def test_a_rename_keeps_latch_acknowledgement_and_the_subscription(site, r
 
 
 async def test_a_rename_keeps_shelving_and_a_delay_that_runs(site):
-    end = 4_000_000_000_000_000_000
+    end = (time.time_ns() // 10**9 + 86_400) * 10**9
     await site.sync({GC: AlarmSettings("Pressure", delay_s=3600), GV: BOTH[GV]})
     async with site.running() as engine:
         await site.command(CommandKind.SHELVE, GV, id="s", reason="is being changed", until=end)
@@ -235,7 +236,7 @@ async def test_where_two_could_be_meant_nothing_moves(site):
 
 
 async def test_what_an_operator_shelves_while_a_revision_is_open_stays_shelved(site):
-    end = 4_000_000_000_000_000_000
+    end = (time.time_ns() // 10**9 + 86_400) * 10**9
     async with site.running() as engine:
         await site.begun(2, write(GC, "edited", 2), write(GV, None, 2), write(f"{RF}/GV1", "moved", 2))
         for path in (GC, GV):
