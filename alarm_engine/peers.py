@@ -40,6 +40,7 @@ class Signs:
         self._running: dict[str, _Heard] = {}
         self._standing_by: dict[tuple[str, str], _Heard] = {}
         self._first: dict[tuple[str, str], Monotonic] = {}
+        """Since when it may have kept whatever nobody has decided."""
         self._last: dict[str, Monotonic] = {}
         """When another engine last said anything of a configuration."""
 
@@ -52,7 +53,10 @@ class Signs:
             self._running[status.config] = _Heard(status, at)
         elif kind is RecordType.STANDBY:
             self._standing_by[status.config, status.engine] = _Heard(status, at)
-            self._first.setdefault((status.config, status.engine), at)
+            if status.candidate:
+                self._first.setdefault((status.config, status.engine), at)
+            else:  # it has only just come to follow it, or come again: in a container it has the same name then
+                self._first[status.config, status.engine] = at
 
     def running(self, config: str, now: Monotonic, since: Monotonic | None = None) -> EngineStatus | None:
         """Of another engine that runs a configuration now; `since`: only if it was heard after that moment."""

@@ -158,6 +158,7 @@ async def test_nothing_is_published_while_it_is_in_doubt_whose_the_configuration
 )
 async def test_who_was_blind_while_it_was_in_doubt_leaves_it_to_another_that_stands_by(monkeypatch, company, blind, makes_room):
     monkeypatch.setattr("alarm_engine.holding._LOOK_S", 0.001)
+    monkeypatch.setattr("alarm_engine.holding.FRESH_NS", 100_000_000)
     async with engine(*company) as it:
         before = await it.events()
         if "b which came only now" in company:
@@ -194,6 +195,7 @@ async def test_who_was_blind_while_it_was_in_doubt_leaves_it_to_another_that_sta
 async def test_who_stood_still_while_it_was_in_doubt_leaves_it_to_another_that_did_not(monkeypatch, there, still, makes_room):
     """It got all at once: an alarm that outlasted its delay would not have risen."""
     monkeypatch.setattr("alarm_engine.holding._LOOK_S", 0.001)
+    monkeypatch.setattr("alarm_engine.holding.FRESH_NS", 100_000_000)
     monkeypatch.setattr("alarm_engine.standstill._BEAT_S", 0.001)
     monkeypatch.setattr("alarm_engine.standstill._STILL_S", 0.2)
     async with engine("b") as it:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from alarm_engine.clock import SystemClock
 from alarm_engine.errors import JournalUnavailable
 from alarm_engine.journal.memory import MemoryJournal
-from alarm_engine.peers import Peers
+from alarm_engine.model.status import EngineStatus
+from alarm_engine.model.times import NANOS_PER_SECOND, Monotonic, Nanos
+from alarm_engine.peers import Peers, Signs
+from alarm_engine.wire.keys import RecordType
 from alarm_engine.wire.topics import status_topic
 from tests.contract.journals import until
 
@@ -32,6 +35,26 @@ class Away(MemoryJournal):
 
         reader.fetch = fetched
         return reader
+
+
+def test_one_that_was_started_again_has_not_stood_by_all_the_time():
+    """In a container it has the name of the one before."""
+    signs = Signs("me")
+
+    def says(second, candidate):
+        status = EngineStatus("pod:1", "Plant", 0, Nanos(0), 3, 3, 0, 0, 0, 0, 0, "", candidate=candidate)
+        signs.hear(RecordType.STANDBY, status, at(second))
+
+    def at(second):
+        return Monotonic(second * NANOS_PER_SECOND)
+
+    for second in range(10):
+        says(second, second > 1)
+    assert [peer.engine for peer in signs.standing_by("Plant", at(10), since=at(5))] == ["pod:1"]
+    for second in range(20, 25):
+        says(second, second > 22)
+    assert signs.standing_by("Plant", at(25), since=at(15)) == []
+    assert signs.standing_by("Plant", at(25), since=at(24)) != []
 
 
 async def test_after_an_outage_the_others_are_listened_to_again(monkeypatch):
