@@ -286,7 +286,7 @@ class Holding:
                     why = f"this engine heard {heard} of {known} PVs all the time while Kafka was away"
                     raise MakesRoom(f"{why}, {peer.engine} has {peer.pvs_connected} and takes over")
             for peer in others.peers.standing_by(self.config, still_since) if still_since is not None else ():
-                if peer.candidate and peer.pvs_connected >= WARM * known:
+                if peer.pvs_connected >= WARM * known:
                     raise MakesRoom(f"this engine stood still while Kafka was away, {peer.engine} did not and takes over")
             await asyncio.sleep(_LOOK_S)
 

@@ -71,7 +71,7 @@ class Signs:
         return last is not None and now - last < _LATELY_NS
 
     def standing_by(self, config: str, now: Monotonic, since: Monotonic | None = None) -> list[EngineStatus]:
-        """Of others that follow it now; `since`: only of those that were heard to do so before that moment."""
+        """Of others that follow it now; `since`: only of those that were candidates before that moment, and have been ever since."""
         for key in [key for key, heard in self._standing_by.items() if now - heard.at >= FRESH_NS]:
             del self._standing_by[key]
         found = ((key, heard.status) for key, heard in self._standing_by.items() if key[0] == config)

@@ -85,15 +85,9 @@ class Transactions:
 
         Raises `JournalFenced`, or another `JournalError`; `deadline` by the monotonic clock.
         """
-        if self._fenced is not None:
-            raise self._fenced
         in_doubt = any(map(self.in_doubt, batches))
         # The producer that had no answer may wait for a broker that is no more; a new one ends whatever it began.
-        if self._producer is None or self._generation != self._cluster.generation or in_doubt:
-            self._drop()
-            self._check_owner()
-            self._connect()
-        assert self._producer is not None
+        producer = self._ready(anew=in_doubt)
         if in_doubt and self._is_there(batches[0], deadline):
             self._written(positions)
             return
@@ -101,26 +95,30 @@ class Transactions:
         self._doubt.begin(topics)
         refused: list[tuple[KafkaError, str]] = []
         try:
-            self._transaction(self._producer, batches, self._kept.beside(positions), deadline, refused)
+            self._transaction(producer, batches, self._kept.beside(positions), deadline, refused)
         except KafkaException as problem:
             self._cluster.forget_topics()
-            raise self._recover(self._producer, batches, problem, refused) from problem
+            raise self._recover(producer, batches, problem, refused) from problem
         self._doubt.over(batches, self._await_readable(topics, deadline))
         self._written(positions)
+
+    def _ready(self, *, anew: bool = False) -> Producer:
+        """A producer that may write; raises `JournalFenced`, or another `JournalError`."""
+        if self._fenced is not None:
+            raise self._fenced
+        if self._producer is None or self._generation != self._cluster.generation or anew:
+            self._drop()
+            self._check_owner()
+            self._connect()
+        assert self._producer is not None
+        return self._producer
 
     def take_back(self, records: Sequence[Record], deadline: float) -> None:
         """Write records and undo that; what an earlier transaction of ours has left open in their topics is undone with them.
 
         Raises as `write` does.
         """
-        if self._fenced is not None:
-            raise self._fenced
-        if self._producer is None or self._generation != self._cluster.generation:
-            self._drop()
-            self._check_owner()
-            self._connect()
-        assert self._producer is not None
-        producer = self._producer
+        producer = self._ready()
         refused: list[tuple[KafkaError, str]] = []
         try:
             self._begin(producer, [records], deadline, refused)

@@ -71,7 +71,6 @@ class Company:
         self.engines = engines
         self.since = 0.0
         self.connected = len(PVS)
-        self.candidate = False
         self.looks = 0
 
     def running(self, config, since_s=None) -> None:
@@ -83,7 +82,7 @@ class Company:
     def standing_by(self, config, since_s=None):
         self.looks += 1
         there = self.engines if since_s is None or self.since < since_s else ()
-        return [type("Peer", (), {"engine": engine, "pvs_connected": self.connected, "candidate": self.candidate}) for engine in there]
+        return [type("Peer", (), {"engine": engine, "pvs_connected": self.connected, "candidate": False}) for engine in there]
 
 
 class Engine:
@@ -188,7 +187,6 @@ async def test_who_was_blind_while_it_was_in_doubt_leaves_it_to_another_that_sta
         ("all the time", True, True),
         ("only now", True, False),
         ("without a PV", True, False),
-        ("cold", True, False),
         ("all the time", False, False),
     ],
 )
@@ -202,7 +200,6 @@ async def test_who_stood_still_while_it_was_in_doubt_leaves_it_to_another_that_d
         before = await it.events()
         it.company.since = time.monotonic() + (0.05 if there == "only now" else 0)
         it.company.connected = len(PVS) - (there == "without a PV")
-        it.company.candidate = there != "cold"
         if still:
             await it.beaten()
             ctypes.PyDLL(None).usleep(300_000)  # holds the interpreter, as SIGSTOP would
